@@ -1,0 +1,78 @@
+"""safegen: responsible generation.
+
+A data set and a privacy budget go in; a generator comes out whose every output is allowed by a
+policy, explained, signed and logged, and which anybody can check offline.
+
+    import safegen
+
+    model = safegen.train("digits", out="runs/digits", epsilon=8)     # differentially private
+    release = model.generate(4, label=7, seed=0, purpose="a figure")  # or raises Refused
+    paths = release.save("out")                                       # signed PNGs, receipts
+    verdict = safegen.verify(paths[0], trust="keys/root.pem")         # .state == "trusted"
+
+The way of the data, room by room:
+
+    data         records and their card
+    privacy      the plan, the budget, the engine, the certificate
+    models       networks that are safe under per-sample gradients
+    training     from records to a generator
+    package      the generator as a signed folder
+    policy       what may leave, and why
+    explain      which latents made what
+    provenance   claims, keys, manifests, the ledger
+    pipeline     train, generate, verify: where the others meet
+    cli, report  the doors
+
+Importing safegen loads none of these; each name below loads what it needs when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from safegen.data.sources import load as load_data
+    from safegen.errors import Refused, SafegenError
+    from safegen.pipeline.generate import Output, Release
+    from safegen.pipeline.model import Model, load
+    from safegen.pipeline.train import train
+    from safegen.pipeline.verify import verify, verify_tree
+
+_HOMES = {
+    "Model": "pipeline.model",
+    "Output": "pipeline.generate",
+    "Refused": "errors",
+    "Release": "pipeline.generate",
+    "SafegenError": "errors",
+    "load": "pipeline.model",
+    "load_data": "data.sources",
+    "train": "pipeline.train",
+    "verify": "pipeline.verify",
+    "verify_tree": "pipeline.verify",
+}
+_OTHER_NAMES = {"load_data": "load"}
+
+__all__ = [
+    "Model",
+    "Output",
+    "Refused",
+    "Release",
+    "SafegenError",
+    "load",
+    "load_data",
+    "train",
+    "verify",
+    "verify_tree",
+]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public name
+    if name not in _HOMES:
+        raise AttributeError(f"safegen has no {name!r}; its names are {', '.join(__all__)}")
+    home = import_module(f"safegen.{_HOMES[name]}")
+    return getattr(home, _OTHER_NAMES.get(name, name))
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,1 @@
+"""Data sets, their cards, and the places they come from."""

@@ -1,0 +1,103 @@
+"""A data set: pictures, labels, and the card that says what they are."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from safegen.errors import DataError
+from safegen.records.card import DataCard
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SMALLEST, LARGEST = 28, 64  # pixels a side, between which the networks are built
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataSet:
+    """Pictures with labels, held in memory.
+
+    Attributes:
+        images: (count, channels, height, width), uint8.
+        labels: (count,), int64, each below the number of classes.
+        card: name, source, licence, count, shape, classes, digest, privacy unit.
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    card: DataCard
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+def assemble(
+    images: NDArray[np.uint8],
+    labels: NDArray[np.int64],
+    classes: tuple[str, ...],
+    *,
+    name: str,
+    source: str,
+    licence: str,
+    public: bool = False,
+) -> DataSet:
+    """Make a data set, and its card, from arrays.
+
+    Args:
+        images: (count, 1 or 3, height, width), uint8, sides from 28 to 64 and divisible by 4.
+        labels: (count,), int64 in [0, len(classes)).
+        classes: the labels' names.
+        name: what people call the data set.
+        source: where it came from.
+        licence: under which terms.
+        public: whether anybody may hold the records.
+
+    Raises:
+        DataError: the arrays do not fit each other, or no network here takes their shape.
+    """
+    _require_shape(images, name)
+    if len(labels) != len(images):
+        raise DataError(f"{name} has {len(images)} pictures and {len(labels)} labels; they must pair")
+    if not classes or labels.min() < 0 or labels.max() >= len(classes):
+        raise DataError(f"{name} has labels outside 0..{len(classes) - 1}; name every class")
+    images, labels = np.ascontiguousarray(images), np.ascontiguousarray(labels, dtype=np.int64)
+    _, channels, height, width = images.shape
+    card = DataCard(
+        name=name,
+        source=source,
+        licence=licence,
+        count=len(images),
+        shape=(channels, height, width),
+        classes=classes,
+        digest=_digest(images, labels),
+        public=public,
+    )
+    return DataSet(images=images, labels=labels, card=card)
+
+
+def _require_shape(images: NDArray[np.uint8], name: str) -> None:
+    if images.ndim != 4 or images.shape[1] not in {1, 3} or images.dtype != np.uint8:
+        raise DataError(
+            f"{name} has pictures of shape {images.shape[1:]} and type {images.dtype}; "
+            "expected grey or RGB pictures of 8 bits"
+        )
+    if not len(images):
+        raise DataError(f"{name} holds no pictures")
+    sides = images.shape[2:]
+    if not all(SMALLEST <= side <= LARGEST and side % 4 == 0 for side in sides):
+        raise DataError(
+            f"{name} has pictures of {sides[0]}x{sides[1]} pixels; sides must be from {SMALLEST} "
+            f"to {LARGEST} and divisible by 4: give a size, such as --size 32"
+        )
+
+
+def _digest(images: NDArray[np.uint8], labels: NDArray[np.int64]) -> str:
+    """sha256 over shape, pictures and labels, in their order."""
+    state = hashlib.sha256(repr(images.shape).encode())
+    state.update(images.tobytes())
+    state.update(labels.astype("<i8").tobytes())
+    return f"sha256:{state.hexdigest()}"

@@ -1,0 +1,1 @@
+"""Which latents made what in an output, and how far that can be believed."""

@@ -1,0 +1,87 @@
+"""The picture of an explanation: the output, and what moved each of its regions."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from safegen.explain.summary import summarise
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+    from safegen.records.explanation import Explanation
+
+INK, PAPER, FAINT = "#1f2430", "#ffffff", "#6b7280"
+SHOWN = 3  # latents with a map of their own
+
+
+def draw(pixels: NDArray[np.uint8], explanation: Explanation, title: str) -> bytes:
+    """Draw one explanation as a PNG.
+
+    From left to right: the output with its regions; what the label did to each region; what each
+    of the strongest latents did. Red brightens a region, blue darkens it; all maps share a scale.
+
+    Args:
+        pixels: (1 or 3, height, width), uint8.
+        explanation: of these pixels.
+        title: what the output is.
+    """
+    attributions = np.array(explanation.attributions)
+    rows, columns = explanation.grid
+    summary = summarise(explanation)
+    maps = [("label", attributions[:, explanation.latents :].sum(axis=1))]
+    maps += [(f"latent {i}", attributions[:, i]) for i in summary.top_latents[:SHOWN]]
+    scale = max(float(np.abs(values).max()) for _, values in maps) or 1.0
+
+    figure = Figure(figsize=(2.1 * (1 + len(maps)), 2.9), dpi=110, facecolor=PAPER)
+    grid = figure.add_gridspec(
+        1, 2 + len(maps), width_ratios=[1] * (1 + len(maps)) + [0.06],
+        left=0.02, right=0.93, top=0.8, bottom=0.14, wspace=0.1,
+    )  # fmt: skip
+    _draw_output(figure.add_subplot(grid[0, 0]), pixels, rows, columns)
+    for place, (name, values) in enumerate(maps, start=1):
+        axes = figure.add_subplot(grid[0, place])
+        image = axes.imshow(
+            values.reshape(rows, columns), cmap="RdBu_r", vmin=-scale, vmax=scale
+        )
+        _plain(axes, name)
+    bar = figure.colorbar(image, cax=figure.add_subplot(grid[0, -1]))
+    bar.ax.tick_params(labelsize=7, colors=FAINT, length=2)
+    bar.outline.set_visible(False)  # type: ignore[operator]
+    figure.suptitle(title, x=0.02, ha="left", fontsize=10, color=INK, weight="bold")
+    figure.text(
+        0.02, 0.035,
+        f"change of a region's brightness against {explanation.baseline}; "
+        f"label {summary.label_share:.0%} of it all; gap {summary.completeness_gap:.1%}",
+        fontsize=7.5, color=FAINT,
+    )  # fmt: skip
+    file = io.BytesIO()
+    figure.savefig(file, format="png", metadata={"Software": None})
+    return file.getvalue()
+
+
+def _draw_output(axes: Axes, pixels: NDArray[np.uint8], rows: int, columns: int) -> None:
+    grey = len(pixels) == 1
+    axes.imshow(
+        pixels[0] if grey else pixels.transpose(1, 2, 0),
+        cmap="gray" if grey else None, vmin=0, vmax=255, interpolation="nearest",
+    )  # fmt: skip
+    height, width = pixels.shape[1:]
+    for row in range(1, rows):
+        axes.axhline(row * height / rows - 0.5, color="#f59e0b", lw=0.6, alpha=0.7)
+    for column in range(1, columns):
+        axes.axvline(column * width / columns - 0.5, color="#f59e0b", lw=0.6, alpha=0.7)
+    _plain(axes, "output")
+
+
+def _plain(axes: Axes, name: str) -> None:
+    axes.set_title(name, fontsize=8.5, color=INK, pad=4)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_visible(False)

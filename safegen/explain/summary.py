@@ -1,0 +1,42 @@
+"""An explanation in few words and few numbers."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from safegen.records.canonical import digest
+from safegen.records.explanation import Explanation, ExplanationSummary
+
+TOP = 5
+
+
+def summarise(explanation: Explanation) -> ExplanationSummary:
+    """What of an explanation is signed into the manifest, with the digest of all of it."""
+    inputs = [sum(abs(row[i]) for row in explanation.attributions) for i in range(_width(explanation))]
+    latents = inputs[: explanation.latents]
+    whole = sum(inputs) or 1.0
+    order = sorted(range(len(latents)), key=latents.__getitem__, reverse=True)
+    return ExplanationSummary(
+        method=explanation.method,
+        grid=explanation.grid,
+        label_share=round(sum(inputs[explanation.latents :]) / whole, 6),
+        top_latents=tuple(order[:TOP]),
+        completeness_gap=explanation.completeness_gap,
+        digest=digest(explanation),
+    )
+
+
+def in_words(explanation: Explanation) -> str:
+    """The explanation as two sentences."""
+    summary = summarise(explanation)
+    often = Counter(region.top_latents[0] for region in explanation.regions)
+    leader, regions = often.most_common(1)[0]
+    return (
+        f"The label made {summary.label_share:.0%} of the picture and the latent code the rest; "
+        f"latent {leader} leads in {regions} of {len(explanation.regions)} regions. "
+        f"The attributions miss what they explain by {summary.completeness_gap:.1%} at most."
+    )
+
+
+def _width(explanation: Explanation) -> int:
+    return len(explanation.attributions[0])

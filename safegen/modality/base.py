@@ -1,0 +1,31 @@
+"""What every kind of output can do, whatever it is an output of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class Modality(Protocol):
+    """One kind of output: how its samples become files.
+
+    Attributes:
+        mime: media type of the encoded file.
+        suffix: of the file name, with the dot.
+        digital_source_type: IPTC's term for something made by a trained model.
+    """
+
+    mime: ClassVar[str]
+    suffix: ClassVar[str]
+    digital_source_type: ClassVar[str]
+
+    def encode(self, sample: NDArray[np.float32]) -> bytes:
+        """Turn one sample into a whole file."""
+        ...
+
+    def decode(self, data: bytes) -> NDArray[np.uint8]:
+        """Turn a file back into the values that it stores."""
+        ...

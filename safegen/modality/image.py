@@ -1,0 +1,105 @@
+"""Pictures: float samples in [0, 1] to 8-bit PNG, and the pixels that a fingerprint looks at."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from PIL import Image, ImageChops, ImageOps, UnidentifiedImageError
+
+from safegen.errors import DataError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class ImageModality:
+    """Grey or RGB pictures as PNG, which stores every value and embeds its manifest."""
+
+    mime: ClassVar[str] = "image/png"
+    suffix: ClassVar[str] = ".png"
+    digital_source_type: ClassVar[str] = (
+        "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+    )
+
+    def encode(self, sample: NDArray[np.float32]) -> bytes:
+        """Encode one picture.
+
+        Args:
+            sample: (1 or 3, height, width), float32 in [0, 1]; values outside are clipped.
+
+        Returns:
+            A PNG file of 8 bits a channel.
+        """
+        file = io.BytesIO()
+        to_picture(to_bytes(sample)).save(file, "PNG")
+        return file.getvalue()
+
+    def decode(self, data: bytes) -> NDArray[np.uint8]:
+        """Decode one picture to (channels, height, width), uint8.
+
+        Raises:
+            DataError: the bytes are not a whole picture.
+        """
+        pixels = np.asarray(open_picture(data))
+        return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+
+
+def to_bytes(sample: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Round values in [0, 1] to 0..255.
+
+    >>> to_bytes(np.array([0.0, 0.5, 1.0, 7.0], dtype=np.float32)).tolist()
+    [0, 128, 255, 255]
+    """
+    return np.floor(np.clip(sample, 0, 1) * 255 + 0.5).astype(np.uint8)
+
+
+def to_picture(pixels: NDArray[np.uint8]) -> Image.Image:
+    """A Pillow picture of (1 or 3, height, width), uint8."""
+    return Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0))
+
+
+def open_picture(data: bytes) -> Image.Image:
+    """Open a grey or RGB picture and read all of it; 16-bit, palette and alpha are converted.
+
+    Raises:
+        DataError: the bytes are not a whole picture.
+    """
+    try:
+        picture = Image.open(io.BytesIO(data))
+        picture.load()
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, OverflowError) as error:
+        raise DataError(f"not a readable picture: {error}") from error
+    except Image.DecompressionBombError as error:
+        raise DataError(f"a picture too large to open safely: {error}") from error
+    if picture.mode.startswith("I"):  # 16 bits a pixel: keep the upper eight
+        wide = np.asarray(picture).astype(np.uint32)
+        return Image.fromarray((wide >> 8).clip(0, 255).astype(np.uint8))
+    if picture.mode in {"L", "RGB"}:
+        return picture
+    if picture.mode in {"1", "F"}:
+        return picture.convert("L")
+    if picture.mode == "LA":
+        return _on_white(picture).convert("L")
+    return _on_white(picture)
+
+
+def fingerprint_pixels(data: bytes) -> list[int]:
+    """The 1,024 grey values from which ISO 24138 computes an image's code.
+
+    Upright, on white, empty borders cropped, 32 x 32, row by row, each 0..255.
+
+    Raises:
+        DataError: the bytes are not a whole picture.
+    """
+    picture = ImageOps.exif_transpose(open_picture(data)).convert("L")
+    background = Image.new("L", picture.size, picture.getpixel((0, 0)))
+    content = ImageChops.difference(picture, background).getbbox() or (0, 0, *picture.size)
+    small = picture.crop(content).resize((32, 32), Image.Resampling.BICUBIC)
+    return [int(value) for value in np.asarray(small).ravel()]
+
+
+def _on_white(picture: Image.Image) -> Image.Image:
+    layered = picture.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", layered.size, "white"), layered).convert("RGB")

@@ -1,0 +1,1 @@
+"""Small networks that are safe under per-sample gradients, and the generator they become."""

@@ -1,0 +1,102 @@
+"""Blocks with an exact per-sample gradient: convolutions, linear layers, pointwise functions.
+
+BatchNorm mixes the records of a batch, so that clipping one would not bound it; spectral norm
+changes weights outside the gradient. Neither is used here.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+DARK = -1.0  # first bias of a picture's logits: most pictures are darker than grey
+
+
+def halvings(height: int, width: int) -> int:
+    """How often a picture is halved: to 7 or 8 pixels a side, where the size allows it."""
+    return 3 if max(height, width) > 32 and height % 8 == 0 and width % 8 == 0 else 2
+
+
+class Decoder(nn.Module):
+    """A latent code and a one-hot label to a picture's logits.
+
+    Upsampling is a convolution followed by pixel shuffle (Shi et al. 2016), which leaves no
+    checkerboard and whose per-sample gradients are those of a plain convolution.
+    """
+
+    def __init__(
+        self, *, channels: int, height: int, width: int, classes: int, latent: int, base: int
+    ) -> None:
+        super().__init__()
+        times = halvings(height, width)
+        self.seed_shape = (base, height >> times, width >> times)
+        self.enter = nn.Linear(latent + classes, base * self.seed_shape[1] * self.seed_shape[2])
+        self.doublings = nn.ModuleList(_Doubling(base, base) for _ in range(times - 1))
+        self.leave = _Doubling(base, channels)
+        nn.init.constant_(self.leave.convolution.bias, DARK)
+
+    def forward(self, code: Tensor, onehot: Tensor) -> Tensor:
+        """Decode.
+
+        Args:
+            code: (n, latent), float32.
+            onehot: (n, classes), float32; any weights, for the sake of attribution.
+
+        Returns:
+            Logits (n, channels, height, width), float32.
+        """
+        hidden = functional.silu(self.enter(torch.cat([code, onehot], dim=1)))
+        hidden = hidden.view(-1, *self.seed_shape)
+        for doubling in self.doublings:
+            hidden = functional.silu(doubling(hidden))
+        logits: Tensor = self.leave(hidden)
+        return logits
+
+
+class Encoder(nn.Module):
+    """A picture and a one-hot label to a vector."""
+
+    def __init__(
+        self, *, channels: int, height: int, width: int, classes: int, outputs: int, base: int
+    ) -> None:
+        super().__init__()
+        times = halvings(height, width)
+        widths = [channels] + [base] * (times - 1) + [2 * base]
+        self.convolutions = halving_convolutions(widths)
+        self.head = nn.Linear(features(widths[-1], height, width) + classes, outputs)
+
+    def forward(self, picture: Tensor, onehot: Tensor) -> Tensor:
+        """Encode (n, channels, height, width) in [0, 1] to (n, outputs), float32."""
+        hidden = picture
+        for convolution in self.convolutions:
+            hidden = functional.silu(convolution(hidden))
+        encoded: Tensor = self.head(torch.cat([hidden.flatten(1), onehot], dim=1))
+        return encoded
+
+
+def halving_convolutions(widths: list[int]) -> nn.ModuleList:
+    """4x4 convolutions of stride 2 through the given channel widths."""
+    return nn.ModuleList(
+        nn.Conv2d(inner, outer, kernel_size=4, stride=2, padding=1)
+        for inner, outer in zip(widths, widths[1:], strict=False)
+    )
+
+
+def features(channels: int, height: int, width: int) -> int:
+    """Numbers left of a picture after its halvings."""
+    times = halvings(height, width)
+    return channels * (height >> times) * (width >> times)
+
+
+class _Doubling(nn.Module):
+    """Twice the height and width: a 3x3 convolution, then pixel shuffle."""
+
+    def __init__(self, inner: int, outer: int) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(inner, 4 * outer, kernel_size=3, padding=1)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        return functional.pixel_shuffle(self.convolution(hidden), 2)
+
+

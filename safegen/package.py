@@ -1,0 +1,170 @@
+"""A model package: a folder with weights, config, certificate and its own signed manifest.
+
+    weights.safetensors   tensors; no code is run by reading them
+    config.json           PackageConfig
+    certificate.json      PrivacyCertificate
+    model.c2pa            signed manifest: binds the weights, digests config and certificate
+    digests.json          digests of all four, so that any changed byte is found
+
+The digest of (weights, config, certificate) names the model; signing it again keeps the name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+
+from safegen import storage
+from safegen.errors import DataError, TamperedError
+from safegen.records.canonical import Record, canonical_bytes, digest, sha256
+from safegen.records.certificate import PrivacyCertificate
+from safegen.records.config import PackageConfig, PackageDigests
+from safegen.records.receipt import LogEntry
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from torch import Tensor
+
+WEIGHTS, CONFIG, CERTIFICATE = "weights.safetensors", "config.json", "certificate.json"
+MANIFEST, DIGESTS = "model.c2pa", "digests.json"
+WEIGHTS_MIME = "application/octet-stream"
+
+
+class _FileDigests(Record):
+    """`digests.json`: the model's digests and its manifest's."""
+
+    model: PackageDigests
+    manifest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unsigned:
+    """A package's content, in bytes, before its manifest is made."""
+
+    weights: bytes
+    config: bytes
+    certificate: bytes
+
+    @property
+    def digests(self) -> PackageDigests:
+        """What the manifest signs and the model is named by."""
+        return PackageDigests(
+            weights=sha256(self.weights),
+            config=sha256(self.config),
+            certificate=sha256(self.certificate),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Package:
+    """An opened package whose files all have the digests that it states.
+
+    Attributes:
+        folder: where it lies.
+        config: what it says of itself.
+        certificate: its privacy claim.
+        weights: its tensors by name.
+        content: the same three as bytes.
+        manifest: its signed manifest, still to be validated by the caller.
+        digest: the model's name.
+    """
+
+    folder: Path
+    config: PackageConfig
+    certificate: PrivacyCertificate
+    weights: Mapping[str, Tensor]
+    content: Unsigned
+    manifest: bytes
+    digest: str
+
+
+def pack(
+    weights: Mapping[str, Tensor], config: PackageConfig, certificate: PrivacyCertificate
+) -> Unsigned:
+    """Turn a model into a package's bytes."""
+    return Unsigned(
+        weights=save_tensors({name: tensor.contiguous() for name, tensor in weights.items()}),
+        config=config.model_dump_json(indent=2).encode() + b"\n",
+        certificate=certificate.model_dump_json(indent=2).encode() + b"\n",
+    )
+
+
+def write(folder: Path, content: Unsigned, manifest: bytes) -> None:
+    """Write a package; `digests.json` comes last, so that a half-written one does not open.
+
+    Raises:
+        StorageError: the folder cannot be written.
+    """
+    storage.write(folder / WEIGHTS, content.weights)
+    storage.write(folder / CONFIG, content.config)
+    storage.write(folder / CERTIFICATE, content.certificate)
+    storage.write(folder / MANIFEST, manifest)
+    digests = _FileDigests(model=content.digests, manifest=sha256(manifest))
+    storage.write(folder / DIGESTS, canonical_bytes(digests))
+
+
+def log_entry(content: Unsigned, time: str) -> LogEntry:
+    """The ledger's row for a new package: its weights are the file that was released."""
+    return LogEntry(
+        kind="model",
+        file_digest=content.digests.weights,
+        model_digest=digest(content.digests),
+        policy_digest=None,
+        time=time,
+    )
+
+
+def read(folder: Path) -> Package:
+    """Open a package and check every digest.
+
+    Raises:
+        DataError: the folder is not a package.
+        TamperedError: a file is not what it was.
+    """
+    if not (folder / DIGESTS).is_file():
+        raise DataError(f"{folder} is not a model package: it has no {DIGESTS}; train one first")
+    stated = storage.read(folder / DIGESTS)
+    content = Unsigned(
+        weights=storage.read(folder / WEIGHTS),
+        config=storage.read(folder / CONFIG),
+        certificate=storage.read(folder / CERTIFICATE),
+    )
+    manifest = storage.read(folder / MANIFEST)
+    found = _FileDigests(model=content.digests, manifest=sha256(manifest))
+    if canonical_bytes(found) != stated:
+        raise TamperedError(
+            f"{folder / _changed(found, stated)} is not what was packaged: its digest differs; "
+            "use an intact copy"
+        )
+    try:
+        return Package(
+            folder=folder,
+            config=PackageConfig.model_validate_json(content.config),
+            certificate=PrivacyCertificate.model_validate_json(content.certificate),
+            weights=load_tensors(content.weights),
+            content=content,
+            manifest=manifest,
+            digest=digest(content.digests),
+        )
+    except (ValidationError, SafetensorError) as error:
+        raise DataError(f"{folder} was made by another version of safegen: {error}") from error
+
+
+def _changed(found: _FileDigests, stated: bytes) -> str:
+    """The file whose digest differs from the stated one."""
+    try:
+        expected = _FileDigests.model_validate_json(stated)
+    except ValidationError:
+        return DIGESTS
+    names = {"weights": WEIGHTS, "config": CONFIG, "certificate": CERTIFICATE}
+    for field, name in names.items():
+        if getattr(expected.model, field) != getattr(found.model, field):
+            return name
+    return MANIFEST if expected.manifest != found.manifest else DIGESTS

@@ -1,0 +1,1 @@
+"""The only place where verbs meet: train, generate, verify."""

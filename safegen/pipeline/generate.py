@@ -1,0 +1,400 @@
+"""Request to signed release.
+
+    1. Admit the request: the guard judges it and the model.
+    2. Sample.
+    3. Screen the samples, and explain them.
+    4. Admit each output.
+    5. Encode, fingerprint the encoded file, sign it; nothing may change afterwards.
+    6. Read it back: a file whose signature does not hold never leaves.
+    7. Log all files in one transaction.
+    8. Sign the receipts.
+
+Files exist only in memory until the caller saves them, so a failure leaves nothing unsigned.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from safegen import package, storage
+from safegen.errors import RequestError, SafegenError
+from safegen.explain.attribution import explain
+from safegen.explain.figure import draw
+from safegen.explain.summary import summarise
+from safegen.modality.image import ImageModality, fingerprint_pixels
+from safegen.policy.facts import (
+    AdmissionFacts,
+    ModelFacts,
+    OutputFacts,
+    ReleaseFacts,
+    RequestFacts,
+)
+from safegen.policy.guard import admit
+from safegen.provenance.claims import Claim, Ingredient, figure_claim, output_claim
+from safegen.provenance.claims import MODEL_TYPE
+from safegen.provenance.fingerprint import image_code
+from safegen.provenance.manifest import Manifest
+from safegen.provenance.manifest import read as read_manifest
+from safegen.provenance.manifest import sign_embedded
+from safegen.provenance.receipts import sign_receipt
+from safegen.records.canonical import sha256
+from safegen.records.receipt import GenerationRequest, LogEntry, Receipt
+from safegen.screens.contrast import ContrastScreen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from safegen.models.generator import PictureGenerator
+    from safegen.package import Package
+    from safegen.policy.load import Policy
+    from safegen.progress import Progress
+    from safegen.provenance.ledger import Ledger
+    from safegen.provenance.signer import FileSigner
+    from safegen.records.decision import Decision
+    from safegen.records.explanation import Explanation
+
+MOST = 10_000  # outputs of one request, all of which are held in memory
+EXPLANATIONS = "explanations"  # sub-folder of the explanations' pictures
+RECEIPT_SUFFIX = ".receipt.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """What every release of a loaded model goes through.
+
+    Attributes:
+        signer: who signs.
+        ledger: where it is logged.
+        policy: what it must meet.
+        certified: whether the model's certificate agrees with its events.
+    """
+
+    signer: FileSigner
+    ledger: Ledger
+    policy: Policy
+    certified: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """One released picture.
+
+    Attributes:
+        name: of its file.
+        data: the signed file.
+        figure: the signed picture of its explanation.
+        receipt: what was decided, explained and logged.
+    """
+
+    name: str
+    data: bytes
+    figure: bytes
+    receipt: Receipt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """Everything that one request was given.
+
+    Attributes:
+        outputs: in order.
+        seed: with which the same samples can be made again.
+    """
+
+    outputs: tuple[Output, ...]
+    seed: int
+
+    def save(self, folder: str | Path) -> tuple[Path, ...]:
+        """Write every output, its receipt and its explanation; never over another file.
+
+        Args:
+            folder: made when it is missing. Outputs and receipts go into it, the explanations'
+                pictures into `explanations/`.
+
+        Returns:
+            The outputs' paths.
+
+        Raises:
+            StorageError: the folder cannot be written, or holds such a file already.
+        """
+        folder = Path(folder)
+        require_room(folder, [output.name for output in self.outputs])
+        for output in self.outputs:
+            stem = Path(output.name).stem
+            receipt = output.receipt.model_dump_json(indent=2).encode() + b"\n"
+            storage.write(folder / EXPLANATIONS / output.name, output.figure)
+            storage.write(folder / f"{stem}{RECEIPT_SUFFIX}", receipt)
+            storage.write(folder / output.name, output.data)
+        return tuple(folder / output.name for output in self.outputs)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sample:
+    """One sample on its way out."""
+
+    name: str
+    request: GenerationRequest
+    pixels: NDArray[np.uint8]
+    encoded: bytes
+    explanation: Explanation
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Signed:
+    """One sample with its manifests, not logged yet."""
+
+    sample: _Sample
+    data: bytes
+    figure: bytes
+    manifest: Manifest
+    time: str
+
+
+def release(
+    opened: Package,
+    generator: PictureGenerator,
+    house: House,
+    *,
+    count: int,
+    purpose: str,
+    label: int | str | None,
+    seed: int | None,
+    progress: Progress,
+) -> Release:
+    """Make outputs and let them out, as `Model.generate` describes."""
+    classes = opened.config.data.classes
+    _require_count(count)
+    labels = _labels(label, classes, count)
+    seed = secrets.randbelow(2**32) if seed is None else _require_seed(seed)
+    asked = RequestFacts(
+        purpose=purpose.strip(), label=-1 if label is None else labels[0], count=count
+    )
+    model = _model_facts(opened, house)
+    # 1. Admit the request.
+    admission = admit(house.policy, AdmissionFacts(request=asked, model=model))
+    # 2 to 4. Sample, screen, explain, and admit each output.
+    requests = tuple(
+        GenerationRequest(
+            purpose=asked.purpose,
+            label=number,
+            label_name=classes[number],
+            seed=seed,
+            index=index,
+            count=count,
+        )
+        for index, number in enumerate(labels)
+    )
+    samples = list(_samples(generator, requests, asked, model, house, progress))
+    # 5 and 6. Sign, and read back.
+    signed = []
+    for done, sample in enumerate(samples, start=1):
+        signed.append(_sign(sample, opened, house))
+        progress("signing", done, count)
+    # 7 and 8. Log everything at once, and hand out receipts.
+    return Release(outputs=_log(signed, admission, opened, house), seed=seed)
+
+
+def require_room(folder: Path, names: list[str]) -> None:
+    """Refuse a folder that cannot be written or already holds one of these files.
+
+    Raises:
+        StorageError: nothing is written.
+    """
+    storage.require_writable(folder)
+    for name in names:
+        if (folder / name).exists():
+            raise storage.StorageError(f"{folder} already holds {name}; name a new folder with --out")
+
+
+def file_names(count: int) -> list[str]:
+    """Names of a release's outputs.
+
+    >>> file_names(2)
+    ['0001.png', '0002.png']
+    """
+    return [f"{number:04d}{ImageModality.suffix}" for number in range(1, count + 1)]
+
+
+def _samples(
+    generator: PictureGenerator,
+    requests: tuple[GenerationRequest, ...],
+    asked: RequestFacts,
+    model: ModelFacts,
+    house: House,
+    progress: Progress,
+) -> Iterator[_Sample]:
+    """Sample, screen, explain and admit; nothing is yielded unless the policy allows it."""
+    modality, contrast = ImageModality(), ContrastScreen()
+    labels = torch.tensor([request.label for request in requests])
+    codes = generator.codes(labels, requests[0].seed)
+    with torch.no_grad():
+        pictures = generator.sample(labels, requests[0].seed).numpy()
+    explanations = explain(generator, codes, labels, progress=progress)
+    names = file_names(len(requests))
+    for name, request, picture, explanation in zip(
+        names, requests, pictures, explanations, strict=True
+    ):
+        encoded = modality.encode(picture)
+        pixels = modality.decode(encoded)
+        output = OutputFacts(
+            signed=True,
+            digital_source_type=modality.digital_source_type,
+            explained=True,
+            completeness_gap=explanation.completeness_gap,
+            contrast=contrast.score(pixels),
+        )
+        facts = ReleaseFacts(request=asked, model=model, output=output)
+        yield _Sample(
+            name=name,
+            request=request,
+            pixels=pixels,
+            encoded=encoded,
+            explanation=explanation,
+            decision=admit(house.policy, facts),
+        )
+
+
+def _sign(sample: _Sample, opened: Package, house: House) -> _Signed:
+    """Sign an output and its explanation's picture, and read both back."""
+    claim = output_claim(
+        title=sample.name,
+        mime=ImageModality.mime,
+        source_type=ImageModality.digital_source_type,
+        model=_model_ingredient(opened),
+        model_digest=opened.digest,
+        certificate=opened.certificate,
+        explanation=summarise(sample.explanation),
+        decision=sample.decision,
+        request=sample.request,
+        fingerprint=image_code(fingerprint_pixels(sample.encoded)),
+    )
+    data, manifest = _sign_checked(sample.encoded, claim, house)
+    title = f"{opened.config.name}: {sample.request.label_name}, seed {sample.request.seed}"
+    figure_name = f"{EXPLANATIONS}/{sample.name}"
+    source = Ingredient(
+        name="output",
+        title=sample.name,
+        mime=ImageModality.mime,
+        relationship="componentOf",
+        content=data,
+    )
+    drawn = draw(sample.pixels, sample.explanation, title)
+    figure, _ = _sign_checked(
+        drawn,
+        figure_claim(
+            title=figure_name, mime=ImageModality.mime, output=source, decision=sample.decision
+        ),
+        house,
+    )
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return _Signed(sample=sample, data=data, figure=figure, manifest=manifest, time=now)
+
+
+def _sign_checked(data: bytes, claim: Claim, house: House) -> tuple[bytes, Manifest]:
+    """Sign, then read back as a stranger would; a signature that does not hold never leaves."""
+    signed = sign_embedded(data, claim, house.signer)
+    manifest = read_manifest(signed, claim.mime, anchors=house.signer.anchor)
+    wanted = {"Trusted"} if house.signer.anchor else {"Trusted", "Valid"}
+    if manifest.state not in wanted or manifest.broken_ingredients:
+        broken = manifest.failures or manifest.broken_ingredients
+        reasons = ", ".join(f"{code} ({text})" for code, text in broken.items())
+        raise SafegenError(f"{claim.title} was withheld: its signature does not hold: {reasons}")
+    return signed, manifest
+
+
+def _log(
+    signed: list[_Signed], admission: Decision, opened: Package, house: House
+) -> tuple[Output, ...]:
+    """Append outputs and figures in one transaction; then each output gets its receipt."""
+    policy = house.policy.digest
+    entries = [
+        LogEntry(
+            kind=kind,
+            file_digest=sha256(data),
+            model_digest=opened.digest,
+            policy_digest=policy,
+            time=item.time,
+        )
+        for item in signed
+        for kind, data in (("output", item.data), ("explanation", item.figure))
+    ]
+    proofs = house.ledger.append(entries)
+    outputs = []
+    for item, entry, proof in zip(signed, entries[::2], proofs[::2], strict=True):
+        receipt = Receipt(
+            file=item.sample.name,
+            file_digest=entry.file_digest,
+            manifest=item.manifest.label,
+            model=opened.digest,
+            request=item.sample.request,
+            decisions=(admission, item.sample.decision),
+            explanation=item.sample.explanation,
+            entry=entry,
+            proof=proof,
+        )
+        outputs.append(
+            Output(
+                name=item.sample.name,
+                data=item.data,
+                figure=item.figure,
+                receipt=sign_receipt(receipt, house.signer),
+            )
+        )
+    return tuple(outputs)
+
+
+def _model_ingredient(opened: Package) -> Ingredient:
+    return Ingredient(
+        name="model",
+        title=opened.config.name,
+        mime=package.WEIGHTS_MIME,
+        relationship="inputTo",
+        content=opened.content.weights,
+        manifest=opened.manifest,
+        data_type=MODEL_TYPE,
+    )
+
+
+def _model_facts(opened: Package, house: House) -> ModelFacts:
+    return ModelFacts(
+        certified=house.certified,
+        epsilon=opened.certificate.epsilon,
+        delta=opened.certificate.delta,
+        unit=opened.certificate.unit,
+        data=opened.config.data.name,
+        digest=opened.digest,
+    )
+
+
+def _labels(label: int | str | None, classes: tuple[str, ...], count: int) -> list[int]:
+    """The class of each output: the one asked for, or all in turn."""
+    if label is None:
+        return [index % len(classes) for index in range(count)]
+    known = {str(number): number for number in range(len(classes))}
+    known |= {name.lower(): number for number, name in enumerate(classes)}
+    number = known.get(str(label).lower())
+    if number is None:
+        names = ", ".join(f"{number} ({name})" for number, name in enumerate(classes))
+        raise RequestError(f"no label {label!r}: this model makes {names}")
+    return [number] * count
+
+
+def _require_count(count: int) -> None:
+    if not 1 <= count <= MOST:
+        raise RequestError(f"cannot make {count} outputs at once; ask for 1 to {MOST:,}")
+
+
+def _require_seed(seed: int) -> int:
+    if not 0 <= seed < 2**53:
+        raise RequestError(f"the seed is {seed}; choose a whole number from 0 to 2^53 - 1")
+    return seed

@@ -1,0 +1,130 @@
+"""An opened model: a package whose digests, manifest and certificate all agree."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from safegen import package
+from safegen.errors import TamperedError
+from safegen.models.generator import PictureGenerator
+from safegen.pipeline.generate import House, Release, release
+from safegen.policy.load import load_policy
+from safegen.privacy.recompute import agrees
+from safegen.progress import Progress, silent
+from safegen.provenance.claims import PACKAGE
+from safegen.provenance.ledger import Ledger
+from safegen.provenance.manifest import read as read_manifest
+from safegen.provenance.signer import open_signer
+from safegen.records.certificate import PrivacyCertificate
+from safegen.records.config import PackageConfig
+
+
+class Model:
+    """A certified generator. What it makes leaves only through `generate`."""
+
+    def __init__(self, opened: package.Package, house: House) -> None:
+        self._package = opened
+        self._house = house
+        self._generator = PictureGenerator(opened.config.architecture).eval()
+        self._generator.load_state_dict(dict(opened.weights))
+
+    @property
+    def certificate(self) -> PrivacyCertificate:
+        """The privacy claim, with the events to recompute it from."""
+        return self._package.certificate
+
+    @property
+    def config(self) -> PackageConfig:
+        """What the package says of itself."""
+        return self._package.config
+
+    @property
+    def digest(self) -> str:
+        """The model's name: the digest of its weights, config and certificate."""
+        return self._package.digest
+
+    @property
+    def folder(self) -> Path:
+        """Where the package lies."""
+        return self._package.folder
+
+    def generate(
+        self,
+        count: int,
+        *,
+        purpose: str,
+        label: int | str | None = None,
+        seed: int | None = None,
+        progress: Progress = silent,
+    ) -> Release:
+        """Make outputs that are allowed, explained, signed and logged.
+
+        Args:
+            count: how many.
+            purpose: what they are for; policies may ask for it, and it is signed.
+            label: a class's number or name; all classes in turn when None.
+            seed: of the latent codes; drawn and recorded when None.
+            progress: told how far the work is.
+
+        Returns:
+            The release; `release.save(folder)` writes its files.
+
+        Raises:
+            RequestError: a count, label or seed that this model does not know.
+            Refused: the policy says no; the error carries the whole Decision.
+        """
+        return release(
+            self._package,
+            self._generator,
+            self._house,
+            count=count,
+            purpose=purpose,
+            label=label,
+            seed=seed,
+            progress=progress,
+        )
+
+
+def load(
+    folder: str | Path,
+    *,
+    keys: str | Path = "keys",
+    ledger: str | Path = "ledger.db",
+    policy: str | Path = "baseline",
+) -> Model:
+    """Open a model package.
+
+    Args:
+        folder: the package.
+        keys: who signs what it makes.
+        ledger: where that is logged.
+        policy: what it must meet; a shipped policy's name or a YAML file.
+
+    Raises:
+        DataError: the folder is not a package.
+        TamperedError: a file is not what was signed.
+        KeyMaterialError: nothing can be signed with these keys.
+        PolicyError: the policy cannot be loaded.
+    """
+    opened = package.read(Path(folder))
+    _require_signed(opened)
+    house = House(
+        signer=open_signer(keys),
+        ledger=Ledger(ledger),
+        policy=load_policy(policy),
+        certified=agrees(opened.certificate),
+    )
+    return Model(opened, house)
+
+
+def _require_signed(opened: package.Package) -> None:
+    """The package's manifest must be intact and speak of exactly these files."""
+    manifest = read_manifest(
+        opened.content.weights, package.WEIGHTS_MIME, beside=opened.manifest
+    )
+    signed = manifest.assertions.get(PACKAGE)
+    if manifest.state == "Invalid" or signed != opened.content.digests.model_dump(mode="json"):
+        raise TamperedError(
+            f"{opened.folder / package.MANIFEST} does not vouch for the files beside it; use an "
+            "intact copy of the package"
+        )

@@ -1,0 +1,115 @@
+"""The typed facts that rules may speak of; a rule that names another fact does not load.
+
+Each field becomes a CEL variable of the same dotted name: `request.purpose`, `model.epsilon`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, is_dataclass
+
+Fact = str | int | float | bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestFacts:
+    """What was asked.
+
+    Attributes:
+        purpose: what the output is for, in the requester's words, stripped.
+        label: the class's number, -1 for all classes in turn.
+        count: how many outputs.
+    """
+
+    purpose: str
+    label: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFacts:
+    """What the generator's package says.
+
+    Attributes:
+        certified: whether its certificate's epsilon was recomputed from its events and agrees.
+        epsilon: the certificate's, recomputed.
+        delta: the certificate's.
+        unit: the privacy unit.
+        data: the data set's name.
+        digest: of the package.
+    """
+
+    certified: bool
+    epsilon: float
+    delta: float
+    unit: str
+    data: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputFacts:
+    """What is about to leave.
+
+    Attributes:
+        signed: whether a signer stands ready; the file is read back after signing and withheld
+            when its signature does not hold.
+        digital_source_type: IPTC's term that its manifest will carry.
+        explained: whether an explanation goes with it.
+        completeness_gap: of that explanation.
+        contrast: standard deviation of its pixels, in [0, 0.5].
+    """
+
+    signed: bool
+    digital_source_type: str
+    explained: bool
+    completeness_gap: float
+    contrast: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdmissionFacts:
+    """All that is known before anything is sampled."""
+
+    request: RequestFacts
+    model: ModelFacts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseFacts:
+    """All that is known before an output is signed."""
+
+    request: RequestFacts
+    model: ModelFacts
+    output: OutputFacts
+
+
+Facts = AdmissionFacts | ReleaseFacts
+
+
+def flatten(facts: Facts) -> dict[str, Fact]:
+    """Facts by dotted name.
+
+    >>> request = RequestFacts(purpose="demo", label=7, count=1)
+    >>> model = ModelFacts(certified=True, epsilon=8.0, delta=1e-5, unit="record",
+    ...                    data="digits", digest="sha256:00")
+    >>> flatten(AdmissionFacts(request=request, model=model))["request.label"]
+    7
+    """
+    return {
+        f"{group.name}.{fact.name}": getattr(getattr(facts, group.name), fact.name)
+        for group in fields(facts)
+        for fact in fields(getattr(facts, group.name))
+    }
+
+
+def types_of(kind: type[Facts]) -> dict[str, type]:
+    """The type of each dotted name that facts of this kind hold."""
+    from typing import get_type_hints
+
+    groups = get_type_hints(kind)
+    assert all(is_dataclass(group) for group in groups.values())
+    return {
+        f"{name}.{fact}": fact_type
+        for name, group in groups.items()
+        for fact, fact_type in get_type_hints(group).items()
+    }

@@ -1,0 +1,48 @@
+"""Facts to a Decision: every rule of the stage is asked, never only the first that fails."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from safegen.errors import Refused
+from safegen.policy.facts import AdmissionFacts
+from safegen.records.decision import Decision, RuleFinding
+
+if TYPE_CHECKING:
+    from safegen.policy.facts import Facts
+    from safegen.policy.load import Policy
+
+
+def decide(policy: Policy, facts: Facts) -> Decision:
+    """Judge facts by a policy; pure.
+
+    Returns:
+        The decision with one finding a rule of the stage that the facts belong to. A policy
+        without a rule for that stage allows nothing there.
+    """
+    stage = "request" if isinstance(facts, AdmissionFacts) else "release"
+    findings = tuple(rule.judge(facts) for rule in policy.rules if rule.stage == stage)
+    if not findings:
+        text = f"The policy has no rule for the {stage} stage, so it allows nothing there."
+        findings = (RuleFinding(rule="no-rule", outcome="failed", text=text),)
+    return Decision(
+        policy=policy.name,
+        policy_digest=policy.digest,
+        stage=stage,
+        allowed=all(finding.outcome == "passed" for finding in findings),
+        findings=findings,
+    )
+
+
+def admit(policy: Policy, facts: Facts) -> Decision:
+    """Judge facts, and raise when the answer is no.
+
+    Raises:
+        Refused: with the whole decision.
+    """
+    decision = decide(policy, facts)
+    if not decision.allowed:
+        broken = [finding for finding in decision.findings if finding.outcome != "passed"]
+        reasons = "; ".join(f"{finding.rule}: {finding.text}" for finding in broken)
+        raise Refused(f"policy {policy.name} refuses this {decision.stage}: {reasons}", decision)
+    return decision

@@ -1,0 +1,138 @@
+"""A policy file: YAML to Policy; every error names the key path.
+
+    name: baseline
+    description: What every release from safegen must meet.
+    rules:
+      - id: purpose-stated
+        stage: request
+        require: request.purpose != ""
+        because: A request states what its outputs are for.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+
+from safegen.errors import PolicyError
+from safegen.policy.rules import Rule, compile_rule
+from safegen.records.canonical import sha256
+from safegen.records.decision import Stage
+from safegen.storage import read
+
+STAGES = get_args(Stage)
+_RULE_KEYS = {"id", "stage", "require", "because"}
+_POLICY_KEYS = {"name", "description", "rules"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """A loaded policy.
+
+    Attributes:
+        name: its own.
+        description: one sentence.
+        digest: of the file's bytes.
+        rules: compiled, in the file's order; never empty.
+    """
+
+    name: str
+    description: str
+    digest: str
+    rules: tuple[Rule, ...]
+
+
+def load_policy(source: str | Path = "baseline") -> Policy:
+    """Load a policy.
+
+    Args:
+        source: the name of a shipped policy, or the path of a YAML file.
+
+    Raises:
+        PolicyError: it is not there, or something in it is wrong; the message names the key path.
+    """
+    path = _find(source)
+    data = read(path)
+    try:
+        content = yaml.safe_load(data)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = re.sub(r"\s+", " ", str(error))
+        raise PolicyError(f"{path} is not YAML: {reason}") from error
+    if not isinstance(content, dict):
+        raise PolicyError(f"{path}: expected keys {_listed(_POLICY_KEYS)} at the top")
+    _require_keys(content, _POLICY_KEYS, str(path))
+    rules = content["rules"]
+    if not isinstance(rules, list) or not rules:
+        raise PolicyError(f"{path}: rules: expected a list of at least one; an empty policy refuses")
+    compiled = tuple(_rule(rule, f"{path}: rules[{place}]") for place, rule in enumerate(rules))
+    names = [rule.id for rule in compiled]
+    for place, name in enumerate(names):
+        if name in names[:place]:
+            raise PolicyError(f"{path}: rules[{place}].id: {name!r} is taken; give it another name")
+    return Policy(
+        name=_text(content, "name", str(path)),
+        description=_text(content, "description", str(path)),
+        digest=sha256(data),
+        rules=compiled,
+    )
+
+
+def shipped_policies() -> tuple[str, ...]:
+    """Names of the policies that come with safegen."""
+    return tuple(sorted(path.stem for path in _shipped_folder().glob("*.yaml")))
+
+
+def _find(source: str | Path) -> Path:
+    shipped = _shipped_folder() / f"{source}.yaml"
+    if re.fullmatch(r"[\w-]+", str(source)) and shipped.is_file():
+        return shipped
+    path = Path(source)
+    if not path.is_file():
+        names = ", ".join(shipped_policies())
+        raise PolicyError(f"no policy {source}: name a file, or one that is shipped: {names}")
+    return path
+
+
+def _shipped_folder() -> Path:
+    """`policies/` inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "policies"
+    return installed if installed.is_dir() else package.parent / "policies"
+
+
+def _rule(content: Any, key: str) -> Rule:  # noqa: ANN401 - as YAML gave it
+    if not isinstance(content, dict):
+        raise PolicyError(f"{key}: expected keys {_listed(_RULE_KEYS)}")
+    _require_keys(content, _RULE_KEYS, key)
+    stage = content["stage"]
+    if stage not in STAGES:
+        raise PolicyError(f"{key}.stage: {stage!r} is no stage; choose {_listed(STAGES)}")
+    return compile_rule(
+        id=_text(content, "id", key),
+        stage=stage,
+        require=_text(content, "require", key),
+        because=_text(content, "because", key),
+        key=f"{key}.require",
+    )
+
+
+def _require_keys(content: dict[Any, Any], known: set[str], key: str) -> None:
+    for name in sorted(known - content.keys()):
+        raise PolicyError(f"{key}: {name} is missing")
+    for name in sorted(map(str, content.keys() - known)):
+        raise PolicyError(f"{key}.{name}: no such key; known are {_listed(known)}")
+
+
+def _text(content: dict[Any, Any], name: str, key: str) -> str:
+    value = content[name]
+    if not isinstance(value, str) or not value.strip():
+        raise PolicyError(f"{key}.{name}: expected text, found {value!r}")
+    return value.strip()
+
+
+def _listed(names: Any) -> str:  # noqa: ANN401 - any collection of names
+    return ", ".join(sorted(names))

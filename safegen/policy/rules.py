@@ -1,0 +1,93 @@
+"""One compiled rule in CEL, the Common Expression Language; the only importer of its evaluator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cel_expr_python import cel
+
+from safegen.errors import PolicyError
+from safegen.policy.facts import AdmissionFacts, ReleaseFacts, flatten, types_of
+from safegen.records.decision import RuleFinding, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from safegen.policy.facts import Facts
+
+FACTS_AT: Mapping[Stage, type[Facts]] = {"request": AdmissionFacts, "release": ReleaseFacts}
+_CEL_TYPES = {
+    str: cel.Type.STRING,
+    int: cel.Type.INT,
+    float: cel.Type.DOUBLE,
+    bool: cel.Type.BOOL,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One requirement.
+
+    Attributes:
+        id: its name in findings.
+        stage: when it is asked.
+        require: the expression that must be true.
+        because: the reason, for people.
+    """
+
+    id: str
+    stage: Stage
+    require: str
+    because: str
+    _compiled: Any
+
+    def judge(self, facts: Facts) -> RuleFinding:
+        """Evaluate on facts of the rule's own stage; whatever is not plainly true refuses.
+
+        cel-expr-python does not raise when evaluation fails: it returns an ERROR value whose
+        content is a non-empty, truthy text. Only `True` itself is accepted.
+        """
+        value = self._compiled.eval(data=flatten(facts)).value()
+        if value is True:
+            return RuleFinding(rule=self.id, outcome="passed", text=self.because)
+        if value is False:
+            return RuleFinding(rule=self.id, outcome="failed", text=self.because)
+        return RuleFinding(
+            rule=self.id, outcome="error", text=f"{self.because} It could not be evaluated: {value}"
+        )
+
+
+def compile_rule(*, id: str, stage: Stage, require: str, because: str, key: str) -> Rule:  # noqa: A002
+    """Compile a rule against the facts of its stage.
+
+    Args:
+        id: its name in findings.
+        stage: when it is asked.
+        require: a CEL expression of type bool.
+        because: the reason, for people.
+        key: where the expression stands in its file, for error messages.
+
+    Raises:
+        PolicyError: the expression has a typo, names no known fact, or is not a condition.
+    """
+    types = types_of(FACTS_AT[stage])
+    environment = cel.NewEnv(variables={name: _CEL_TYPES[kind] for name, kind in types.items()})
+    try:
+        compiled = environment.compile(require)
+    except RuntimeError as error:
+        raise PolicyError(f"{key}: {_explain(str(error), stage)}") from error
+    if compiled.return_type() != cel.Type.BOOL:
+        raise PolicyError(f"{key}: {require!r} is a {compiled.return_type().name()}, not a condition")
+    return Rule(id=id, stage=stage, require=require, because=because, _compiled=compiled)
+
+
+def _explain(error: str, stage: Stage) -> str:
+    """The evaluator's message in one line, with a hint at the usual causes."""
+    reason = error.split("\n")[0].split("<input>:")[-1].removeprefix("INVALID_ARGUMENT: ")
+    if "undeclared reference" in error:
+        known = ", ".join(sorted(types_of(FACTS_AT[stage])))
+        return f"{reason}; facts at this stage: {known}"
+    if "(double, int)" in error:
+        return f"{reason}; write whole numbers with a point beside a fraction, such as 10.0"
+    return reason

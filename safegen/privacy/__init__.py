@@ -1,0 +1,1 @@
+"""The guarantee: plan, accounting, engine, one-shot releases, budget, certificate."""

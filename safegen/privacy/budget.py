@@ -1,0 +1,192 @@
+"""The data set's spending, over all runs: a grant is written before the first step.
+
+A grant holds the events of the whole plan. When the run ends, the events that really ran take
+their place. A run that dies in between has spent what it was granted.
+
+A data set that is not public has a total, 10 by default; a run that would exceed it is refused.
+A public benchmark is recorded all the same, and not limited.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import platformdirs
+import sqlalchemy as sql
+from pydantic import TypeAdapter
+
+from safegen.database import connect, writing
+from safegen.errors import BudgetRefused
+from safegen.privacy import accounting
+from safegen.privacy.plan import default_delta
+from safegen.records.certificate import Event
+
+if TYPE_CHECKING:
+    from safegen.privacy.plan import PrivacyPlan
+    from safegen.records.card import DataCard
+
+DEFAULT_TOTAL = 10.0  # epsilon
+
+_tables = sql.MetaData()
+_data_sets = sql.Table(
+    "data_sets",
+    _tables,
+    sql.Column("digest", sql.String, primary_key=True),
+    sql.Column("name", sql.String, nullable=False),
+    sql.Column("public", sql.Boolean, nullable=False),
+    sql.Column("total_epsilon", sql.Float, nullable=False),
+    sql.Column("delta", sql.Float, nullable=False),
+    sql.Column("salt", sql.LargeBinary, nullable=False),
+)
+_grants = sql.Table(
+    "grants",
+    _tables,
+    sql.Column("id", sql.Integer, primary_key=True),
+    sql.Column("digest", sql.ForeignKey("data_sets.digest"), nullable=False),
+    sql.Column("granted", sql.String, nullable=False),
+    sql.Column("events", sql.LargeBinary, nullable=False),
+    sql.Column("settled", sql.Boolean, nullable=False, default=False),
+)
+_EVENTS: TypeAdapter[tuple[Event, ...]] = TypeAdapter(tuple[Event, ...])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """Leave to run one plan once.
+
+    Attributes:
+        number: of the grant in its ledger.
+        salt: opens the published card's commitment; secret.
+        spent: epsilon of the data set over all runs, this one included as planned.
+    """
+
+    number: int
+    salt: bytes
+    spent: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """How one data set stands: its total, what all runs composed have spent, how many ran."""
+
+    name: str
+    digest: str
+    public: bool
+    total: float
+    spent: float
+    delta: float
+    runs: int
+
+
+class Budget:
+    """The spending of every data set that one owner keeps."""
+
+    def __init__(self, url: str | None = None) -> None:
+        """Open the ledger of spending, or begin one.
+
+        Args:
+            url: a path or an SQLAlchemy URL; by default a file in the user's data folder.
+
+        Raises:
+            StorageError: it cannot be opened.
+        """
+        self._engine = connect(url or default_location(), _tables)
+
+    def grant(self, plan: PrivacyPlan, card: DataCard) -> Grant:
+        """Take what the plan needs, before its first step.
+
+        Raises:
+            BudgetRefused: the data set's total would be exceeded; nothing is taken.
+        """
+        with writing(self._engine) as connection:
+            account = self._open_account(connection, card)
+            spent_events = self._spent(connection, card.digest)
+            after = accounting.epsilon_of((*spent_events, *plan.events()), account.delta)
+            if not account.public and after > account.total_epsilon:
+                before = accounting.epsilon_of(spent_events, account.delta)
+                raise BudgetRefused(
+                    f"{card.name} has a total budget of epsilon {account.total_epsilon:g} and has "
+                    f"spent {before:.3g}; this run would bring it to {after:.3g}: lower --epsilon, "
+                    "or let its owner raise the total with `safegen budget set`"
+                )
+            row = connection.execute(
+                sql.insert(_grants).values(
+                    digest=card.digest,
+                    granted=datetime.now(UTC).isoformat(timespec="seconds"),
+                    events=_EVENTS.dump_json(plan.events()),
+                    settled=False,
+                )
+            )
+            number = row.inserted_primary_key
+            assert number is not None
+            return Grant(number=int(number[0]), salt=bytes(account.salt), spent=after)
+
+    def settle(self, grant: Grant, events: tuple[Event, ...]) -> None:
+        """Replace what was granted by what really ran."""
+        with writing(self._engine) as connection:
+            connection.execute(
+                sql.update(_grants)
+                .where(_grants.c.id == grant.number)
+                .values(events=_EVENTS.dump_json(events), settled=True)
+            )
+
+    def set_total(self, digest: str, epsilon: float) -> None:
+        """Let the owner set a data set's total."""
+        with writing(self._engine) as connection:
+            connection.execute(
+                sql.update(_data_sets)
+                .where(_data_sets.c.digest == digest)
+                .values(total_epsilon=epsilon)
+            )
+
+    def accounts(self) -> tuple[Account, ...]:
+        """Every data set's standing, by name."""
+        with self._engine.connect() as connection:
+            rows = connection.execute(sql.select(_data_sets).order_by(_data_sets.c.name)).all()
+            return tuple(
+                Account(
+                    name=row.name,
+                    digest=row.digest,
+                    public=row.public,
+                    total=row.total_epsilon,
+                    spent=accounting.epsilon_of(self._spent(connection, row.digest), row.delta),
+                    delta=row.delta,
+                    runs=self._runs(connection, row.digest),
+                )
+                for row in rows
+            )
+
+    def _open_account(self, connection: sql.Connection, card: DataCard) -> sql.Row[Any]:
+        query = sql.select(_data_sets).where(_data_sets.c.digest == card.digest)
+        row = connection.execute(query).one_or_none()
+        if row is None:
+            connection.execute(
+                sql.insert(_data_sets).values(
+                    digest=card.digest,
+                    name=card.name,
+                    public=card.public,
+                    total_epsilon=DEFAULT_TOTAL,
+                    delta=default_delta(card.count),
+                    salt=secrets.token_bytes(32),
+                )
+            )
+            row = connection.execute(query).one()
+        return row
+
+    def _spent(self, connection: sql.Connection, digest: str) -> tuple[Event, ...]:
+        rows = connection.execute(sql.select(_grants.c.events).where(_grants.c.digest == digest))
+        return tuple(event for (data,) in rows for event in _EVENTS.validate_json(data))
+
+    def _runs(self, connection: sql.Connection, digest: str) -> int:
+        query = sql.select(sql.func.count()).where(_grants.c.digest == digest)
+        return int(connection.execute(query).scalar_one())
+
+
+def default_location() -> str:
+    """The user's own budget ledger, unless SAFEGEN_BUDGET names another."""
+    folder = platformdirs.user_data_path("safegen")
+    return os.environ.get("SAFEGEN_BUDGET") or str(folder / "budget.db")

@@ -1,0 +1,167 @@
+"""PrivacyPlan: everything that determines epsilon, bound in one frozen value.
+
+Learning rates, networks, devices and seeds live elsewhere: changing them cannot change epsilon.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from safegen.errors import PlanError
+from safegen.privacy import accounting
+from safegen.records.certificate import Event, Gaussian, PoissonSubsampledGaussian
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrivacyPlan:
+    """A private training run before it starts: one Gaussian release, then or before, many steps.
+
+    Attributes:
+        epsilon: the most that the run may cost, at `delta`.
+        delta: probability that the bound fails; below 1 / records.
+        records: privacy units in the data set; public by assumption.
+        expected_batch_size: a step's sampling probability is this over `records`.
+        steps: noisy gradient steps.
+        clipping_norm: L2 bound on one unit's gradient in a step.
+        noise_multiplier: a step's noise deviation over `clipping_norm`.
+        release_noise_multiplier: the one-shot release's noise deviation over its L2 sensitivity;
+            None when the run makes no release.
+        sampling: how units enter a step; only Poisson sampling is accounted for.
+        neighbours: how two data sets that must look alike differ.
+        unit: what is added or removed.
+    """
+
+    epsilon: float
+    delta: float
+    records: int
+    expected_batch_size: int
+    steps: int
+    clipping_norm: float
+    noise_multiplier: float
+    release_noise_multiplier: float | None = None
+    sampling: Literal["poisson"] = "poisson"
+    neighbours: Literal["add_or_remove_one"] = "add_or_remove_one"
+    unit: Literal["record"] = "record"
+
+    def __post_init__(self) -> None:
+        _require_target(self.epsilon, self.delta, self.records)
+        if not 1 <= self.expected_batch_size <= self.records:
+            raise PlanError(
+                f"a batch of {self.expected_batch_size} records does not fit a data set of "
+                f"{self.records}; choose from 1 to {self.records}"
+            )
+        if self.steps < 1:
+            raise PlanError(f"{self.steps} steps train nothing; choose at least 1")
+        for name in ("clipping_norm", "noise_multiplier", "release_noise_multiplier"):
+            value = getattr(self, name)
+            if value is not None and not (math.isfinite(value) and value > 0):
+                raise PlanError(f"{name} is {value}; it must be a finite number above 0")
+
+    @property
+    def sampling_probability(self) -> float:
+        """The probability with which each unit enters a step, independently of all others."""
+        return self.expected_batch_size / self.records
+
+    def events(self, steps: int | None = None) -> tuple[Event, ...]:
+        """The events of a run of `steps` steps, all of them by default, and of its release."""
+        ran = self.steps if steps is None else steps
+        step_events = (
+            PoissonSubsampledGaussian(
+                sampling_probability=self.sampling_probability,
+                noise_multiplier=self.noise_multiplier,
+                count=ran,
+            ),
+        )
+        return (step_events if ran else ()) + _release_events(self.release_noise_multiplier)
+
+    def affordable_steps(self) -> int:
+        """How many of the planned steps the budget allows, with room left for the release."""
+        return accounting.affordable_count(
+            self.events, epsilon=self.epsilon, delta=self.delta, at_most=self.steps
+        )
+
+
+def default_delta(records: int) -> float:
+    """1 / (n ln n), the customary delta for n records.
+
+    >>> f"{default_delta(60_000):.2e}"
+    '1.51e-06'
+    """
+    return 1 / (records * math.log(max(records, 3)))
+
+
+def plan_within(
+    *,
+    epsilon: float,
+    records: int,
+    expected_batch_size: int,
+    steps: int,
+    clipping_norm: float,
+    delta: float | None = None,
+    noise_multiplier: float | None = None,
+    release_share: float = 0.0,
+) -> PrivacyPlan:
+    """Plan a run that costs at most `epsilon`, with as little noise as that allows.
+
+    Args:
+        epsilon: the most that the run may cost.
+        records: privacy units in the data set.
+        expected_batch_size: units that a step draws on average.
+        steps: noisy gradient steps.
+        clipping_norm: L2 bound on one unit's gradient.
+        delta: below 1 / records; 1 / (n ln n) by default.
+        noise_multiplier: of the steps; sought when None. When given, the run may afford fewer
+            steps than planned, and stops there.
+        release_share: in [0, 1), the one-shot release's share of the budget, measured in squared
+            Gaussian-DP mu, which adds up over releases (Dong, Roth, Su 2022, corollary 3.3).
+
+    Raises:
+        PlanError: no mechanism can honour this.
+    """
+    delta = default_delta(records) if delta is None else delta
+    _require_target(epsilon, delta, records)
+    if not 0 <= release_share < 1:
+        raise PlanError(f"the release's share is {release_share:g}; choose from 0 to below 1")
+    release = None
+    if release_share:
+        whole = accounting.calibrate(
+            lambda sigma: [Gaussian(noise_multiplier=sigma)], epsilon=epsilon, delta=delta
+        )
+        release = whole / math.sqrt(release_share)
+
+    def plan_at(sigma: float) -> PrivacyPlan:
+        return PrivacyPlan(
+            epsilon=epsilon,
+            delta=delta,
+            records=records,
+            expected_batch_size=expected_batch_size,
+            steps=steps,
+            clipping_norm=clipping_norm,
+            noise_multiplier=sigma,
+            release_noise_multiplier=release,
+        )
+
+    if noise_multiplier is not None:
+        return plan_at(noise_multiplier)
+    plan_at(1.0)  # refuse a plan that cannot be before looking for its noise
+    return plan_at(
+        accounting.calibrate(lambda sigma: plan_at(sigma).events(), epsilon=epsilon, delta=delta)
+    )
+
+
+def _release_events(noise_multiplier: float | None) -> tuple[Event, ...]:
+    return () if noise_multiplier is None else (Gaussian(noise_multiplier=noise_multiplier),)
+
+
+def _require_target(epsilon: float, delta: float, records: int) -> None:
+    if not (math.isfinite(epsilon) and epsilon > 0):
+        raise PlanError(f"epsilon is {epsilon:g}; it must be a finite number above 0")
+    if records < 2:
+        raise PlanError(f"a data set of {records} cannot hide anybody; it needs 2 records or more")
+    if not 0 < delta < 1 / records:
+        raise PlanError(
+            f"delta is {delta:g}; it must be above 0 and below 1/n = {1 / records:.3g}, or whole "
+            f"records could leak; leave it out for {default_delta(records):.3g}"
+        )

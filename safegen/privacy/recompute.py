@@ -1,0 +1,58 @@
+"""A certificate's epsilon, computed again from its events; never taken on trust.
+
+Recomputing costs over a second, so each answer is kept in the user's cache by the digest of what
+it was computed from.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import platformdirs
+
+from safegen import storage
+from safegen.errors import StorageError
+from safegen.privacy import accounting
+from safegen.records.canonical import Record, digest
+from safegen.records.certificate import Event
+
+if TYPE_CHECKING:
+    from safegen.records.certificate import PrivacyCertificate
+
+TOLERANCE = 1e-6
+
+
+class _Question(Record):
+    """Everything that the answer depends on."""
+
+    accountant: str
+    delta: float
+    events: tuple[Event, ...]
+
+
+def recomputed_epsilon(certificate: PrivacyCertificate) -> float:
+    """epsilon at the certificate's delta, from its events alone."""
+    question = _Question(
+        accountant=accounting.accountant_name(), delta=certificate.delta, events=certificate.events
+    )
+    kept = _cache_folder() / f"{digest(question).removeprefix('sha256:')}.json"
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        return float(json.loads(kept.read_bytes())["epsilon"])
+    epsilon = accounting.epsilon_of(certificate.events, certificate.delta)
+    with contextlib.suppress(StorageError):  # a cache that cannot be written costs only time
+        storage.write(kept, json.dumps({"epsilon": epsilon}).encode())
+    return epsilon
+
+
+def agrees(certificate: PrivacyCertificate) -> bool:
+    """Whether the claimed epsilon is the recomputed one."""
+    return abs(recomputed_epsilon(certificate) - certificate.epsilon) <= TOLERANCE
+
+
+def _cache_folder() -> Path:
+    named = os.environ.get("SAFEGEN_CACHE")
+    return (Path(named) if named else platformdirs.user_cache_path("safegen")) / "epsilon"

@@ -1,0 +1,1 @@
+"""Where an output came from: claims, keys, manifests, fingerprints, the ledger."""

@@ -1,0 +1,184 @@
+"""Records to C2PA assertions: what a manifest says, before anything signs it; pure.
+
+The shape follows the C2PA specification 2.4 (asset rubric of the conformance programme 0.2) and
+the CAWG training and data mining assertion. Own statements stand under `org.safegen.*`.
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from pydantic import JsonValue
+
+from safegen.records.canonical import digest
+
+if TYPE_CHECKING:
+    from safegen.records.canonical import Record
+    from safegen.records.certificate import PrivacyCertificate
+    from safegen.records.config import PackageDigests
+    from safegen.records.decision import Decision
+    from safegen.records.explanation import ExplanationSummary
+    from safegen.records.receipt import GenerationRequest
+
+Json = dict[str, JsonValue]
+
+PRIVACY = "org.safegen.privacy"
+EXPLANATION = "org.safegen.explanation"
+DECISION = "org.safegen.decision"
+REQUEST = "org.safegen.request"
+PACKAGE = "org.safegen.package"
+
+MODEL_SOURCE = "http://c2pa.org/digitalsourcetype/trainedAlgorithmicData"
+FIGURE_SOURCE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
+MODEL_TYPE = "c2pa.types.model.pytorch"
+FINGERPRINT_ALGORITHM = "io.iscc.v0"
+
+TRAINING_MINING: Json = {
+    "entries": {
+        "cawg.ai_generative_training": {"use": "notAllowed"},
+        "cawg.ai_training": {"use": "notAllowed"},
+        "cawg.ai_inference": {"use": "allowed"},
+        "cawg.data_mining": {"use": "notAllowed"},
+    }
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ingredient:
+    """Another signed thing that this one was made with.
+
+    Attributes:
+        name: its identifier inside the manifest.
+        title: for people.
+        mime: its media type.
+        relationship: C2PA's term for its part in this one.
+        content: its bytes, which its manifest binds.
+        manifest: its own signed manifest, where that is not inside `content`.
+        data_type: C2PA's asset type, or None.
+    """
+
+    name: str
+    title: str
+    mime: str
+    relationship: str
+    content: bytes
+    manifest: bytes | None = None
+    data_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A manifest before it is signed.
+
+    Attributes:
+        title: the file's name.
+        mime: the file's media type.
+        assertions: in the C2PA SDK's JSON form; each is attributed to the signer.
+        ingredients: what it was made with.
+    """
+
+    title: str
+    mime: str
+    assertions: tuple[Json, ...]
+    ingredients: tuple[Ingredient, ...] = ()
+
+
+def model_claim(
+    *, name: str, certificate: PrivacyCertificate, digests: PackageDigests, mime: str
+) -> Claim:
+    """What a model package's own manifest says; it binds the weights and digests the rest."""
+    return Claim(
+        title=name,
+        mime=mime,
+        assertions=(
+            _created(MODEL_SOURCE, ()),
+            _assertion("c2pa.ai-disclosure", _disclosure(name, digest(digests))),
+            _assertion("cawg.training-mining", TRAINING_MINING),
+            _assertion(PRIVACY, _fields(certificate)),
+            _assertion(PACKAGE, _fields(digests)),
+        ),
+    )
+
+
+def output_claim(
+    *,
+    title: str,
+    mime: str,
+    source_type: str,
+    model: Ingredient,
+    model_digest: str,
+    certificate: PrivacyCertificate,
+    explanation: ExplanationSummary,
+    decision: Decision,
+    request: GenerationRequest,
+    fingerprint: bytes,
+) -> Claim:
+    """What a generated output's manifest says."""
+    return Claim(
+        title=title,
+        mime=mime,
+        assertions=(
+            _created(source_type, (model,)),
+            _assertion("c2pa.ai-disclosure", _disclosure(model.title, model_digest)),
+            _assertion("cawg.training-mining", TRAINING_MINING),
+            _assertion("c2pa.soft-binding", _soft_binding(fingerprint)),
+            _assertion(PRIVACY, _fields(certificate)),
+            _assertion(EXPLANATION, _fields(explanation)),
+            _assertion(DECISION, _fields(decision)),
+            _assertion(REQUEST, _fields(request)),
+        ),
+        ingredients=(model,),
+    )
+
+
+def figure_claim(*, title: str, mime: str, output: Ingredient, decision: Decision) -> Claim:
+    """What the manifest of an explanation's picture says: it shows a generated output."""
+    return Claim(
+        title=title,
+        mime=mime,
+        assertions=(
+            _created(FIGURE_SOURCE, (output,)),
+            _assertion("cawg.training-mining", TRAINING_MINING),
+            _assertion(DECISION, _fields(decision)),
+        ),
+        ingredients=(output,),
+    )
+
+
+def _created(source_type: str, made_with: tuple[Ingredient, ...]) -> Json:
+    entry: Json = {
+        "action": "c2pa.created",
+        "digitalSourceType": source_type,
+        "softwareAgent": {"name": "safegen", "version": version("safegen")},
+        "when": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    if made_with:
+        entry["parameters"] = {"ingredientIds": [ingredient.name for ingredient in made_with]}
+    return _assertion("c2pa.actions.v2", {"allActionsIncluded": True, "actions": [entry]})
+
+
+def _disclosure(model_name: str, model_digest: str) -> Json:
+    return {
+        "modelType": MODEL_TYPE,
+        "modelName": model_name,
+        "modelIdentifier": model_digest,
+        "contentProfile": {"humanOversightLevel": "fully_autonomous"},
+    }
+
+
+def _soft_binding(fingerprint: bytes) -> Json:
+    value = base64.b64encode(fingerprint).decode()
+    return {"alg": FINGERPRINT_ALGORITHM, "blocks": [{"scope": {}, "value": value}]}
+
+
+def _assertion(label: str, data: Json) -> Json:
+    """`created` attributes a statement to the signer; without it, it is only gathered."""
+    return {"label": label, "data": data, "created": True}
+
+
+def _fields(record: Record) -> Json:
+    return record.model_dump(mode="json", exclude_none=True)

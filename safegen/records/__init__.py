@@ -1,0 +1,1 @@
+"""Frozen values that travel and are signed; no behaviour, no torch."""

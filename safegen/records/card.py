@@ -1,0 +1,61 @@
+"""What may be told of a data set: the card that travels with every model made from it.
+
+    {
+      "name": "fashion-mnist", "source": "https://github.com/zalandoresearch/fashion-mnist",
+      "licence": "MIT", "count": 60000, "shape": [1, 28, 28],
+      "classes": ["T-shirt/top", "Trouser", ...],
+      "digest": "sha256:...", "unit": "record", "public": true
+    }
+
+A plain digest of private data would let anybody who holds all records but one test a guess for
+the last. So the published card of a data set that is not public carries a commitment,
+`salted-sha256:`, that its owner alone can open (`privacy.budget` keeps the salt).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Literal
+
+from pydantic import PositiveInt
+
+from safegen.records.canonical import Record
+
+
+class DataCard(Record):
+    """A data set's card.
+
+    Attributes:
+        name: what people call it.
+        source: where it came from.
+        licence: under which terms, in words or as an SPDX identifier.
+        count: how many records; public by assumption.
+        shape: (channels, height, width) of one record.
+        classes: the labels' names, in the order of their numbers.
+        digest: of the records and labels; a salted commitment on a published private card.
+        unit: what one neighbour adds or removes.
+        public: whether anybody may hold the records; then its budget is kept but not limited.
+    """
+
+    name: str
+    source: str
+    licence: str
+    count: PositiveInt
+    shape: tuple[PositiveInt, PositiveInt, PositiveInt]
+    classes: tuple[str, ...]
+    digest: str
+    unit: Literal["record"] = "record"
+    public: bool = False
+
+
+def published(card: DataCard, salt: bytes) -> DataCard:
+    """The card that may leave the house: a private data set's digest becomes a commitment.
+
+    Args:
+        card: the card as the data set's owner sees it.
+        salt: at least 16 secret bytes, kept by the owner to open the commitment later.
+    """
+    if card.public:
+        return card
+    commitment = hashlib.sha256(salt + card.digest.encode()).hexdigest()
+    return card.model_copy(update={"digest": f"salted-sha256:{commitment}"})

@@ -1,0 +1,36 @@
+"""What a policy said of one request or one output, with every reason.
+
+    {
+      "policy": "baseline", "policy_digest": "sha256:...", "stage": "release", "allowed": true,
+      "findings": [
+        {"rule": "output-signed", "outcome": "passed",
+         "text": "An output leaves only when a signer stands ready for it."}
+      ]
+    }
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from safegen.records.canonical import Record
+
+Stage = Literal["request", "release"]
+
+
+class RuleFinding(Record):
+    """One rule's answer; `error` (a rule that could not be evaluated) refuses like `failed`."""
+
+    rule: str
+    outcome: Literal["passed", "failed", "error"]
+    text: str
+
+
+class Decision(Record):
+    """All findings of a policy at one stage; `allowed` only when every one of them passed."""
+
+    policy: str
+    policy_digest: str
+    stage: Stage
+    allowed: bool
+    findings: tuple[RuleFinding, ...]

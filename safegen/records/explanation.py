@@ -1,0 +1,69 @@
+"""Which inputs of a generator made what in an output, and how far that can be believed.
+
+The full record, with every attribution, travels in the receipt; the signed manifest carries the
+summary and the full record's digest (`org.safegen.explanation`).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import NonNegativeFloat, PositiveInt
+
+from safegen.records.canonical import Record
+
+
+class RegionSummary(Record):
+    """What moved one region's brightness most.
+
+    Attributes:
+        row: from the top, 0-based.
+        column: from the left, 0-based.
+        brightness: mean of the region in the output, in [0, 1].
+        label_share: share of the absolute attribution that belongs to the label, in [0, 1].
+        top_latents: numbers of the latents that moved it most, strongest first.
+    """
+
+    row: int
+    column: int
+    brightness: float
+    label_share: float
+    top_latents: tuple[int, ...]
+
+
+class Explanation(Record):
+    """Attributions from (latent code, label) to the brightness of a grid of regions.
+
+    Attributes:
+        method: the attribution method and its implementation.
+        integration_steps: points on the path from baseline to input.
+        baseline: what the attributions are measured against, in words.
+        grid: (rows, columns) of regions.
+        regions: one summary a region, row by row.
+        attributions: (regions, latents + classes); latents first, then label inputs.
+        latents: how many of the columns are latents.
+        completeness_gap: largest |sum of attributions - change of brightness| over the regions,
+            relative to the largest change (Sundararajan et al. 2017, axiom of completeness);
+            0 is exact, and above 0.05 an explanation should not be relied on.
+    """
+
+    format: Literal["safegen.explanation/1"] = "safegen.explanation/1"
+    method: str
+    integration_steps: PositiveInt
+    baseline: str
+    grid: tuple[PositiveInt, PositiveInt]
+    regions: tuple[RegionSummary, ...]
+    attributions: tuple[tuple[float, ...], ...]
+    latents: PositiveInt
+    completeness_gap: NonNegativeFloat
+
+
+class ExplanationSummary(Record):
+    """What of an Explanation is signed into the manifest."""
+
+    method: str
+    grid: tuple[PositiveInt, PositiveInt]
+    label_share: float
+    top_latents: tuple[int, ...]
+    completeness_gap: NonNegativeFloat
+    digest: str

@@ -1,0 +1,1 @@
+"""What samples are checked for before release; their scores become facts that policies judge."""

@@ -1,0 +1,94 @@
+"""Files that are either the old ones or the whole new ones, whatever happens in between."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from typing import TYPE_CHECKING
+
+from safegen.errors import StorageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def write(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+    """Write `data` to `path` so that a crash leaves the old file or the new one, never a part.
+
+    Args:
+        path: the final name; its folder is made when it is missing.
+        data: the whole content.
+        mode: permission bits of the new file.
+
+    Raises:
+        StorageError: the folder cannot be written; what was at `path` is untouched.
+    """
+    make_folder(path.parent)
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise StorageError(_sentence("write to", path.parent, error)) from error
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+        os.replace(temporary, path)  # noqa: PTH105 - the atomic one, by name
+        _sync_folder(path.parent)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)  # noqa: PTH108
+        raise StorageError(_sentence("write", path, error)) from error
+
+
+def read(path: Path) -> bytes:
+    """Read a whole file.
+
+    Raises:
+        StorageError: the file is missing or cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise StorageError(_sentence("read", path, error)) from error
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, with its parents, unless it is there already.
+
+    Raises:
+        StorageError: the folder cannot be made, or a file stands in its place.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(_sentence("make the folder", path, error)) from error
+
+
+def require_writable(folder: Path) -> None:
+    """Find out now, before the work, whether `folder` can take its results.
+
+    Raises:
+        StorageError: nothing can be written there.
+    """
+    make_folder(folder)
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise StorageError(_sentence("write to", folder, error)) from error
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _sentence(verb: str, path: Path, error: OSError) -> str:
+    reason = (error.strerror or str(error)).lower()
+    return f"cannot {verb} {path}: {reason}; choose another place or change its permissions"

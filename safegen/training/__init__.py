@@ -1,0 +1,1 @@
+"""From records to a generator, through the private engine."""

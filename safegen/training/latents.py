@@ -1,0 +1,85 @@
+"""A private latent prior: where each class lies among the latent codes, released once.
+
+A VAE trained with much noise does not spread its codes as N(0, I). Drawing them from where the
+records' codes really lie is the largest single gain in utility, and takes one Gaussian release.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from safegen.privacy.noise import secure_generator
+from safegen.privacy.release import ClassMoments, class_moments
+from safegen.records.certificate import Gaussian
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Vectors = NDArray[np.float64]
+
+LEAST_VARIANCE = 0.01  # of a latent in any direction, so that a class never collapses
+
+
+def fit_prior(
+    codes: Vectors,
+    labels: NDArray[np.int64],
+    *,
+    classes: int,
+    radius: float,
+    noise_multiplier: float,
+) -> tuple[Vectors, Vectors, Gaussian]:
+    """Release the codes' class moments and fit one Gaussian a class to them.
+
+    Args:
+        codes: (records, latent), float64; clipped to `radius`.
+        labels: (records,), int64.
+        classes: how many.
+        radius: public bound on a code's norm.
+        noise_multiplier: noise deviation over the release's L2 sensitivity.
+
+    Returns:
+        Means (classes, latent), factors (classes, latent, latent) with factor factor^T the
+        covariance, and the event that this was.
+    """
+    moments = class_moments(
+        codes,
+        labels,
+        classes=classes,
+        radius=radius,
+        noise_multiplier=noise_multiplier,
+        generator=secure_generator(),
+    )
+    means, factors = gaussians(moments, LEAST_VARIANCE / radius**2)
+    return means * radius, factors * radius, Gaussian(noise_multiplier=noise_multiplier)
+
+
+def gaussians(moments: ClassMoments, least_variance: float = 0.0) -> tuple[Vectors, Vectors]:
+    """Turn noisy moments into proper Gaussians; post-processing, so it costs nothing.
+
+    Each class's covariance is shrunk towards the pooled one by the share of its deviation from
+    it that noise explains, and eigenvalues are kept above `least_variance`.
+
+    Args:
+        moments: in units where codes have norm at most 1.
+        least_variance: in the same units.
+    """
+    counts = np.maximum(moments.counts, 1.0)
+    latent = moments.sums.shape[1]
+    means = moments.sums / counts[:, None]
+    means /= np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1.0)
+    covariances = moments.products / counts[:, None, None] - np.einsum("ki,kj->kij", means, means)
+    pooled = _positive(np.average(covariances, axis=0, weights=counts), least_variance)
+
+    noise = 0.5 * latent * (latent + 1) * (moments.deviation / counts) ** 2  # in squared Frobenius
+    deviation = np.square(covariances - pooled).sum(axis=(1, 2))
+    keep = np.maximum(deviation - noise, 0) / np.maximum(deviation, 1e-12)
+    mixed = keep[:, None, None] * covariances + (1 - keep)[:, None, None] * pooled
+    values, vectors = np.linalg.eigh(mixed)
+    return means, vectors * np.sqrt(np.maximum(values, least_variance))[:, None, :]
+
+
+def _positive(matrix: Vectors, least: float) -> Vectors:
+    values, vectors = np.linalg.eigh(matrix)
+    return np.asarray((vectors * np.maximum(values, least)) @ vectors.T)

@@ -1,0 +1,105 @@
+"""Presets: network, recipe and plan settings from what is public about a data set.
+
+They depend on the number of records, the pictures' shape and the family, never on the records.
+They were chosen on scikit-learn's digits and Fashion-MNIST, both public.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from safegen.records.config import Architecture, Family, Recipe
+
+if TYPE_CHECKING:
+    from safegen.records.card import DataCard
+
+SMALL = 10_000  # records, below which a small network learns more under the same noise
+REFERENCE_PIXELS = 28 * 28
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preset:
+    """Where a run starts from, unless its caller says otherwise.
+
+    Attributes:
+        architecture: of the networks.
+        recipe: what does not affect epsilon.
+        expected_batch_size: records in a step, on average.
+        steps: private steps.
+        clipping_norm: L2 bound on one record's gradient.
+        release_share: of the budget, for the latent prior.
+    """
+
+    architecture: Architecture
+    recipe: Recipe
+    expected_batch_size: int
+    steps: int
+    clipping_norm: float
+    release_share: float
+
+
+def preset(family: Family, card: DataCard) -> Preset:
+    """The preset of one family for a data set's public card."""
+    small = card.count < SMALL
+    return _vae(card, small=small) if family == "vae" else _gan(card, small=small)
+
+
+def _vae(card: DataCard, *, small: bool) -> Preset:
+    latent = 12 if small else 16
+    return Preset(
+        architecture=_architecture("vae", card, latent=latent, base=8 if small else 16),
+        recipe=Recipe(
+            learning_rate=3e-3 if small else 2e-3,
+            momentum=0.9,
+            loss_scale=20 * _relative_size(card),
+            beta=0.5 if small else 0.3,
+            average_decay=0.98,
+            latent_radius=round((1.5 if small else 2.0) * math.sqrt(latent), 3),
+            generator_rows=0,
+            discriminator_steps=1,
+        ),
+        expected_batch_size=min(256 if small else 768, card.count),
+        steps=500 if small else 400,
+        clipping_norm=1.0,
+        release_share=0.3 if small else 0.25,
+    )
+
+
+def _gan(card: DataCard, *, small: bool) -> Preset:
+    return Preset(
+        architecture=_architecture("gan", card, latent=16, base=8 if small else 16),
+        recipe=Recipe(
+            learning_rate=2e-3 if small else 1e-3,
+            momentum=0.5,
+            loss_scale=1.0,
+            beta=0.0,
+            average_decay=0.98,
+            latent_radius=1.0,
+            generator_rows=256 if small else 512,
+            discriminator_steps=1,
+        ),
+        expected_batch_size=min(256 if small else 512, card.count),
+        steps=800,
+        clipping_norm=1.0,
+        release_share=0.0,
+    )
+
+
+def _architecture(family: Family, card: DataCard, *, latent: int, base: int) -> Architecture:
+    channels, height, width = card.shape
+    return Architecture(
+        family=family,
+        channels=3 if channels == 3 else 1,
+        height=height,
+        width=width,
+        classes=len(card.classes),
+        latent=latent,
+        base=base,
+    )
+
+
+def _relative_size(card: DataCard) -> float:
+    """Numbers in a picture, relative to MNIST's: a summed loss grows with them."""
+    return round(math.prod(card.shape) / REFERENCE_PIXELS, 3)
