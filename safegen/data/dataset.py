@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from safegen.errors import DataError
-from safegen.records.card import DataCard
+from safegen.records.card import DataCard, Shape
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -71,7 +71,7 @@ def assemble(
         source=source,
         licence=licence,
         count=len(images),
-        shape=(channels, height, width),
+        shape=Shape(channels=channels, height=height, width=width),
         classes=classes,
         digest=_digest(images, labels),
         public=public,

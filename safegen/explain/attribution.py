@@ -17,13 +17,13 @@ from torch.nn import functional
 
 from safegen.explain.faithfulness import completeness_gaps
 from safegen.models.generator import one_hot
-from safegen.records.explanation import Explanation, RegionSummary
+from safegen.records.explanation import Explanation, Grid, RegionSummary
 
 if TYPE_CHECKING:
     from safegen.models.generator import Generator
     from safegen.progress import Progress
 
-GRID = (4, 4)  # rows, columns of regions
+GRID = Grid(rows=4, columns=4)
 INTEGRATION_STEPS = 48
 TOP = 3  # latents named for a region
 BASELINE = "latent code 0, no label"
@@ -46,7 +46,7 @@ def explain(
     """
     onehot = one_hot(labels, generator.classes)
     baselines = (torch.zeros_like(codes), torch.zeros_like(onehot))
-    regions = GRID[0] * GRID[1]
+    regions = GRID.rows * GRID.columns
     method = IntegratedGradients(lambda z, y: region_brightness(generator.render(z, y)))
     attributed = []
     for region in range(regions):
@@ -73,7 +73,7 @@ def explain(
 def region_brightness(pictures: Tensor) -> Tensor:
     """Mean brightness of each region: (n, channels, h, w) in [0, 1] to (n, rows x columns)."""
     grey = pictures.mean(dim=1, keepdim=True)
-    return functional.adaptive_avg_pool2d(grey, GRID).flatten(1)
+    return functional.adaptive_avg_pool2d(grey, (GRID.rows, GRID.columns)).flatten(1)
 
 
 def _record(attributions: Tensor, brightness: Tensor, gap: float, latents: int) -> Explanation:
@@ -88,8 +88,8 @@ def _record(attributions: Tensor, brightness: Tensor, gap: float, latents: int) 
         grid=GRID,
         regions=tuple(
             RegionSummary(
-                row=region // GRID[1],
-                column=region % GRID[1],
+                row=region // GRID.columns,
+                column=region % GRID.columns,
                 brightness=_rounded(brightness[region]),
                 label_share=_rounded(label_share[region]),
                 top_latents=tuple(strongest[region].tolist()),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
-from safegen.explain.summary import summarise
+from safegen.explain.summary import strongest_latents, summarise
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,10 +32,10 @@ def draw(pixels: NDArray[np.uint8], explanation: Explanation, title: str) -> byt
         title: what the output is.
     """
     attributions = np.array(explanation.attributions)
-    rows, columns = explanation.grid
+    rows, columns = explanation.grid.rows, explanation.grid.columns
     summary = summarise(explanation)
     maps = [("label", attributions[:, explanation.latents :].sum(axis=1))]
-    maps += [(f"latent {i}", attributions[:, i]) for i in summary.top_latents[:SHOWN]]
+    maps += [(f"latent {i}", attributions[:, i]) for i in strongest_latents(explanation)[:SHOWN]]
     scale = max(float(np.abs(values).max()) for _, values in maps) or 1.0
 
     figure = Figure(figsize=(2.1 * (1 + len(maps)), 2.9), dpi=110, facecolor=PAPER)

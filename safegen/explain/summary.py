@@ -12,15 +12,12 @@ TOP = 5
 
 def summarise(explanation: Explanation) -> ExplanationSummary:
     """What of an explanation is signed into the manifest, with the digest of all of it."""
-    inputs = [sum(abs(row[i]) for row in explanation.attributions) for i in range(_width(explanation))]
-    latents = inputs[: explanation.latents]
-    whole = sum(inputs) or 1.0
-    order = sorted(range(len(latents)), key=latents.__getitem__, reverse=True)
+    inputs = _strengths(explanation)
     return ExplanationSummary(
         method=explanation.method,
         grid=explanation.grid,
-        label_share=round(sum(inputs[explanation.latents :]) / whole, 6),
-        top_latents=tuple(order[:TOP]),
+        label_share=round(sum(inputs[explanation.latents :]) / (sum(inputs) or 1.0), 6),
+        top_latents=tuple(f"latent {number}" for number in strongest_latents(explanation)[:TOP]),
         completeness_gap=explanation.completeness_gap,
         digest=digest(explanation),
     )
@@ -38,5 +35,12 @@ def in_words(explanation: Explanation) -> str:
     )
 
 
-def _width(explanation: Explanation) -> int:
-    return len(explanation.attributions[0])
+def strongest_latents(explanation: Explanation) -> list[int]:
+    """The latents' numbers, those that moved the whole picture most first."""
+    strengths = _strengths(explanation)
+    return sorted(range(explanation.latents), key=strengths.__getitem__, reverse=True)
+
+
+def _strengths(explanation: Explanation) -> list[float]:
+    """Each input's absolute attributions, summed over the regions."""
+    return [sum(map(abs, column)) for column in zip(*explanation.attributions, strict=True)]

@@ -225,7 +225,7 @@ def _manifest(content: Any) -> Manifest:  # noqa: ANN401 - the SDK's JSON
         successes=tuple(dict.fromkeys(check["code"] for check in checks["success"])),
         failures=_reasons(checks["failure"]),
         broken_ingredients=_broken_ingredients(content),
-        signer=f"{signature.get('common_name', 'unnamed')} of {signature.get('issuer', 'nobody')}",
+        signer=f"{signature.get('common_name', 'unnamed')} ({signature.get('issuer', 'unnamed')})",
         assertions={entry["label"]: entry["data"] for entry in active.get("assertions", [])},
     )
 

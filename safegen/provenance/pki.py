@@ -29,6 +29,7 @@ C2PA_POLICY = ObjectIdentifier("1.3.6.1.4.1.62558.1.1")
 ROOT, ISSUER, LEAF = "root.pem", "issuing-ca.pem", "leaf.pem"
 ROOT_KEY, ISSUER_KEY, LEAF_KEY = "root.key", "issuing-ca.key", "leaf.key"
 YEARS = {ROOT: 10, ISSUER: 5, LEAF: 1}
+ROLES = {ROOT: "root", ISSUER: "issuing CA", LEAF: "signer"}
 SKEW = timedelta(hours=1)  # a verifier's clock may run behind
 
 _Issuer = tuple[x509.Certificate, ec.EllipticCurvePrivateKey]
@@ -85,7 +86,7 @@ def _issue(
     subject = x509.Name(
         [
             x509.NameAttribute(NameOID.ORGANIZATION_NAME, organisation),
-            x509.NameAttribute(NameOID.COMMON_NAME, f"{organisation} {name.removesuffix('.pem')}"),
+            x509.NameAttribute(NameOID.COMMON_NAME, f"{organisation} {ROLES[name]}"),
         ]
     )
     issuer_name, issuer_key = (issuer[0].subject, issuer[1]) if issuer else (subject, key)

@@ -2,7 +2,8 @@
 
     {
       "name": "fashion-mnist", "source": "https://github.com/zalandoresearch/fashion-mnist",
-      "licence": "MIT", "count": 60000, "shape": [1, 28, 28],
+      "licence": "MIT", "count": 60000,
+      "shape": {"channels": 1, "height": 28, "width": 28},
       "classes": ["T-shirt/top", "Trouser", ...],
       "digest": "sha256:...", "unit": "record", "public": true
     }
@@ -22,6 +23,14 @@ from pydantic import PositiveInt
 from safegen.records.canonical import Record
 
 
+class Shape(Record):
+    """Of one picture. By name, because C2PA readers show arrays of small numbers as base64."""
+
+    channels: PositiveInt
+    height: PositiveInt
+    width: PositiveInt
+
+
 class DataCard(Record):
     """A data set's card.
 
@@ -30,7 +39,7 @@ class DataCard(Record):
         source: where it came from.
         licence: under which terms, in words or as an SPDX identifier.
         count: how many records; public by assumption.
-        shape: (channels, height, width) of one record.
+        shape: of one record.
         classes: the labels' names, in the order of their numbers.
         digest: of the records and labels; a salted commitment on a published private card.
         unit: what one neighbour adds or removes.
@@ -41,7 +50,7 @@ class DataCard(Record):
     source: str
     licence: str
     count: PositiveInt
-    shape: tuple[PositiveInt, PositiveInt, PositiveInt]
+    shape: Shape
     classes: tuple[str, ...]
     digest: str
     unit: Literal["record"] = "record"

@@ -13,6 +13,13 @@ from pydantic import NonNegativeFloat, PositiveInt
 from safegen.records.canonical import Record
 
 
+class Grid(Record):
+    """How a picture is divided. By name, because C2PA readers show number arrays as base64."""
+
+    rows: PositiveInt
+    columns: PositiveInt
+
+
 class RegionSummary(Record):
     """What moved one region's brightness most.
 
@@ -38,7 +45,7 @@ class Explanation(Record):
         method: the attribution method and its implementation.
         integration_steps: points on the path from baseline to input.
         baseline: what the attributions are measured against, in words.
-        grid: (rows, columns) of regions.
+        grid: of regions.
         regions: one summary a region, row by row.
         attributions: (regions, latents + classes); latents first, then label inputs.
         latents: how many of the columns are latents.
@@ -51,7 +58,7 @@ class Explanation(Record):
     method: str
     integration_steps: PositiveInt
     baseline: str
-    grid: tuple[PositiveInt, PositiveInt]
+    grid: Grid
     regions: tuple[RegionSummary, ...]
     attributions: tuple[tuple[float, ...], ...]
     latents: PositiveInt
@@ -59,11 +66,11 @@ class Explanation(Record):
 
 
 class ExplanationSummary(Record):
-    """What of an Explanation is signed into the manifest."""
+    """What of an Explanation is signed into the manifest; inputs are named, as `latent 3`."""
 
     method: str
-    grid: tuple[PositiveInt, PositiveInt]
+    grid: Grid
     label_share: float
-    top_latents: tuple[int, ...]
+    top_latents: tuple[str, ...]
     completeness_gap: NonNegativeFloat
     digest: str

@@ -88,12 +88,11 @@ def _gan(card: DataCard, *, small: bool) -> Preset:
 
 
 def _architecture(family: Family, card: DataCard, *, latent: int, base: int) -> Architecture:
-    channels, height, width = card.shape
     return Architecture(
         family=family,
-        channels=3 if channels == 3 else 1,
-        height=height,
-        width=width,
+        channels=3 if card.shape.channels == 3 else 1,
+        height=card.shape.height,
+        width=card.shape.width,
         classes=len(card.classes),
         latent=latent,
         base=base,
@@ -102,4 +101,5 @@ def _architecture(family: Family, card: DataCard, *, latent: int, base: int) -> 
 
 def _relative_size(card: DataCard) -> float:
     """Numbers in a picture, relative to MNIST's: a summed loss grows with them."""
-    return round(math.prod(card.shape) / REFERENCE_PIXELS, 3)
+    shape = card.shape
+    return round(shape.channels * shape.height * shape.width / REFERENCE_PIXELS, 3)

@@ -1,0 +1,40 @@
+"""The command line: arguments to pipeline to exit code, one file a command group."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from safegen.cli import budget, demo, explain, generate, keys, policy, train, verify
+from safegen.cli.console import complain
+from safegen.errors import SafegenError
+
+app = typer.Typer(
+    name="safegen",
+    help="Responsible generation: private training, explained outputs, signed provenance.",
+    epilog=(
+        "Exit codes: 0 done, or all trusted. 1 not trusted. 2 wrong use or wrong input. "
+        "3 refused by a policy or a budget. 4 could not finish."
+    ),
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("demo")(demo.demo)
+app.command("train")(train.train)
+app.command("generate")(generate.generate)
+app.command("verify")(verify.verify)
+app.command("explain")(explain.explain)
+app.add_typer(keys.app, name="keys")
+app.add_typer(policy.app, name="policy")
+app.add_typer(budget.app, name="budget")
+
+
+def main() -> None:
+    """Run a command; an error is one sentence and its class's exit code."""
+    try:
+        app()
+    except SafegenError as error:
+        complain(error)
+        sys.exit(error.exit_code)

@@ -1,0 +1,74 @@
+"""What people see: bars while work goes on, one sentence when it cannot."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+
+from safegen.errors import Refused
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from safegen.errors import SafegenError
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def say(text: str) -> None:
+    """Print a line of markup."""
+    out.print(text)
+
+
+def complain(error: SafegenError) -> None:
+    """Print an error as one sentence, and a refusal with all of its findings."""
+    err.print(f"[bold red]error:[/] {escape(str(error))}")
+    if isinstance(error, Refused):
+        for finding in error.decision.findings:
+            mark = "[green]passed[/]" if finding.outcome == "passed" else f"[red]{finding.outcome}[/]"
+            err.print(f"  {mark}  {escape(finding.rule)}: {escape(finding.text)}")
+
+
+class Bars:
+    """One bar a stage, on standard error, so that pipes stay clean."""
+
+    def __init__(self) -> None:
+        self._progress = Progress(
+            SpinnerColumn(finished_text="[green]✓[/]"),
+            TextColumn("{task.description:<11}"),
+            BarColumn(bar_width=32),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=err,
+        )
+        self._tasks: dict[str, TaskID] = {}
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Move a stage's bar; the first call draws it."""
+        if stage not in self._tasks:
+            self._tasks[stage] = self._progress.add_task(stage, total=total)
+        self._progress.update(self._tasks[stage], completed=done, total=total)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._progress.stop()

@@ -1,0 +1,45 @@
+"""`safegen explain`: what made an output, and how far that can be believed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from safegen.cli.console import out as console
+from safegen.cli.console import say
+
+
+def explain(
+    file: Annotated[Path, typer.Argument(help="A released output, with its receipt beside it.")],
+    package: Annotated[
+        Path | None, typer.Option(help="Its model package: makes the output again and compares.")
+    ] = None,
+) -> None:
+    """Say which latents and how much of the label made each region of an output."""
+    from safegen.explain.summary import in_words
+    from safegen.pipeline.account import account_of, made_again
+
+    account = account_of(file)
+    request, explanation = account.request, account.explanation
+    say(
+        f"[bold]{file}[/]: output {request.index + 1} of {request.count}, label {request.label} "
+        f"({request.label_name}), seed {request.seed}, for: {request.purpose}"
+    )
+    say(in_words(explanation))
+    table = Table("region", "brightness", "label's share", "strongest latents", box=None)
+    for region in explanation.regions:
+        table.add_row(
+            f"row {region.row + 1}, column {region.column + 1}",
+            f"{region.brightness:.2f}",
+            f"{region.label_share:.0%}",
+            ", ".join(map(str, region.top_latents)),
+        )
+    console.print(table)
+    if package is not None:
+        if not made_again(account, package):
+            say(f"[bold red]{package} does not make this picture[/] from that seed and label.")
+            raise typer.Exit(1)
+        say(f"[green]{package} makes the same picture again[/] from that seed and label.")

@@ -1,0 +1,41 @@
+"""`safegen generate`: a package to signed, explained, logged outputs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from safegen.cli.console import Bars, say
+from safegen.cli.options import Keys, Ledger, Policy
+
+
+def generate(
+    package: Annotated[Path, typer.Argument(help="A model package, as `safegen train` made it.")],
+    out: Annotated[Path, typer.Option(help="Folder for the outputs and their receipts.")],
+    purpose: Annotated[str, typer.Option(help="What the outputs are for; it is signed.")] = "",
+    count: Annotated[int, typer.Option("-n", "--count", help="How many.")] = 1,
+    label: Annotated[
+        str | None, typer.Option(help="A class's number or name; all in turn by default.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="To make the same outputs again.")] = None,
+    keys: Keys = "keys",
+    ledger: Ledger = "ledger.db",
+    policy: Policy = "baseline",
+) -> None:
+    """Make outputs that are allowed by a policy, explained, signed and logged."""
+    with Bars() as bars:
+        bars("starting", 0, 1)
+        from safegen.pipeline.generate import file_names, require_room
+        from safegen.pipeline.model import load
+
+        bars("starting", 1, 1)
+        model = load(package, keys=keys, ledger=ledger, policy=policy)
+        require_room(out, file_names(min(count, 10_000)))
+        release = model.generate(count, purpose=purpose, label=label, seed=seed, progress=bars)
+        paths = release.save(out)
+    say(
+        f"[bold]{out}[/]: {len(paths)} signed outputs with receipts and explanations, "
+        f"seed {release.seed}, logged in {ledger}"
+    )

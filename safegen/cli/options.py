@@ -1,0 +1,17 @@
+"""Options that several commands share, so that they mean the same everywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Keys = Annotated[str, typer.Option(help="Who signs: a folder made by `safegen keys init`.")]
+Ledger = Annotated[str, typer.Option(help="Where releases are logged: a file or a database URL.")]
+Budget = Annotated[
+    str | None,
+    typer.Option(help="Where spending is kept; by default in your own data folder."),
+]
+Policy = Annotated[str, typer.Option(help="A shipped policy's name, or a YAML file.")]
+Trust = Annotated[Path | None, typer.Option(help="PEM certificates of the roots to trust.")]

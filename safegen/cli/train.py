@@ -1,0 +1,87 @@
+"""`safegen train`: a data set to a certified model package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from safegen.cli.console import Bars, say
+from safegen.cli.options import Budget, Keys, Ledger
+from safegen.records.config import Family
+
+
+def train(
+    data: Annotated[
+        str,
+        typer.Argument(help="digits, mnist, fashion-mnist, a .npz file, or a folder of pictures."),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the new model package.")],
+    model: Annotated[Family, typer.Option(help="What to train.")] = "vae",
+    epsilon: Annotated[float, typer.Option(help="The most that the run may cost.")] = 8.0,
+    delta: Annotated[float | None, typer.Option(help="By default 1/(n ln n).")] = None,
+    steps: Annotated[int | None, typer.Option(help="Private steps; a preset by default.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Expected records in a step.")] = None,
+    noise_multiplier: Annotated[
+        float | None, typer.Option(help="Sought by default; else training stops when spent.")
+    ] = None,
+    data_root: Annotated[
+        Path | None, typer.Option(help="Folder that holds MNIST/raw or FashionMNIST/raw.")
+    ] = None,
+    size: Annotated[int | None, typer.Option(help="Resize pictures to this many pixels.")] = None,
+    download: Annotated[bool, typer.Option(help="Fetch a missing benchmark.")] = False,
+    seed: Annotated[int, typer.Option(help="Of first weights; never of noise.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    keys: Keys = "keys",
+    ledger: Ledger = "ledger.db",
+    budget: Budget = None,
+) -> None:
+    """Train a generator within a privacy budget, and package it with its certificate.
+
+    Without any keys in ./keys, a development chain is made there first.
+    """
+    _make_keys_unless_there(keys)
+    with Bars() as bars:
+        bars("starting", 0, 1)
+        from safegen.pipeline import train as pipeline
+
+        bars("starting", 1, 1)
+        made = pipeline.train(
+            data,
+            out=out,
+            epsilon=epsilon,
+            delta=delta,
+            model=model,
+            steps=steps,
+            batch=batch,
+            noise_multiplier=noise_multiplier,
+            data_root=data_root,
+            size=size,
+            download=download,
+            seed=seed,
+            device=device,
+            keys=keys,
+            ledger=ledger,
+            budget=budget,
+            progress=bars,
+        )
+    certificate = made.certificate
+    ran = sum(event.count for event in certificate.events if hasattr(event, "sampling_probability"))
+    if certificate.outcome == "budget_exhausted":
+        say(f"[yellow]The budget was exhausted after {ran} steps, and training stopped there.[/]")
+    say(
+        f"[bold]{out}[/]: {made.config.name}, epsilon {certificate.epsilon:.4f} at delta "
+        f"{certificate.delta:.2e}, {ran} private steps on {certificate.data.count:,} records"
+    )
+
+
+def _make_keys_unless_there(keys: str) -> None:
+    """The default folder may be empty: then a newcomer gets a development chain, and is told."""
+    folder = Path(keys)
+    if keys != "keys" or folder.exists():
+        return
+    from safegen.provenance import pki
+
+    pki.init(folder)
+    say("[dim]No keys here yet: made a development chain in keys/ (trust keys/root.pem).[/]")

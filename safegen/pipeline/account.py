@@ -1,0 +1,105 @@
+"""A released file to an account of it: what made it, and whether that can be made again.
+
+The receipt beside a file holds the whole explanation; the signed manifest holds its digest. With
+the model package at hand, the sample itself is drawn again from its signed seed and label.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from safegen import package, storage
+from safegen.errors import InputError, TamperedError
+from safegen.modality.image import ImageModality
+from safegen.provenance import claims
+from safegen.provenance.manifest import read as read_manifest
+from safegen.records.canonical import digest
+from safegen.records.explanation import Explanation
+from safegen.records.receipt import GenerationRequest, Receipt
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+RECEIPT_SUFFIX = ".receipt.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """What is known of how a released file came to be.
+
+    Attributes:
+        request: what was asked, as signed.
+        explanation: the whole of it, with the digest that was signed.
+        pixels: of the file, (channels, height, width), uint8.
+    """
+
+    request: GenerationRequest
+    explanation: Explanation
+    pixels: NDArray[np.uint8]
+
+
+def account_of(path: Path) -> Account:
+    """Read a released file, and the explanation in the receipt beside it.
+
+    Raises:
+        InputError: the file was not released by safegen, or has no receipt beside it.
+        TamperedError: the file is not what was signed, or the receipt explains another one.
+        UnreadableManifestError: it carries no manifest that can be read.
+    """
+    data = storage.read(path)
+    manifest = read_manifest(data, ImageModality.mime)
+    if manifest.state == "Invalid":
+        raise TamperedError(f"{path} is not what was signed; `safegen verify {path}` says why")
+    beside = path.with_name(f"{path.stem}{RECEIPT_SUFFIX}")
+    summary = manifest.assertions.get(claims.EXPLANATION)
+    if summary is None:
+        raise InputError(f"{path} carries no explanation; only outputs that safegen released do")
+    if not beside.is_file():
+        raise InputError(f"no {beside.name} beside {path}; its receipt holds the explanation")
+    try:
+        receipt = Receipt.model_validate_json(storage.read(beside))
+        request = GenerationRequest.model_validate(manifest.assertions.get(claims.REQUEST))
+    except ValidationError as error:
+        raise TamperedError(f"{beside} cannot be read as a receipt: {error}") from error
+    if digest(receipt.explanation) != summary.get("digest"):
+        raise TamperedError(f"{beside} explains another picture than {path.name}")
+    return Account(
+        request=request,
+        explanation=receipt.explanation,
+        pixels=ImageModality().decode(data),
+    )
+
+
+def made_again(account: Account, folder: Path) -> bool:
+    """Whether the package in `folder` makes the same picture from the signed seed and label.
+
+    Pixels may differ by one step in 255: other machines round float32 sums otherwise.
+
+    Raises:
+        DataError: the folder is not a package.
+        TamperedError: the package was changed.
+        InputError: the package knows no such label.
+    """
+    import numpy as np
+    import torch
+
+    from safegen.models.generator import PictureGenerator
+
+    opened = package.read(folder)
+    request = account.request
+    if request.label >= opened.config.architecture.classes:
+        raise InputError(f"{folder} has no label {request.label}; name the package that made it")
+    generator = PictureGenerator(opened.config.architecture).eval()
+    generator.load_state_dict(dict(opened.weights))
+    labels = torch.full((request.count,), request.label)
+    sample = generator.sample(labels, request.seed)[request.index].numpy()
+    again = ImageModality().decode(ImageModality().encode(sample))
+    if again.shape != account.pixels.shape:
+        return False
+    return int(np.abs(again.astype(int) - account.pixels.astype(int)).max()) <= 1

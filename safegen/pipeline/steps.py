@@ -1,0 +1,252 @@
+"""The seven steps of verification, in order; each looks at evidence and says what it found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from pydantic import ValidationError
+
+from safegen.errors import DataError, StorageError
+from safegen.privacy.recompute import TOLERANCE, recomputed_epsilon
+from safegen.provenance import claims
+from safegen.provenance.manifest import UNTRUSTED, Manifest
+from safegen.provenance.proofs import proves
+from safegen.provenance.receipts import problem_with
+from safegen.records.canonical import sha256
+from safegen.records.certificate import PrivacyCertificate
+from safegen.records.decision import Decision
+from safegen.records.receipt import InclusionProof, LogEntry, Receipt
+from safegen.records.verdict import Outcome, StepFinding
+from safegen.storage import read
+
+
+class Log(Protocol):
+    """What a step asks of a ledger."""
+
+    def find(self, file_digest: str) -> tuple[LogEntry, InclusionProof] | None:
+        """The entry for a file, with its proof."""
+        ...
+
+    def holds(self, proof: InclusionProof) -> bool:
+        """Whether the log still begins with the tree of an earlier proof."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """Everything that the steps look at.
+
+    Attributes:
+        data: the whole file.
+        manifest: its active manifest, as C2PA validated it.
+        anchors: PEM certificates to trust, or None.
+        ledger: the log to look it up in, or None.
+        receipt: the one beside the file, or None.
+        package: the files of a model package by their part, or none.
+    """
+
+    data: bytes
+    manifest: Manifest
+    anchors: bytes | None
+    ledger: Log | None
+    receipt: Receipt | None
+    package: Mapping[str, Path]
+
+
+def check_manifest(evidence: Evidence) -> StepFinding:
+    """1. A manifest was read, or we would not be here."""
+    text = f"It carries a C2PA manifest, signed by {evidence.manifest.signer}."
+    return _found("manifest", "passed", text)
+
+
+def check_integrity(evidence: Evidence) -> StepFinding:
+    """2. C2PA's own validation, apart from trust; broken ingredients count."""
+    manifest = evidence.manifest
+    failures = {code: text for code, text in manifest.failures.items() if code != UNTRUSTED}
+    if failures or manifest.state == "Invalid":
+        reasons = "; ".join(text or code for code, text in failures.items())
+        text = f"It was changed after it was signed, or never signed properly: {reasons}."
+        return _found("integrity", "failed", text, failures)
+    if manifest.broken_ingredients:
+        reasons = "; ".join(text or code for code, text in manifest.broken_ingredients.items())
+        text = f"It is intact, but something that it was made from is not: {reasons}."
+        return _found("integrity", "failed", text, manifest.broken_ingredients)
+    changed = _changed_package_file(evidence)
+    if changed:
+        text = f"{changed} is not the file that the model's manifest speaks of."
+        return _found("integrity", "failed", text)
+    text = "Nothing that the manifest protects was changed since it was signed."
+    return _found("integrity", "passed", text, manifest.successes)
+
+
+def check_signer(evidence: Evidence) -> StepFinding:
+    """3. Only a signer on the list means anything; `Valid` alone does not say who signed."""
+    manifest = evidence.manifest
+    if manifest.state == "Trusted":
+        text = f"{manifest.signer} leads to a root on the list that you gave."
+        return _found("signer", "passed", text, ["signingCredential.trusted"])
+    if evidence.anchors is None:
+        text = (
+            f"Nobody vouches that {manifest.signer} is who it says: give a list of roots with "
+            "--trust. Anybody can make such a certificate."
+        )
+        return _found("signer", "not_checked", text, [UNTRUSTED])
+    text = f"{manifest.signer} does not lead to any root on the list that you gave."
+    return _found("signer", "failed", text, [UNTRUSTED])
+
+
+def check_fingerprint(evidence: Evidence) -> StepFinding:
+    """4. The perceptual code is computed again and compared."""
+    binding = evidence.manifest.assertions.get("c2pa.soft-binding")
+    if binding is None or binding.get("alg") != claims.FINGERPRINT_ALGORITHM:
+        return _found("fingerprint", "not_checked", "It describes no fingerprint that is known here.")
+    from safegen.modality.image import fingerprint_pixels
+    from safegen.provenance import fingerprint
+
+    described = fingerprint.decode(_first_block(binding))
+    try:
+        seen = fingerprint.image_code(fingerprint_pixels(evidence.data))
+    except DataError as error:
+        return _found("fingerprint", "failed", f"The picture cannot be looked at: {error}.")
+    if described is None:
+        return _found("fingerprint", "failed", "The described fingerprint cannot be read.")
+    share = fingerprint.difference(described, seen)
+    if share > fingerprint.ALIKE:
+        text = f"The picture is not the one described: {share:.0%} of its fingerprint differs."
+        return _found("fingerprint", "failed", text)
+    return _found("fingerprint", "passed", f"The picture is the one described ({share:.0%} differs).")
+
+
+def check_ledger(evidence: Evidence) -> StepFinding:
+    """5. The digest of the whole file, every byte of it, is in the log."""
+    digest = sha256(evidence.data)
+    if evidence.ledger is None:
+        return _check_receipt_alone(evidence, digest)
+    logged = evidence.ledger.find(digest)
+    if logged is None:
+        text = "This is not a file that was released: the ledger has no entry with its digest."
+        return _found("ledger", "failed", text)
+    entry, proof = logged
+    if not proves(entry, proof):
+        return _found("ledger", "failed", "The ledger's own proof for this file does not hold.")
+    receipt = evidence.receipt
+    if receipt is not None and receipt.file_digest == digest:
+        if not evidence.ledger.holds(receipt.proof):
+            text = "The ledger was rewritten: it no longer begins with what this receipt proves."
+            return _found("ledger", "failed", text)
+    text = f"Exactly this file was released at {entry.time}: entry {proof.index} of the ledger."
+    return _found("ledger", "passed", text)
+
+
+def check_privacy(evidence: Evidence) -> StepFinding:
+    """6. epsilon is recomputed from the events in the manifest, not believed."""
+    stated = evidence.manifest.assertions.get(claims.PRIVACY)
+    if stated is None:
+        return _found("privacy", "not_checked", "It makes no privacy claim.")
+    try:
+        certificate = PrivacyCertificate.model_validate(stated)
+    except ValidationError as error:
+        text = f"Its privacy claim cannot be read: {_first_problem(error)}."
+        return _found("privacy", "failed", text)
+    epsilon = recomputed_epsilon(certificate)
+    claim = f"epsilon {certificate.epsilon:.4f} at delta {certificate.delta:.2e}"
+    if abs(epsilon - certificate.epsilon) > TOLERANCE:
+        text = f"It claims {claim}, but its events give epsilon {epsilon:.4f}."
+        return _found("privacy", "failed", text)
+    text = (
+        f"{claim}, for one {certificate.unit} added or removed, follows from its "
+        f"{sum(event.count for event in certificate.events)} events."
+    )
+    return _found("privacy", "passed", text)
+
+
+def check_policy(evidence: Evidence) -> StepFinding:
+    """7. The decision in the manifest allowed it, and its findings say the same."""
+    stated = evidence.manifest.assertions.get(claims.DECISION)
+    if stated is None:
+        return _found("policy", "not_checked", "It carries no policy decision.")
+    try:
+        decision = Decision.model_validate(stated)
+    except ValidationError as error:
+        text = f"Its policy decision cannot be read: {_first_problem(error)}."
+        return _found("policy", "failed", text)
+    broken = [finding.rule for finding in decision.findings if finding.outcome != "passed"]
+    if broken or not decision.allowed or not decision.findings:
+        text = f"Policy {decision.policy} did not allow it: {', '.join(broken) or 'no rule passed'}."
+        return _found("policy", "failed", text)
+    text = (
+        f"Policy {decision.policy} ({decision.policy_digest[:15]}...) allowed it: all "
+        f"{len(decision.findings)} rules passed."
+    )
+    return _found("policy", "passed", text)
+
+
+Step = Callable[[Evidence], StepFinding]
+NAMES = ("manifest", "integrity", "signer", "fingerprint", "ledger", "privacy", "policy")
+ALL: tuple[Step, ...] = (
+    check_manifest,
+    check_integrity,
+    check_signer,
+    check_fingerprint,
+    check_ledger,
+    check_privacy,
+    check_policy,
+)
+
+
+def _check_receipt_alone(evidence: Evidence, digest: str) -> StepFinding:
+    """Without the ledger, a receipt signed by somebody trusted can speak for it."""
+    receipt = evidence.receipt
+    if receipt is None:
+        text = "No ledger was given (--ledger), and no receipt lies beside the file."
+        return _found("ledger", "not_checked", text)
+    if receipt.file_digest != digest:
+        text = "The receipt beside it is for another file, or the file was changed since."
+        return _found("ledger", "failed", text)
+    if evidence.anchors is None:
+        text = "A receipt lies beside it, but without --trust nobody vouches for its signer."
+        return _found("ledger", "not_checked", text)
+    problem = problem_with(receipt, evidence.anchors)
+    if problem is not None:
+        return _found("ledger", "failed", f"The receipt beside it does not stand: {problem}.")
+    text = (
+        f"Its signed receipt says that exactly this file was released at {receipt.entry.time}, as "
+        f"entry {receipt.proof.index}; the ledger itself was not asked."
+    )
+    return _found("ledger", "passed", text)
+
+
+def _changed_package_file(evidence: Evidence) -> str | None:
+    """The package file that is not what the model's manifest says, if any."""
+    signed = evidence.manifest.assertions.get(claims.PACKAGE)
+    if signed is None:
+        return None
+    for part, path in evidence.package.items():
+        try:
+            found = sha256(read(path))
+        except StorageError:
+            return path.name
+        if found != signed.get(part):
+            return path.name
+    return None
+
+
+def _first_block(binding: claims.Json) -> str:
+    match binding.get("blocks"):
+        case [{"value": str(value)}, *_]:
+            return value
+    return ""
+
+
+def _first_problem(error: ValidationError) -> str:
+    problem = error.errors()[0]
+    return f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
+
+
+def _found(
+    step: str, outcome: Outcome, text: str, codes: Mapping[str, str] | tuple[str, ...] | list[str] = ()
+) -> StepFinding:
+    return StepFinding(step=step, outcome=outcome, codes=tuple(codes), text=text)

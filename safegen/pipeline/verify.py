@@ -1,0 +1,204 @@
+"""File to verdict: seven numbered steps, each with a finding in words; never imports torch.
+
+    1. manifest    Is there a C2PA manifest, and can it be read?
+    2. integrity   Is every byte that it protects unchanged, here and in its ingredients?
+    3. signer      Is whoever signed it on the list of trust that was given?
+    4. fingerprint Does the picture look like the one that was described?
+    5. ledger      Was exactly this file released?
+    6. privacy     Does the claimed epsilon follow from the listed events?
+    7. policy      Did a policy allow it, with every rule passed?
+
+A step that has nothing to look at is `not_checked`, which is neither good nor bad. A step that
+fails makes the file `invalid`, however good its signature is.
+"""
+
+from __future__ import annotations
+
+import mimetypes
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from safegen import storage
+from safegen.errors import InputError, KeyMaterialError, StorageError
+from safegen.pipeline import steps
+from safegen.pipeline.steps import Evidence
+from safegen.progress import Progress, silent
+from safegen.provenance.manifest import Manifest, UnreadableManifestError, read
+from safegen.records.receipt import Receipt
+from safegen.records.verdict import State, StepFinding, Verdict
+
+WEIGHTS, MANIFEST_BESIDE = "weights.safetensors", "model.c2pa"
+RECEIPT_SUFFIX = ".receipt.json"
+MEDIA = {"image", "video", "audio"}
+SIGNATURES = {
+    b"\x89PNG": "image/png",
+    b"\xff\xd8\xff": "image/jpeg",
+    b"GIF8": "image/gif",
+    b"RIFF": "image/webp",
+}
+
+
+def verify(
+    path: str | Path, *, trust: str | Path | None = None, ledger: str | Path | None = None
+) -> Verdict:
+    """Verify one file, ours or anybody's.
+
+    Args:
+        path: the file.
+        trust: PEM certificates of the roots to trust; without them nobody vouches for a signer.
+        ledger: the log that released files are in; a path or an SQLAlchemy URL.
+
+    Returns:
+        The verdict. Whatever is wrong with the file is a finding in it, never an exception.
+
+    Raises:
+        InputError: there is no such file.
+        KeyMaterialError: `trust` holds no certificates.
+        StorageError: the ledger cannot be read.
+    """
+    return verify_tree([path], trust=trust, ledger=ledger)[0]
+
+
+def verify_tree(
+    paths: Iterable[str | Path],
+    *,
+    trust: str | Path | None = None,
+    ledger: str | Path | None = None,
+    progress: Progress = silent,
+) -> tuple[Verdict, ...]:
+    """Verify files, and all media files below folders.
+
+    Args:
+        paths: files and folders. In a folder, files of other kinds (receipts, keys, pages) are
+            passed over; a file that is named is always looked at.
+        trust: as in `verify`.
+        ledger: as in `verify`.
+        progress: told after each file.
+
+    Raises:
+        InputError: a path does not exist, or there is nothing to verify.
+        KeyMaterialError: `trust` holds no certificates.
+        StorageError: the ledger cannot be read.
+    """
+    anchors = None if trust is None else _anchors(Path(trust))
+    log = None if ledger is None else _open_ledger(ledger)
+    files = [file for path in paths for file in _files(Path(path))]
+    if not files:
+        raise InputError("nothing to verify: the folders hold no pictures, sounds or models")
+    verdicts = []
+    for done, file in enumerate(files, start=1):
+        verdicts.append(_verify(file, anchors, log))
+        progress("verifying", done, len(files))
+    return tuple(verdicts)
+
+
+def _verify(path: Path, anchors: bytes | None, ledger: steps.Log | None) -> Verdict:
+    try:
+        data = storage.read(path)
+    except StorageError as error:
+        return _unread(path, "unreadable", str(error))
+    try:
+        manifest = read(data, _mime(path, data), anchors=anchors, beside=_beside(path))
+    except UnreadableManifestError as error:
+        return _unread(path, error.problem, str(error))
+    evidence = Evidence(
+        data=data,
+        manifest=manifest,
+        anchors=anchors,
+        ledger=ledger,
+        receipt=_receipt(path),
+        package=_package_files(path),
+    )
+    findings = tuple(step(evidence) for step in steps.ALL)
+    return Verdict(path=str(path), state=_state(manifest, findings), findings=findings)
+
+
+def _state(manifest: Manifest, findings: tuple[StepFinding, ...]) -> State:
+    if any(finding.outcome == "failed" for finding in findings if finding.step != "signer"):
+        return "invalid"
+    return "trusted" if manifest.state == "Trusted" else "valid"
+
+
+def _unread(path: Path, state: State, reason: str) -> Verdict:
+    """A file without a readable manifest: the first step fails, and no other can be taken."""
+    first = StepFinding(step="manifest", outcome="failed", text=f"{reason}.")
+    rest = tuple(
+        StepFinding(step=name, outcome="not_checked", text="There is no manifest to check.")
+        for name in steps.NAMES[1:]
+    )
+    return Verdict(path=str(path), state=state, findings=(first, *rest))
+
+
+def _files(path: Path) -> Iterator[Path]:
+    """A file itself, or the media files below a folder, in order."""
+    if path.is_dir():
+        for file in sorted(path.rglob("*")):
+            if file.is_file() and not file.name.startswith(".") and _is_media(file):
+                yield file
+    elif path.exists():
+        yield path
+    else:
+        raise InputError(f"no file or folder {path}; check its name")
+
+
+def _is_media(path: Path) -> bool:
+    kind = mimetypes.guess_type(path.name)[0] or ""
+    return kind.partition("/")[0] in MEDIA or _beside(path) is not None
+
+
+def _mime(path: Path, data: bytes) -> str:
+    """The media type by the file's first bytes, or else by its name."""
+    for start, mime in SIGNATURES.items():
+        if data.startswith(start) and (mime != "image/webp" or data[8:12] == b"WEBP"):
+            return mime
+    return mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+
+
+def _beside(path: Path) -> bytes | None:
+    """A model's weights have their manifest in a file beside them."""
+    manifest = path.with_name(MANIFEST_BESIDE)
+    if path.name != WEIGHTS or not manifest.is_file():
+        return None
+    return storage.read(manifest)
+
+
+def _package_files(path: Path) -> dict[str, Path]:
+    """The files that a model's manifest speaks of beside its weights."""
+    if path.name != WEIGHTS:
+        return {}
+    return {
+        "weights": path,
+        "config": path.with_name("config.json"),
+        "certificate": path.with_name("certificate.json"),
+    }
+
+
+def _receipt(path: Path) -> Receipt | None:
+    """The receipt beside a file, when there is one that can be read."""
+    beside = path.with_name(f"{path.stem}{RECEIPT_SUFFIX}")
+    try:
+        return Receipt.model_validate_json(storage.read(beside)) if beside.is_file() else None
+    except (ValueError, StorageError):
+        return None
+
+
+def _anchors(path: Path) -> bytes:
+    from cryptography import x509
+
+    data = storage.read(path)
+    try:
+        x509.load_pem_x509_certificates(data)
+    except ValueError as error:
+        raise KeyMaterialError(
+            f"{path} holds no PEM certificate to trust; name a root, such as keys/root.pem"
+        ) from error
+    return data
+
+
+def _open_ledger(location: str | Path) -> steps.Log:
+    """Open a log to read; SQLAlchemy is imported only here, because it takes its time."""
+    from safegen.provenance.ledger import Ledger
+
+    if "://" not in str(location) and not Path(location).is_file():
+        raise InputError(f"no ledger at {location}; name the one that the files were logged in")
+    return Ledger(location)

@@ -1,0 +1,72 @@
+"""The page of one run: what was claimed, what was made, what checking it found."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from safegen.explain.summary import in_words
+
+if TYPE_CHECKING:
+    from safegen.pipeline.generate import Output
+    from safegen.records.certificate import PrivacyCertificate
+    from safegen.records.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """An output with what verifying its file found."""
+
+    output: Output
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunReport:
+    """Everything that the page shows.
+
+    Attributes:
+        title: of the page.
+        model: its name.
+        model_digest: its digest.
+        certificate: its privacy claim.
+        recomputed: epsilon from the certificate's events.
+        checked: the outputs.
+        tampered: verdict on a copy of the first output with one bit changed.
+        tampered_file: that copy.
+        commands: with which a reader checks the same.
+    """
+
+    title: str
+    model: str
+    model_digest: str
+    certificate: PrivacyCertificate
+    recomputed: float
+    checked: tuple[Checked, ...]
+    tampered: Verdict
+    tampered_file: bytes
+    commands: tuple[str, ...]
+
+
+def render(report: RunReport) -> str:
+    """The page, with all its pictures inside; it loads nothing from anywhere.
+
+    The pictures keep their manifests, so that one saved from the page can still be verified.
+    """
+    environment = Environment(
+        loader=PackageLoader("safegen.report", "."),
+        autoescape=select_autoescape(default=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["inline"] = _inline
+    environment.filters["in_words"] = in_words
+    return environment.get_template("run.html.j2").render(report=report)
+
+
+def _inline(png: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
