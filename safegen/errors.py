@@ -1,17 +1,17 @@
 """Every error that safegen raises on purpose; each class is a decision that a caller can take.
 
-    SafegenError
-    ├── InputError              what was given is wrong: correct it, call again        exit 2
-    │   ├── DataError           a data set is missing, unreadable or misshapen
-    │   ├── PlanError           no mechanism can honour this privacy plan
-    │   ├── PolicyError         a policy cannot be loaded; the message names the key path
-    │   ├── KeyMaterialError    a key or certificate is missing, expired or unfit
-    │   ├── RequestError        a generator was asked for something that it does not make
-    │   └── StorageError        a place cannot be read or written; what was there is intact
-    ├── TamperedError           something is not what was signed: do not use it        exit 1
-    ├── Refused                 sound input, and the answer is no; carries its Decision  exit 3
-    ├── BudgetRefused           the data set's privacy budget does not allow it        exit 3
-    └── TrainingError           training cannot go on; what it spent stays spent       exit 4
+SafegenError
+├── InputError              what was given is wrong: correct it, call again        exit 2
+│   ├── DataError           a data set is missing, unreadable or misshapen
+│   ├── PlanError           no mechanism can honour this privacy plan
+│   ├── PolicyError         a policy cannot be loaded; the message names the key path
+│   ├── KeyMaterialError    a key or certificate is missing, expired or unfit
+│   ├── RequestError        a generator was asked for something that it does not make
+│   └── StorageError        a place cannot be read or written; what was there is intact
+├── TamperedError           something is not what was signed: do not use it        exit 1
+├── Refused                 sound input, and the answer is no; carries its Decision  exit 3
+├── BudgetRefused           the data set's privacy budget does not allow it        exit 3
+└── TrainingError           training cannot go on; what it spent stays spent       exit 4
 """
 
 from __future__ import annotations

@@ -12,5 +12,5 @@ class Progress(Protocol):
         """Report that `done` of `total` units of `stage` are finished."""
 
 
-def silent(stage: str, done: int, total: int) -> None:  # noqa: ARG001 - the protocol's shape
+def silent(stage: str, done: int, total: int) -> None:
     """Listen to nothing: the default in Python."""

@@ -37,7 +37,9 @@ def complain(error: SafegenError) -> None:
     err.print(f"[bold red]error:[/] {escape(str(error))}")
     if isinstance(error, Refused):
         for finding in error.decision.findings:
-            mark = "[green]passed[/]" if finding.outcome == "passed" else f"[red]{finding.outcome}[/]"
+            mark = (
+                "[green]passed[/]" if finding.outcome == "passed" else f"[red]{finding.outcome}[/]"
+            )
             err.print(f"  {mark}  {escape(finding.rule)}: {escape(finding.text)}")
 
 

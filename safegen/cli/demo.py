@@ -108,10 +108,14 @@ def _tell(report: RunReport, page: Path) -> None:
     certificate = report.certificate
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_row("epsilon claimed", f"{certificate.epsilon:.6f} at delta {certificate.delta:.2e}")
-    table.add_row("epsilon recomputed", f"{report.recomputed:.6f} from {len(certificate.events)} events")
+    table.add_row(
+        "epsilon recomputed", f"{report.recomputed:.6f} from {len(certificate.events)} events"
+    )
     table.add_row("outputs signed", str(len(report.checked)))
     table.add_row("outputs trusted", f"{trusted} of {len(report.checked)}")
-    table.add_row("tampered copy", "refused" if report.tampered.state == "invalid" else "NOT NOTICED")
+    table.add_row(
+        "tampered copy", "refused" if report.tampered.state == "invalid" else "NOT NOTICED"
+    )
     console.print()
     console.print(table)
     say(f"\nThe report: [bold]{page}[/]\nTo check it yourself:")

@@ -43,9 +43,7 @@ def verify(
         raise typer.Exit(1)
 
 
-def _verify_aloud(
-    paths: list[Path], trust: Path | None, ledger: str | None
-) -> tuple[Verdict, ...]:
+def _verify_aloud(paths: list[Path], trust: Path | None, ledger: str | None) -> tuple[Verdict, ...]:
     from safegen.cli.console import Bars, say
     from safegen.pipeline.verify import verify_tree
 

@@ -61,7 +61,9 @@ def assemble(
     """
     _require_shape(images, name)
     if len(labels) != len(images):
-        raise DataError(f"{name} has {len(images)} pictures and {len(labels)} labels; they must pair")
+        raise DataError(
+            f"{name} has {len(images)} pictures and {len(labels)} labels; they must pair"
+        )
     if not classes or labels.min() < 0 or labels.max() >= len(classes):
         raise DataError(f"{name} has labels outside 0..{len(classes) - 1}; name every class")
     images, labels = np.ascontiguousarray(images), np.ascontiguousarray(labels, dtype=np.int64)

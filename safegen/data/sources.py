@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from safegen.data.dataset import DataSet, assemble
@@ -16,6 +14,11 @@ from safegen.data.idx import BENCHMARKS, read_benchmark
 from safegen.errors import DataError
 from safegen.modality.image import open_picture
 from safegen.storage import read
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
 
 Split = Literal["train", "test"]
 

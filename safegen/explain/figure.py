@@ -46,13 +46,11 @@ def draw(pixels: NDArray[np.uint8], explanation: Explanation, title: str) -> byt
     _draw_output(figure.add_subplot(grid[0, 0]), pixels, rows, columns)
     for place, (name, values) in enumerate(maps, start=1):
         axes = figure.add_subplot(grid[0, place])
-        image = axes.imshow(
-            values.reshape(rows, columns), cmap="RdBu_r", vmin=-scale, vmax=scale
-        )
+        image = axes.imshow(values.reshape(rows, columns), cmap="RdBu_r", vmin=-scale, vmax=scale)
         _plain(axes, name)
     bar = figure.colorbar(image, cax=figure.add_subplot(grid[0, -1]))
     bar.ax.tick_params(labelsize=7, colors=FAINT, length=2)
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     figure.suptitle(title, x=0.02, ha="left", fontsize=10, color=INK, weight="bold")
     figure.text(
         0.02, 0.035,

@@ -52,7 +52,8 @@ def to_bytes(sample: NDArray[np.float32]) -> NDArray[np.uint8]:
     >>> to_bytes(np.array([0.0, 0.5, 1.0, 7.0], dtype=np.float32)).tolist()
     [0, 128, 255, 255]
     """
-    return np.floor(np.clip(sample, 0, 1) * 255 + 0.5).astype(np.uint8)
+    rounded: NDArray[np.uint8] = np.floor(np.clip(sample, 0, 1) * 255 + 0.5).astype(np.uint8)
+    return rounded
 
 
 def to_picture(pixels: NDArray[np.uint8]) -> Image.Image:

@@ -6,6 +6,8 @@ changes weights outside the gradient. Neither is used here.
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -34,6 +36,7 @@ class Decoder(nn.Module):
         self.enter = nn.Linear(latent + classes, base * self.seed_shape[1] * self.seed_shape[2])
         self.doublings = nn.ModuleList(_Doubling(base, base) for _ in range(times - 1))
         self.leave = _Doubling(base, channels)
+        assert self.leave.convolution.bias is not None
         nn.init.constant_(self.leave.convolution.bias, DARK)
 
     def forward(self, code: Tensor, onehot: Tensor) -> Tensor:
@@ -79,7 +82,7 @@ def halving_convolutions(widths: list[int]) -> nn.ModuleList:
     """4x4 convolutions of stride 2 through the given channel widths."""
     return nn.ModuleList(
         nn.Conv2d(inner, outer, kernel_size=4, stride=2, padding=1)
-        for inner, outer in zip(widths, widths[1:], strict=False)
+        for inner, outer in itertools.pairwise(widths)
     )
 
 
@@ -98,5 +101,3 @@ class _Doubling(nn.Module):
 
     def forward(self, hidden: Tensor) -> Tensor:
         return functional.pixel_shuffle(self.convolution(hidden), 2)
-
-

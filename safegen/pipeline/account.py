@@ -17,7 +17,6 @@ from safegen.modality.image import ImageModality
 from safegen.provenance import claims
 from safegen.provenance.manifest import read as read_manifest
 from safegen.records.canonical import digest
-from safegen.records.explanation import Explanation
 from safegen.records.receipt import GenerationRequest, Receipt
 
 if TYPE_CHECKING:
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
+
+    from safegen.records.explanation import Explanation
 
 RECEIPT_SUFFIX = ".receipt.json"
 

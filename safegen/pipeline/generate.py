@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from safegen import package, storage
-from safegen.errors import RequestError, SafegenError
+from safegen.errors import RequestError, SafegenError, StorageError
 from safegen.explain.attribution import explain
 from safegen.explain.figure import draw
 from safegen.explain.summary import summarise
@@ -36,12 +36,10 @@ from safegen.policy.facts import (
     RequestFacts,
 )
 from safegen.policy.guard import admit
-from safegen.provenance.claims import Claim, Ingredient, figure_claim, output_claim
-from safegen.provenance.claims import MODEL_TYPE
+from safegen.provenance.claims import MODEL_TYPE, Claim, Ingredient, figure_claim, output_claim
 from safegen.provenance.fingerprint import image_code
-from safegen.provenance.manifest import Manifest
+from safegen.provenance.manifest import Manifest, sign_embedded
 from safegen.provenance.manifest import read as read_manifest
-from safegen.provenance.manifest import sign_embedded
 from safegen.provenance.receipts import sign_receipt
 from safegen.records.canonical import sha256
 from safegen.records.receipt import GenerationRequest, LogEntry, Receipt
@@ -213,7 +211,7 @@ def require_room(folder: Path, names: list[str]) -> None:
     storage.require_writable(folder)
     for name in names:
         if (folder / name).exists():
-            raise storage.StorageError(f"{folder} already holds {name}; name a new folder with --out")
+            raise StorageError(f"{folder} already holds {name}; name a new folder with --out")
 
 
 def file_names(count: int) -> list[str]:

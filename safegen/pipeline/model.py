@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from safegen import package
 from safegen.errors import TamperedError
@@ -15,8 +16,10 @@ from safegen.provenance.claims import PACKAGE
 from safegen.provenance.ledger import Ledger
 from safegen.provenance.manifest import read as read_manifest
 from safegen.provenance.signer import open_signer
-from safegen.records.certificate import PrivacyCertificate
-from safegen.records.config import PackageConfig
+
+if TYPE_CHECKING:
+    from safegen.records.certificate import PrivacyCertificate
+    from safegen.records.config import PackageConfig
 
 
 class Model:
@@ -119,9 +122,7 @@ def load(
 
 def _require_signed(opened: package.Package) -> None:
     """The package's manifest must be intact and speak of exactly these files."""
-    manifest = read_manifest(
-        opened.content.weights, package.WEIGHTS_MIME, beside=opened.manifest
-    )
+    manifest = read_manifest(opened.content.weights, package.WEIGHTS_MIME, beside=opened.manifest)
     signed = manifest.assertions.get(PACKAGE)
     if manifest.state == "Invalid" or signed != opened.content.digests.model_dump(mode="json"):
         raise TamperedError(

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from pydantic import ValidationError
 
@@ -18,9 +17,13 @@ from safegen.provenance.receipts import problem_with
 from safegen.records.canonical import sha256
 from safegen.records.certificate import PrivacyCertificate
 from safegen.records.decision import Decision
-from safegen.records.receipt import InclusionProof, LogEntry, Receipt
 from safegen.records.verdict import Outcome, StepFinding
 from safegen.storage import read
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from safegen.records.receipt import InclusionProof, LogEntry, Receipt
 
 
 class Log(Protocol):
@@ -102,7 +105,9 @@ def check_fingerprint(evidence: Evidence) -> StepFinding:
     """4. The perceptual code is computed again and compared."""
     binding = evidence.manifest.assertions.get("c2pa.soft-binding")
     if binding is None or binding.get("alg") != claims.FINGERPRINT_ALGORITHM:
-        return _found("fingerprint", "not_checked", "It describes no fingerprint that is known here.")
+        return _found(
+            "fingerprint", "not_checked", "It describes no fingerprint that is known here."
+        )
     from safegen.modality.image import fingerprint_pixels
     from safegen.provenance import fingerprint
 
@@ -117,7 +122,9 @@ def check_fingerprint(evidence: Evidence) -> StepFinding:
     if share > fingerprint.ALIKE:
         text = f"The picture is not the one described: {share:.0%} of its fingerprint differs."
         return _found("fingerprint", "failed", text)
-    return _found("fingerprint", "passed", f"The picture is the one described ({share:.0%} differs).")
+    return _found(
+        "fingerprint", "passed", f"The picture is the one described ({share:.0%} differs)."
+    )
 
 
 def check_ledger(evidence: Evidence) -> StepFinding:
@@ -133,10 +140,10 @@ def check_ledger(evidence: Evidence) -> StepFinding:
     if not proves(entry, proof):
         return _found("ledger", "failed", "The ledger's own proof for this file does not hold.")
     receipt = evidence.receipt
-    if receipt is not None and receipt.file_digest == digest:
-        if not evidence.ledger.holds(receipt.proof):
-            text = "The ledger was rewritten: it no longer begins with what this receipt proves."
-            return _found("ledger", "failed", text)
+    ours = receipt is not None and receipt.file_digest == digest
+    if receipt is not None and ours and not evidence.ledger.holds(receipt.proof):
+        text = "The ledger was rewritten: it no longer begins with what this receipt proves."
+        return _found("ledger", "failed", text)
     text = f"Exactly this file was released at {entry.time}: entry {proof.index} of the ledger."
     return _found("ledger", "passed", text)
 
@@ -175,7 +182,9 @@ def check_policy(evidence: Evidence) -> StepFinding:
         return _found("policy", "failed", text)
     broken = [finding.rule for finding in decision.findings if finding.outcome != "passed"]
     if broken or not decision.allowed or not decision.findings:
-        text = f"Policy {decision.policy} did not allow it: {', '.join(broken) or 'no rule passed'}."
+        text = (
+            f"Policy {decision.policy} did not allow it: {', '.join(broken) or 'no rule passed'}."
+        )
         return _found("policy", "failed", text)
     text = (
         f"Policy {decision.policy} ({decision.policy_digest[:15]}...) allowed it: all "
@@ -247,6 +256,9 @@ def _first_problem(error: ValidationError) -> str:
 
 
 def _found(
-    step: str, outcome: Outcome, text: str, codes: Mapping[str, str] | tuple[str, ...] | list[str] = ()
+    step: str,
+    outcome: Outcome,
+    text: str,
+    codes: Mapping[str, str] | tuple[str, ...] | list[str] = (),
 ) -> StepFinding:
     return StepFinding(step=step, outcome=outcome, codes=tuple(codes), text=text)

@@ -54,7 +54,7 @@ class _Run:
     seed: int
 
 
-def train(
+def train(  # noqa: PLR0913 - a run has as many choices as it has
     data: str | Path | DataSet,
     *,
     out: str | Path,

@@ -15,8 +15,8 @@ fails makes the file `invalid`, however good its signature is.
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from safegen import storage
 from safegen.errors import InputError, KeyMaterialError, StorageError
@@ -26,6 +26,9 @@ from safegen.progress import Progress, silent
 from safegen.provenance.manifest import Manifest, UnreadableManifestError, read
 from safegen.records.receipt import Receipt
 from safegen.records.verdict import State, StepFinding, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 WEIGHTS, MANIFEST_BESIDE = "weights.safetensors", "model.c2pa"
 RECEIPT_SUFFIX = ".receipt.json"

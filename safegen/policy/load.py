@@ -1,12 +1,12 @@
 """A policy file: YAML to Policy; every error names the key path.
 
-    name: baseline
-    description: What every release from safegen must meet.
-    rules:
-      - id: purpose-stated
-        stage: request
-        require: request.purpose != ""
-        because: A request states what its outputs are for.
+name: baseline
+description: What every release from safegen must meet.
+rules:
+  - id: purpose-stated
+    stage: request
+    require: request.purpose != ""
+    because: A request states what its outputs are for.
 """
 
 from __future__ import annotations
@@ -67,7 +67,9 @@ def load_policy(source: str | Path = "baseline") -> Policy:
     _require_keys(content, _POLICY_KEYS, str(path))
     rules = content["rules"]
     if not isinstance(rules, list) or not rules:
-        raise PolicyError(f"{path}: rules: expected a list of at least one; an empty policy refuses")
+        raise PolicyError(
+            f"{path}: rules: expected a list of at least one; an empty policy refuses"
+        )
     compiled = tuple(_rule(rule, f"{path}: rules[{place}]") for place, rule in enumerate(rules))
     names = [rule.id for rule in compiled]
     for place, name in enumerate(names):

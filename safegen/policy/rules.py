@@ -78,13 +78,19 @@ def compile_rule(*, id: str, stage: Stage, require: str, because: str, key: str)
     except RuntimeError as error:
         raise PolicyError(f"{key}: {_explain(str(error), stage)}") from error
     if compiled.return_type() != cel.Type.BOOL:
-        raise PolicyError(f"{key}: {require!r} is a {compiled.return_type().name()}, not a condition")
+        raise PolicyError(
+            f"{key}: {require!r} is a {compiled.return_type().name()}, not a condition"
+        )
     return Rule(id=id, stage=stage, require=require, because=because, _compiled=compiled)
 
 
 def _explain(error: str, stage: Stage) -> str:
     """The evaluator's message in one line, with a hint at the usual causes."""
-    reason = error.split("\n")[0].split("<input>:")[-1].removeprefix("INVALID_ARGUMENT: ")
+    reason = (
+        error.split("\n", maxsplit=1)[0]
+        .rsplit("<input>:", maxsplit=1)[-1]
+        .removeprefix("INVALID_ARGUMENT: ")
+    )
     if "undeclared reference" in error:
         known = ", ".join(sorted(types_of(FACTS_AT[stage])))
         return f"{reason}; facts at this stage: {known}"

@@ -125,11 +125,7 @@ class PrivateEngine:
 
     def events(self) -> tuple[Event, ...]:
         """The steps that ran, as events; without any release."""
-        return tuple(
-            event
-            for event in self._plan.events(self._steps_run)
-            if event.event == "poisson_subsampled_gaussian"
-        )
+        return self._plan.step_events(self._steps_run)
 
     def release_network(self) -> None:
         """Take the hooks off the network; no private step can follow."""
@@ -141,7 +137,7 @@ class PrivateEngine:
     def _pretend_empty_gradients(self) -> None:
         """An empty batch has a sum of gradients too: zero. Its noise is added all the same."""
         for parameter in self.network.parameters():
-            parameter.grad_sample = parameter.new_zeros((0, *parameter.shape))  # type: ignore[attr-defined]
+            parameter.grad_sample = parameter.new_zeros((0, *parameter.shape))
 
 
 class _SecureOptimizer(DPOptimizer):  # type: ignore[misc]
@@ -164,4 +160,3 @@ class _SecureOptimizer(DPOptimizer):  # type: ignore[misc]
                 "a gradient is not finite, so it cannot be clipped: training stops here; lower "
                 "the learning rate, or look for broken values in the pictures"
             )
-

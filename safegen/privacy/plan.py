@@ -66,15 +66,25 @@ class PrivacyPlan:
 
     def events(self, steps: int | None = None) -> tuple[Event, ...]:
         """The events of a run of `steps` steps, all of them by default, and of its release."""
-        ran = self.steps if steps is None else steps
-        step_events = (
+        return self.step_events(self.steps if steps is None else steps) + self.release_events()
+
+    def step_events(self, steps: int) -> tuple[Event, ...]:
+        """The events of `steps` noisy steps alone; none for none."""
+        if not steps:
+            return ()
+        return (
             PoissonSubsampledGaussian(
                 sampling_probability=self.sampling_probability,
                 noise_multiplier=self.noise_multiplier,
-                count=ran,
+                count=steps,
             ),
         )
-        return (step_events if ran else ()) + _release_events(self.release_noise_multiplier)
+
+    def release_events(self) -> tuple[Event, ...]:
+        """The event of the one-shot release alone; none where there is none."""
+        if self.release_noise_multiplier is None:
+            return ()
+        return (Gaussian(noise_multiplier=self.release_noise_multiplier),)
 
     def affordable_steps(self) -> int:
         """How many of the planned steps the budget allows, with room left for the release."""
@@ -149,10 +159,6 @@ def plan_within(
     return plan_at(
         accounting.calibrate(lambda sigma: plan_at(sigma).events(), epsilon=epsilon, delta=delta)
     )
-
-
-def _release_events(noise_multiplier: float | None) -> tuple[Event, ...]:
-    return () if noise_multiplier is None else (Gaussian(noise_multiplier=noise_multiplier),)
 
 
 def _require_target(epsilon: float, delta: float, records: int) -> None:

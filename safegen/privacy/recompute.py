@@ -35,7 +35,7 @@ class _Question(Record):
 
 
 def recomputed_epsilon(certificate: PrivacyCertificate) -> float:
-    """epsilon at the certificate's delta, from its events alone."""
+    """Epsilon at the certificate's delta, from its events alone."""
     question = _Question(
         accountant=accounting.accountant_name(), delta=certificate.delta, events=certificate.events
     )

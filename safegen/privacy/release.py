@@ -70,7 +70,9 @@ def class_moments(
 
     counts = member.sum(axis=0)
     sums = member.T @ units
-    products = np.stack([(units[labels == k].T @ units[labels == k])[upper] for k in range(classes)])
+    products = np.stack(
+        [(units[labels == k].T @ units[labels == k])[upper] for k in range(classes)]
+    )
 
     deviation = noise_multiplier * math.sqrt(3)
     counts = counts + deviation * generator.standard_normal(counts.shape)

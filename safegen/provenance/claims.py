@@ -33,7 +33,9 @@ REQUEST = "org.safegen.request"
 PACKAGE = "org.safegen.package"
 
 MODEL_SOURCE = "http://c2pa.org/digitalsourcetype/trainedAlgorithmicData"
-FIGURE_SOURCE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
+FIGURE_SOURCE = (
+    "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
+)
 MODEL_TYPE = "c2pa.types.model.pytorch"
 FINGERPRINT_ALGORITHM = "io.iscc.v0"
 
@@ -104,7 +106,7 @@ def model_claim(
     )
 
 
-def output_claim(
+def output_claim(  # noqa: PLR0913 - a manifest says as much as it says
     *,
     title: str,
     mime: str,

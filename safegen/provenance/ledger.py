@@ -86,9 +86,10 @@ class Ledger:
 
     def __len__(self) -> int:
         with self._engine.connect() as connection:
-            return int(connection.execute(sql.select(sql.func.count(_entries.c.number))).scalar_one())
+            return int(
+                connection.execute(sql.select(sql.func.count(_entries.c.number))).scalar_one()
+            )
 
     def _leaves(self, connection: sql.Connection) -> list[bytes]:
         rows = connection.execute(sql.select(_entries.c.entry).order_by(_entries.c.number))
         return [merkle.leaf_hash(entry) for (entry,) in rows]
-

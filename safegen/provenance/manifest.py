@@ -26,12 +26,10 @@ if TYPE_CHECKING:
     from safegen.provenance.signer import Signer
 
 SPECIFICATION = "2.4.0"
-KEY_USAGES = "\n".join(
-    (
-        "1.3.6.1.4.1.62558.2.1",  # C2PA claim signing
-        "1.3.6.1.5.5.7.3.36",  # document signing
-        "1.3.6.1.5.5.7.3.4",  # email protection, which older C2PA signers carry
-    )
+KEY_USAGES = (
+    "1.3.6.1.4.1.62558.2.1\n"  # C2PA claim signing
+    "1.3.6.1.5.5.7.3.36\n"  # document signing
+    "1.3.6.1.5.5.7.3.4\n"  # email protection, which older C2PA signers carry
 )
 UNTRUSTED = "signingCredential.untrusted"  # of an ingredient: no fault, its list is another
 SUPPORTED = frozenset(c2pa.Reader.get_supported_mime_types())

@@ -12,8 +12,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from safegen.provenance.proofs import proves
 from safegen.provenance.pki import may_sign_claims
+from safegen.provenance.proofs import proves
 from safegen.records.canonical import canonical_bytes
 from safegen.records.receipt import Receipt, Signature
 
@@ -42,15 +42,20 @@ def problem_with(receipt: Receipt, anchors: bytes) -> str | None:
         receipt: as read from its file.
         anchors: PEM certificates to trust.
     """
-    if receipt.signature is None:
-        return "it is not signed"
     if not proves(receipt.entry, receipt.proof):
         return "its proof does not lead from its entry to the root it names"
     if receipt.entry.file_digest != receipt.file_digest:
         return "its log entry is about another file"
+    if receipt.signature is None:
+        return "it is not signed"
+    return _problem_with_signature(receipt, receipt.signature, anchors)
+
+
+def _problem_with_signature(receipt: Receipt, signature: Signature, anchors: bytes) -> str | None:
+    """What is wrong with who signed a receipt, or with what they signed."""
     try:
-        chain = x509.load_pem_x509_certificates(receipt.signature.chain.encode())
-        value = base64.b64decode(receipt.signature.value, validate=True)
+        chain = x509.load_pem_x509_certificates(signature.chain.encode())
+        value = base64.b64decode(signature.value, validate=True)
         when = datetime.fromisoformat(receipt.entry.time)
         roots = x509.load_pem_x509_certificates(anchors)
     except (ValueError, binascii.Error):

@@ -30,9 +30,12 @@ class Signer(Protocol):
         anchor: the root in PEM, so that a signer can check its own work; None where unknown.
     """
 
-    algorithm: Literal["es256"]
-    chain: bytes
-    anchor: bytes | None
+    @property
+    def algorithm(self) -> Literal["es256"]: ...  # noqa: D102 - above
+    @property
+    def chain(self) -> bytes: ...  # noqa: D102 - above
+    @property
+    def anchor(self) -> bytes | None: ...  # noqa: D102 - above
 
     def sign(self, data: bytes) -> bytes:
         """Sign; for ES256 the answer is DER, as a key service gives it."""
@@ -64,7 +67,9 @@ def open_signer(uri: str | Path) -> FileSigner:
     """
     scheme, separator, rest = str(uri).partition(":")
     if separator and scheme != "file":
-        raise KeyMaterialError(f"no signer here opens {scheme}: keys; name a folder, or file:FOLDER")
+        raise KeyMaterialError(
+            f"no signer here opens {scheme}: keys; name a folder, or file:FOLDER"
+        )
     folder = Path(rest if separator else str(uri))
     for name in (pki.LEAF_KEY, pki.LEAF, pki.ISSUER):
         if not (folder / name).is_file():

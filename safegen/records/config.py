@@ -1,12 +1,12 @@
 """What a model package says of itself: `config.json`.
 
-    {
-      "format": "safegen.model/1", "name": "digits-vae", "safegen": "0.1.0",
-      "created": "2026-11-20T10:00:00+00:00",
-      "architecture": {"family": "vae", "channels": 1, "height": 32, "width": 32,
-                       "classes": 10, "latent": 16, "base": 16},
-      "recipe": {"learning_rate": 0.002, ...}, "seed": 0, "data": {...}
-    }
+{
+  "format": "safegen.model/1", "name": "digits-vae", "safegen": "0.1.0",
+  "created": "2026-11-20T10:00:00+00:00",
+  "architecture": {"family": "vae", "channels": 1, "height": 32, "width": 32,
+                   "classes": 10, "latent": 16, "base": 16},
+  "recipe": {"learning_rate": 0.002, ...}, "seed": 0, "data": {...}
+}
 """
 
 from __future__ import annotations

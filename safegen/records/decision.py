@@ -1,12 +1,12 @@
 """What a policy said of one request or one output, with every reason.
 
-    {
-      "policy": "baseline", "policy_digest": "sha256:...", "stage": "release", "allowed": true,
-      "findings": [
-        {"rule": "output-signed", "outcome": "passed",
-         "text": "An output leaves only when a signer stands ready for it."}
-      ]
-    }
+{
+  "policy": "baseline", "policy_digest": "sha256:...", "stage": "release", "allowed": true,
+  "findings": [
+    {"rule": "output-signed", "outcome": "passed",
+     "text": "An output leaves only when a signer stands ready for it."}
+  ]
+}
 """
 
 from __future__ import annotations

@@ -73,7 +73,10 @@ class GanObjective:
             self._optimizer.step()
 
     def finish(
-        self, average: nn.Module, records: Records, plan: PrivacyPlan  # noqa: ARG002
+        self,
+        average: nn.Module,
+        records: Records,  # noqa: ARG002 - the protocol's shape
+        plan: PrivacyPlan,  # noqa: ARG002 - likewise
     ) -> tuple[PictureGenerator, tuple[Event, ...]]:
         """Keep the averaged generator; its prior stays N(0, I), so nothing is released."""
         assert isinstance(average, PictureGenerator)

@@ -44,7 +44,7 @@ class VaeObjective:
         logits, mean, log_variance = network(pictures, onehot)
         misfit = functional.binary_cross_entropy_with_logits(logits, pictures, reduction="none")
         divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(dim=1)
-        bound = misfit.flatten(1).sum(dim=1) + self._recipe.beta * divergence
+        bound: Tensor = misfit.flatten(1).sum(dim=1) + self._recipe.beta * divergence
         return bound / self._recipe.loss_scale
 
     def work_publicly(self, engine: PrivateEngine, *, rate_factor: float) -> None:

@@ -58,9 +58,12 @@ class Objective(Protocol):
         rows_beside: rows of public content in every private step.
     """
 
-    private: nn.Module
-    averaged: nn.Module
-    rows_beside: int
+    @property
+    def private(self) -> nn.Module: ...  # noqa: D102 - above
+    @property
+    def averaged(self) -> nn.Module: ...  # noqa: D102 - above
+    @property
+    def rows_beside(self) -> int: ...  # noqa: D102 - above
 
     def losses(self, network: nn.Module, pictures: Tensor, labels: Tensor) -> Tensor:
         """Each row's loss: the records' rows, then `rows_beside` others."""

@@ -49,21 +49,21 @@ def preset(family: Family, card: DataCard) -> Preset:
 def _vae(card: DataCard, *, small: bool) -> Preset:
     latent = 12 if small else 16
     return Preset(
-        architecture=_architecture("vae", card, latent=latent, base=8 if small else 16),
+        architecture=_architecture("vae", card, latent=latent, base=8),
         recipe=Recipe(
-            learning_rate=3e-3 if small else 2e-3,
+            learning_rate=3e-3,
             momentum=0.9,
             loss_scale=20 * _relative_size(card),
-            beta=0.5 if small else 0.3,
+            beta=0.5,
             average_decay=0.98,
-            latent_radius=round((1.5 if small else 2.0) * math.sqrt(latent), 3),
+            latent_radius=round((1.5 if small else 1.75) * math.sqrt(latent), 3),
             generator_rows=0,
             discriminator_steps=1,
         ),
-        expected_batch_size=min(256 if small else 768, card.count),
-        steps=500 if small else 400,
+        expected_batch_size=min(256 if small else 1024, card.count),
+        steps=500 if small else 600,
         clipping_norm=1.0,
-        release_share=0.3 if small else 0.25,
+        release_share=0.3 if small else 0.15,
     )
 
 

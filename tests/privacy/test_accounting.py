@@ -1,0 +1,177 @@
+"""epsilon, against a library that is not ours, and against another method."""
+
+import json
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import norm
+
+from safegen.errors import PlanError
+from safegen.privacy import accounting
+from safegen.privacy.accounting import calibrate, epsilon_of
+from safegen.privacy.plan import default_delta, plan_within
+from safegen.records.certificate import Gaussian, PoissonSubsampledGaussian
+
+STRANGER = """
+import json, sys
+import dp_accounting
+from dp_accounting.pld import PLDAccountant
+
+certificate = json.load(open(sys.argv[1]))
+assert certificate["neighbours"] == "add_or_remove_one"
+accountant = PLDAccountant(dp_accounting.NeighboringRelation.ADD_OR_REMOVE_ONE)
+for event in certificate["events"]:
+    step = dp_accounting.GaussianDpEvent(event["noise_multiplier"])
+    if event["event"] == "poisson_subsampled_gaussian":
+        step = dp_accounting.PoissonSampledDpEvent(event["sampling_probability"], step)
+    accountant.compose(step, event["count"])
+print(accountant.get_epsilon(certificate["delta"]))
+"""
+
+
+def test_a_stranger_with_dp_accounting_alone_recomputes_epsilon(made):
+    path = made.model / "certificate.json"
+    done = subprocess.run(
+        [sys.executable, "-c", STRANGER, path], capture_output=True, text=True, check=True
+    )
+    claimed = json.loads(path.read_text())["epsilon"]
+    assert float(done.stdout) == pytest.approx(claimed, abs=1e-6)
+
+
+def test_opacus_accountant_agrees_within_two_percent(made):
+    from opacus.accountants import PRVAccountant
+
+    certificate = json.loads((made.model / "certificate.json").read_text())
+    accountant = PRVAccountant()
+    accountant.history = [
+        (event["noise_multiplier"], event.get("sampling_probability", 1.0), event["count"])
+        for event in certificate["events"]
+    ]
+    with np.errstate(divide="ignore"):  # it takes log(1 - q) of a release that samples nobody out
+        second = accountant.get_epsilon(certificate["delta"])
+    assert second == pytest.approx(certificate["epsilon"], rel=0.02)
+
+
+def test_the_anchor():
+    steps = PoissonSubsampledGaussian(
+        sampling_probability=256 / 1797, noise_multiplier=1.5, count=300
+    )
+    assert epsilon_of([steps, Gaussian(noise_multiplier=20.0)], 1e-5) == pytest.approx(9.46, abs=0.01)
+
+
+@pytest.mark.parametrize("sigma", [0.7, 1.0, 3.0])
+def test_one_gaussian_matches_the_exact_formula(sigma):
+    """Balle & Wang 2018, theorem 8: delta of a Gaussian mechanism, solved for epsilon."""
+    delta = 1e-5
+
+    def exact_delta(epsilon):
+        mu = 1 / sigma
+        return norm.cdf(mu / 2 - epsilon / mu) - math.exp(epsilon) * norm.cdf(-mu / 2 - epsilon / mu)
+
+    epsilon = epsilon_of([Gaussian(noise_multiplier=sigma)], delta)
+    assert exact_delta(epsilon) == pytest.approx(delta, rel=1e-3)
+
+
+def test_nothing_ran_costs_nothing():
+    assert epsilon_of([], 1e-5) == 0
+
+
+@settings(max_examples=10, deadline=None)
+@given(
+    sigma=st.floats(1.0, 5.0),
+    count=st.integers(1, 50),
+    q=st.floats(0.01, 0.5),
+)
+def test_epsilon_grows_with_steps_and_shrinks_with_noise(sigma, count, q):
+    def at(s, k):
+        event = PoissonSubsampledGaussian(sampling_probability=q, noise_multiplier=s, count=k)
+        return epsilon_of([event], 1e-5)
+
+    assert at(sigma, count) <= at(sigma, count + 1)
+    assert at(sigma * 1.1, count) <= at(sigma, count)
+
+
+@pytest.mark.parametrize("epsilon", [0.5, 1.0, 8.0])
+def test_calibrated_noise_is_enough_and_hardly_more(epsilon):
+    def events(sigma):
+        return [PoissonSubsampledGaussian(sampling_probability=0.1, noise_multiplier=sigma, count=90)]
+
+    sigma = calibrate(events, epsilon=epsilon, delta=1e-5)
+    assert epsilon_of(events(sigma), 1e-5) <= epsilon
+    assert epsilon_of(events(sigma * 0.999), 1e-5) > epsilon
+
+
+def test_an_impossible_target_refuses():
+    dear = [Gaussian(noise_multiplier=0.5)]
+    with pytest.raises(PlanError, match="no amount of noise"):
+        calibrate(lambda s: [*dear, Gaussian(noise_multiplier=s)], epsilon=1.0, delta=1e-5)
+
+
+def test_an_unknown_event_refuses():
+    with pytest.raises(PlanError, match="cannot be skipped"):
+        accounting._dp_event("laplace")
+
+
+def plan(**changes):
+    fields = {
+        "epsilon": 4.0,
+        "records": 1000,
+        "expected_batch_size": 100,
+        "steps": 50,
+        "clipping_norm": 1.0,
+    }
+    return plan_within(**(fields | changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"epsilon": 0.0}, "epsilon is 0"),
+        ({"epsilon": -1.0}, "epsilon is -1"),
+        ({"epsilon": math.nan}, "epsilon is nan"),
+        ({"epsilon": math.inf}, "epsilon is inf"),
+        ({"delta": 1 / 1000}, "below 1/n"),
+        ({"delta": 0.5}, "below 1/n"),
+        ({"delta": 0.0}, "delta is 0"),
+        ({"expected_batch_size": 1001}, "does not fit"),
+        ({"expected_batch_size": 0}, "does not fit"),
+        ({"steps": 0}, "train nothing"),
+        ({"records": 1, "expected_batch_size": 1}, "cannot hide anybody"),
+        ({"clipping_norm": 0.0}, "clipping_norm"),
+        ({"noise_multiplier": -1.0}, "noise_multiplier"),
+        ({"release_share": 1.0}, "share"),
+    ],
+)
+def test_a_plan_that_cannot_be_refuses(changes, reason):
+    with pytest.raises(PlanError, match=reason):
+        plan(**changes)
+
+
+def test_a_plan_spends_its_budget_and_no_more():
+    for share in (0.0, 0.3):
+        made = plan(release_share=share)
+        spent = epsilon_of(made.events(), made.delta)
+        assert 0.99 * made.epsilon < spent <= made.epsilon
+        assert made.affordable_steps() == made.steps
+        assert made.delta == default_delta(1000)
+
+
+def test_given_noise_buys_as_many_steps_as_the_budget_pays_for():
+    made = plan(noise_multiplier=1.0, steps=500)
+    allowed = made.affordable_steps()
+    assert 0 < allowed < 500
+    assert epsilon_of(made.events(allowed), made.delta) <= made.epsilon
+    assert epsilon_of(made.events(allowed + 1), made.delta) > made.epsilon
+
+
+def test_events_of_a_plan_are_what_a_stranger_can_compose():
+    events = plan(release_share=0.2).events(7)
+    assert [event.event for event in events] == ["poisson_subsampled_gaussian", "gaussian"]
+    assert events[0].count == 7
+    assert events[0].sampling_probability == 0.1
+    assert np.isfinite(events[1].noise_multiplier)

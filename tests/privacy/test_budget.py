@@ -1,0 +1,127 @@
+import multiprocessing
+import sqlite3
+
+import pytest
+
+from safegen.errors import BudgetRefused, StorageError
+from safegen.privacy.budget import Budget
+from safegen.privacy.plan import plan_within
+from safegen.records.card import DataCard, Shape
+
+
+def card(**changes):
+    fields = {
+        "name": "patients",
+        "source": "a hospital",
+        "licence": "none",
+        "count": 1000,
+        "shape": Shape(channels=1, height=28, width=28),
+        "classes": ("well", "ill"),
+        "digest": "sha256:aa",
+    }
+    return DataCard(**(fields | changes))
+
+
+def plan(epsilon):
+    return plan_within(
+        epsilon=epsilon, records=1000, expected_batch_size=100, steps=20, clipping_norm=1.0
+    )
+
+
+@pytest.fixture
+def url(tmp_path):
+    return str(tmp_path / "budget.db")
+
+
+def test_grants_add_up_and_the_last_of_a_budget_is_refused(url):
+    budget = Budget(url)
+    first = budget.grant(plan(6.0), card())
+    assert 5.9 < first.spent <= 6.0
+    with pytest.raises(BudgetRefused, match="total budget of epsilon 10"):
+        budget.grant(plan(9.0), card())
+    (account,) = budget.accounts()
+    assert account.runs == 1
+    assert account.spent == pytest.approx(first.spent)
+
+
+def test_what_an_interrupted_run_was_granted_stays_spent(url):
+    Budget(url).grant(plan(9.0), card())
+    with pytest.raises(BudgetRefused):
+        Budget(url).grant(plan(9.0), card())
+
+
+def test_settling_gives_back_what_did_not_run(url):
+    budget = Budget(url)
+    granted = plan(9.0)
+    grant = budget.grant(granted, card())
+    budget.settle(grant, granted.events(1))
+    (account,) = budget.accounts()
+    assert account.spent < 5
+    budget.grant(plan(5.0), card())
+
+
+def test_an_owner_may_raise_the_total(url):
+    budget = Budget(url)
+    budget.grant(plan(9.0), card())
+    budget.set_total("sha256:aa", 30.0)
+    budget.grant(plan(9.0), card())
+
+
+def test_a_public_benchmark_is_recorded_but_not_limited(url):
+    budget = Budget(url)
+    for _ in range(3):
+        budget.grant(plan(9.0), card(public=True))
+    (account,) = budget.accounts()
+    assert account.runs == 3
+    assert account.spent > 10
+
+
+def test_the_salt_is_the_data_sets_own(url):
+    budget = Budget(url)
+    one = budget.grant(plan(1.0), card())
+    same = budget.grant(plan(1.0), card())
+    other = budget.grant(plan(1.0), card(digest="sha256:bb"))
+    assert one.salt == same.salt != other.salt
+    assert len(one.salt) == 32
+
+
+def race(url, start, answers):
+    start.wait()
+    try:
+        Budget(url).grant(plan(8.0), card())
+        answers.put("granted")
+    except BudgetRefused:
+        answers.put("refused")
+
+
+def test_of_two_processes_racing_for_the_last_of_a_budget_one_gets_it(url):
+    Budget(url)
+    context = multiprocessing.get_context("spawn")
+    start, answers = context.Barrier(2), context.Queue()
+    racers = [context.Process(target=race, args=(url, start, answers)) for _ in range(2)]
+    for racer in racers:
+        racer.start()
+    outcome = sorted(answers.get(timeout=60) for _ in racers)
+    for racer in racers:
+        racer.join()
+    assert outcome == ["granted", "refused"]
+
+
+def test_a_file_that_is_no_database_is_named(tmp_path):
+    path = tmp_path / "budget.db"
+    path.write_bytes(b"not a database at all, only words" * 50)
+    with pytest.raises(StorageError, match=r"budget\.db.*not a database"):
+        Budget(str(path))
+    assert path.read_bytes().startswith(b"not a database")
+
+
+def test_a_locked_database_refuses_and_writes_nothing(url):
+    budget = Budget(url)
+    held = sqlite3.connect(url, isolation_level=None)
+    held.execute("BEGIN IMMEDIATE")
+    with budget._engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA busy_timeout=50")
+    with pytest.raises(StorageError, match="nothing was written"):
+        budget.grant(plan(1.0), card())
+    held.execute("ROLLBACK")
+    assert budget.accounts() == ()

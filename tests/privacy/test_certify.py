@@ -1,0 +1,58 @@
+import pytest
+
+from safegen.data.sources import load
+from safegen.errors import TrainingError
+from safegen.privacy.certify import certify
+from safegen.privacy.plan import plan_within
+from safegen.privacy.recompute import agrees, recomputed_epsilon
+
+
+@pytest.fixture(scope="module")
+def plan():
+    return plan_within(
+        epsilon=4.0, records=1797, expected_batch_size=128, steps=30, clipping_norm=1.0
+    )
+
+
+@pytest.fixture(scope="module")
+def card():
+    return load("digits").card
+
+
+def test_the_certificate_speaks_of_what_ran_not_of_the_plan(plan, card):
+    early = certify(plan, plan.events(10), 10, card)
+    whole = certify(plan, plan.events(), 30, card)
+    assert early.epsilon < whole.epsilon <= 4.0
+    assert early.outcome == "budget_exhausted"
+    assert whole.outcome == "completed"
+    assert whole.lower_bound is None
+
+
+def test_a_run_over_its_budget_gets_no_certificate(plan, card):
+    with pytest.raises(TrainingError, match="more than its budget"):
+        certify(plan, plan.events(60), 60, card)
+
+
+def test_a_false_epsilon_does_not_agree(plan, card):
+    honest = certify(plan, plan.events(), 30, card)
+    assert agrees(honest)
+    assert not agrees(honest.model_copy(update={"epsilon": honest.epsilon - 0.01}))
+
+
+def test_recomputing_is_kept_by_what_it_was_computed_from(plan, card, tmp_path, monkeypatch):
+    monkeypatch.setenv("SAFEGEN_CACHE", str(tmp_path))
+    honest = certify(plan, plan.events(), 30, card)
+    first = recomputed_epsilon(honest)
+    (kept,) = (tmp_path / "epsilon").iterdir()
+    assert recomputed_epsilon(honest) == first
+    kept.write_text("broken")
+    assert recomputed_epsilon(honest) == first
+    other = honest.model_copy(update={"delta": honest.delta / 2})
+    assert recomputed_epsilon(other) > first
+
+
+def test_a_cache_that_cannot_be_written_costs_only_time(plan, card, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("SAFEGEN_CACHE", str(tmp_path / "file"))
+    honest = certify(plan, plan.events(), 30, card)
+    assert recomputed_epsilon(honest) == pytest.approx(honest.epsilon)
