@@ -96,7 +96,7 @@ def _digits(size: int) -> DataSet:
 
 def _medmnist(path: Path, split: Split, size: int | None) -> DataSet:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             images, labels = arrays[f"{split}_images"], arrays[f"{split}_labels"]
     except FileNotFoundError as error:
         raise DataError(f"no file {path}; name a MedMNIST .npz that exists") from error

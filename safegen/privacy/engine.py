@@ -82,20 +82,22 @@ class PrivateEngine:
         chosen = self._generator.random(self._plan.records) < self._plan.sampling_probability
         return np.flatnonzero(chosen)
 
-    def step(self, losses: Tensor) -> None:
+    def step(self, losses: Tensor | None) -> None:
         """Take one noisy step: clip each row's gradient, sum, add noise, divide by a constant.
 
         Args:
-            losses: (rows,), each row's own loss, computed through `network`; possibly none.
+            losses: (rows,), each row's own loss, computed through `network`; None for an empty
+                batch, which must not go through the network, because Opacus would keep its
+                activations for the next.
 
         Raises:
             TrainingError: a gradient is not finite. The network is left as it was; the step is
                 counted all the same, because stopping has told something about the records.
         """
-        if len(losses):
-            losses.sum().backward()  # type: ignore[no-untyped-call]
-        else:
+        if losses is None:
             self._pretend_empty_gradients()
+        else:
+            losses.sum().backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)
 

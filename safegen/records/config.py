@@ -47,8 +47,9 @@ class Recipe(Record):
     """How a network is trained, apart from what determines epsilon.
 
     Attributes:
-        learning_rate: of Adam, at its highest.
-        momentum: Adam's beta1.
+        learning_rate: of Adam on the private network, at its highest.
+        generator_rate: of Adam on a GAN's generator, at its highest.
+        betas: Adam's.
         loss_scale: a record's loss is divided by this, so that a clipping norm of 1 fits.
         beta: weight of the divergence in the VAE's objective.
         average_decay: of the moving average of the weights.
@@ -58,7 +59,8 @@ class Recipe(Record):
     """
 
     learning_rate: PositiveFloat
-    momentum: float
+    generator_rate: PositiveFloat | None
+    betas: tuple[float, float]
     loss_scale: PositiveFloat
     beta: float
     average_decay: float

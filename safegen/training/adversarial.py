@@ -33,10 +33,9 @@ class GanObjective:
         self._recipe = recipe
         self._device = device
         self._generator = PictureGenerator(architecture).to(device)
+        self._rate = recipe.generator_rate or recipe.learning_rate
         self._optimizer = torch.optim.Adam(
-            self._generator.decoder.parameters(),
-            lr=recipe.learning_rate,
-            betas=(recipe.momentum, 0.999),
+            self._generator.decoder.parameters(), lr=self._rate, betas=recipe.betas
         )
         self._private_steps = 0
         self.private = Discriminator(architecture).to(device)
@@ -64,9 +63,9 @@ class GanObjective:
         if self._private_steps % self._recipe.discriminator_steps:
             return
         for group in self._optimizer.param_groups:
-            group["lr"] = self._recipe.learning_rate * rate_factor
+            group["lr"] = self._rate * rate_factor
         with engine.used_publicly() as discriminator:
-            made, labels = self._generate(self.rows_beside)
+            made, labels = self._generate(2 * self.rows_beside)
             scores = discriminator(made, one_hot(labels, self._architecture.classes))
             self._optimizer.zero_grad(set_to_none=True)
             functional.softplus(-scores).mean().backward()  # type: ignore[no-untyped-call]

@@ -123,7 +123,7 @@ def train_privately(
         labels=torch.from_numpy(data.labels).to(device),
     )
     optimizer = torch.optim.Adam(
-        objective.private.parameters(), lr=recipe.learning_rate, betas=(recipe.momentum, 0.999)
+        objective.private.parameters(), lr=recipe.learning_rate, betas=recipe.betas
     )
     engine = PrivateEngine(objective.private, plan, optimizer, rows_beside=objective.rows_beside)
     average = Average(objective.averaged, recipe.average_decay)
@@ -131,7 +131,8 @@ def train_privately(
         factor = rate_factor(step, allowed)
         engine.set_learning_rate(recipe.learning_rate * factor)
         pictures, labels = records.rows(torch.from_numpy(engine.draw()).to(device))
-        engine.step(objective.losses(engine.network, pictures, labels))
+        anything = len(pictures) or objective.rows_beside
+        engine.step(objective.losses(engine.network, pictures, labels) if anything else None)
         objective.work_publicly(engine, rate_factor=factor)
         average.update(objective.averaged)
         progress("training", step + 1, allowed)

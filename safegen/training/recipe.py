@@ -15,8 +15,9 @@ from safegen.records.config import Architecture, Family, Recipe
 if TYPE_CHECKING:
     from safegen.records.card import DataCard
 
-SMALL = 10_000  # records, below which a small network learns more under the same noise
-REFERENCE_PIXELS = 28 * 28
+SMALL = 10_000  # records, below which the latent prior needs more of the budget
+REFERENCE_NUMBERS = 28 * 28  # in a picture of MNIST
+REFERENCE_COUNT, REFERENCE_BATCH = 1800, 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,49 +43,61 @@ class Preset:
 
 def preset(family: Family, card: DataCard) -> Preset:
     """The preset of one family for a data set's public card."""
-    small = card.count < SMALL
-    return _vae(card, small=small) if family == "vae" else _gan(card, small=small)
+    return _vae(card) if family == "vae" else _gan(card)
 
 
-def _vae(card: DataCard, *, small: bool) -> Preset:
-    latent = 12 if small else 16
+def _vae(card: DataCard) -> Preset:
+    latent, small = 16, card.count < SMALL
     return Preset(
         architecture=_architecture("vae", card, latent=latent, base=8),
         recipe=Recipe(
             learning_rate=3e-3,
-            momentum=0.9,
+            generator_rate=None,
+            betas=(0.9, 0.999),
             loss_scale=20 * _relative_size(card),
             beta=0.5,
             average_decay=0.98,
-            latent_radius=round((1.5 if small else 1.75) * math.sqrt(latent), 3),
+            latent_radius=1.5 * math.sqrt(latent),  # codes of N(0, I) have norm sqrt(latent)
             generator_rows=0,
             discriminator_steps=1,
         ),
-        expected_batch_size=min(256 if small else 1024, card.count),
+        expected_batch_size=_batch(card.count),
         steps=500 if small else 600,
         clipping_norm=1.0,
         release_share=0.3 if small else 0.15,
     )
 
 
-def _gan(card: DataCard, *, small: bool) -> Preset:
+def _gan(card: DataCard) -> Preset:
+    batch = _batch(card.count)
     return Preset(
-        architecture=_architecture("gan", card, latent=16, base=8 if small else 16),
+        architecture=_architecture("gan", card, latent=16, base=16),
         recipe=Recipe(
-            learning_rate=2e-3 if small else 1e-3,
-            momentum=0.5,
+            learning_rate=1e-3,
+            generator_rate=5e-4,
+            betas=(0.5, 0.99),
             loss_scale=1.0,
             beta=0.0,
             average_decay=0.98,
             latent_radius=1.0,
-            generator_rows=256 if small else 512,
+            generator_rows=batch,
             discriminator_steps=1,
         ),
-        expected_batch_size=min(256 if small else 512, card.count),
-        steps=800,
+        expected_batch_size=batch,
+        steps=500 if card.count < SMALL else 600,
         clipping_norm=1.0,
         release_share=0.0,
     )
+
+
+def _batch(count: int) -> int:
+    """256 at 1,800 records, 1,024 at 60,000: slower than the data grows, so that steps stay cheap.
+
+    >>> [_batch(count) for count in (20, 1_797, 60_000, 1_000_000)]
+    [20, 256, 1024, 1024]
+    """
+    batch = round(REFERENCE_BATCH * (count / REFERENCE_COUNT) ** 0.4)
+    return min(max(64, min(1024, batch)), count)
 
 
 def _architecture(family: Family, card: DataCard, *, latent: int, base: int) -> Architecture:
@@ -102,4 +115,4 @@ def _architecture(family: Family, card: DataCard, *, latent: int, base: int) -> 
 def _relative_size(card: DataCard) -> float:
     """Numbers in a picture, relative to MNIST's: a summed loss grows with them."""
     shape = card.shape
-    return round(shape.channels * shape.height * shape.width / REFERENCE_PIXELS, 3)
+    return round(shape.channels * shape.height * shape.width / REFERENCE_NUMBERS, 3)

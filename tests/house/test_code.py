@@ -23,7 +23,12 @@ MODULES = sorted(
 
 def run(*command, **options):
     return subprocess.run(
-        command, cwd=options.pop("cwd", ROOT), capture_output=True, text=True, check=False, **options
+        command,
+        cwd=options.pop("cwd", ROOT),
+        capture_output=True,
+        text=True,
+        check=False,
+        **options,
     )
 
 
@@ -116,5 +121,3 @@ def test_every_public_name_is_there():
         assert getattr(safegen, name) is not None
     with pytest.raises(AttributeError, match="no 'trian'"):
         _ = safegen.trian
-
-

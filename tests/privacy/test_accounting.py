@@ -61,7 +61,9 @@ def test_the_anchor():
     steps = PoissonSubsampledGaussian(
         sampling_probability=256 / 1797, noise_multiplier=1.5, count=300
     )
-    assert epsilon_of([steps, Gaussian(noise_multiplier=20.0)], 1e-5) == pytest.approx(9.46, abs=0.01)
+    assert epsilon_of([steps, Gaussian(noise_multiplier=20.0)], 1e-5) == pytest.approx(
+        9.46, abs=0.01
+    )
 
 
 @pytest.mark.parametrize("sigma", [0.7, 1.0, 3.0])
@@ -71,7 +73,9 @@ def test_one_gaussian_matches_the_exact_formula(sigma):
 
     def exact_delta(epsilon):
         mu = 1 / sigma
-        return norm.cdf(mu / 2 - epsilon / mu) - math.exp(epsilon) * norm.cdf(-mu / 2 - epsilon / mu)
+        return norm.cdf(mu / 2 - epsilon / mu) - math.exp(epsilon) * norm.cdf(
+            -mu / 2 - epsilon / mu
+        )
 
     epsilon = epsilon_of([Gaussian(noise_multiplier=sigma)], delta)
     assert exact_delta(epsilon) == pytest.approx(delta, rel=1e-3)
@@ -99,7 +103,9 @@ def test_epsilon_grows_with_steps_and_shrinks_with_noise(sigma, count, q):
 @pytest.mark.parametrize("epsilon", [0.5, 1.0, 8.0])
 def test_calibrated_noise_is_enough_and_hardly_more(epsilon):
     def events(sigma):
-        return [PoissonSubsampledGaussian(sampling_probability=0.1, noise_multiplier=sigma, count=90)]
+        return [
+            PoissonSubsampledGaussian(sampling_probability=0.1, noise_multiplier=sigma, count=90)
+        ]
 
     sigma = calibrate(events, epsilon=epsilon, delta=1e-5)
     assert epsilon_of(events(sigma), 1e-5) <= epsilon
