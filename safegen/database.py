@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def connect(location: str | Path, tables: sql.MetaData) -> sql.Engine:
-    """Open a database and make the tables that are missing.
+    """Open a database to write, and make the tables that are missing.
 
     Args:
         location: the path of an SQLite file, or an SQLAlchemy URL.
@@ -26,20 +27,35 @@ def connect(location: str | Path, tables: sql.MetaData) -> sql.Engine:
     Raises:
         StorageError: it cannot be opened, or is something else.
     """
-    url = str(location) if "://" in str(location) else f"sqlite:///{location}"
+    engine = _engine(_url(location))
+    if engine.url.get_backend_name() == "sqlite":
+        if engine.url.database not in {None, "", ":memory:"}:
+            make_folder(Path(str(engine.url.database)).parent)
+        _make_durable(engine)
     try:
-        parsed = sql.make_url(url)
-        if parsed.get_backend_name() == "sqlite" and parsed.database not in {None, "", ":memory:"}:
-            make_folder(Path(str(parsed.database)).parent)
-        engine = sql.create_engine(parsed)
-        if parsed.get_backend_name() == "sqlite":
-            _make_durable(engine)
         tables.create_all(engine)
-    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
-        raise StorageError(f"{url} is not a database URL that works here: {error}") from error
     except DBAPIError as error:
-        raise StorageError(_sentence(url, error)) from error
+        raise StorageError(_sentence(engine.url, error)) from error
     return engine
+
+
+def connect_to_read(location: str | Path) -> sql.Engine:
+    """Open a database that is only looked at; nothing in it or beside it is changed.
+
+    Args:
+        location: the path of an SQLite file, or an SQLAlchemy URL.
+
+    Raises:
+        StorageError: there is none, or the URL does not work here.
+    """
+    url = _url(location)
+    if url.get_backend_name() != "sqlite":
+        return _engine(url)
+    path = Path(str(url.database))
+    if not path.is_file():
+        raise StorageError(f"no database at {path}; name the one that was written")
+    still = "" if os.access(path.parent, os.W_OK) else "&immutable=1"  # no place for a WAL index
+    return _engine(sql.make_url(f"sqlite:///file:{path.resolve()}?mode=ro{still}&uri=true"))
 
 
 @contextlib.contextmanager
@@ -56,7 +72,36 @@ def writing(engine: sql.Engine) -> Iterator[sql.Connection]:
             yield connection
             connection.commit()
     except DBAPIError as error:
-        raise StorageError(_sentence(str(engine.url), error)) from error
+        raise StorageError(_sentence(engine.url, error)) from error
+
+
+@contextlib.contextmanager
+def reading(engine: sql.Engine) -> Iterator[sql.Connection]:
+    """A connection to read through.
+
+    Raises:
+        StorageError: the database is something else, or gone.
+    """
+    try:
+        with engine.connect() as connection:
+            yield connection
+    except DBAPIError as error:
+        raise StorageError(_sentence(engine.url, error)) from error
+
+
+def _url(location: str | Path) -> sql.URL:
+    text = str(location) if "://" in str(location) else f"sqlite:///{location}"
+    try:
+        return sql.make_url(text)
+    except ArgumentError as error:
+        raise StorageError(f"{text} is not a database URL that works here: {error}") from error
+
+
+def _engine(url: sql.URL) -> sql.Engine:
+    try:
+        return sql.create_engine(url)
+    except (NoSuchModuleError, ModuleNotFoundError) as error:
+        raise StorageError(f"{url} is not a database URL that works here: {error}") from error
 
 
 def _make_durable(engine: sql.Engine) -> None:
@@ -69,6 +114,6 @@ def _make_durable(engine: sql.Engine) -> None:
             connection.execute(f"PRAGMA {pragma}")  # type: ignore[attr-defined]
 
 
-def _sentence(url: str, error: DBAPIError) -> str:
+def _sentence(url: sql.URL, error: DBAPIError) -> str:
     reason = str(error.orig).strip() or type(error.orig).__name__
-    return f"cannot use the database {url}: {reason}; nothing was written"
+    return f"cannot use the database {url.render_as_string()}: {reason}; nothing was written"

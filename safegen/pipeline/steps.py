@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from pydantic import ValidationError
 
-from safegen.errors import DataError, StorageError
+from safegen.errors import DataError, StorageError, TamperedError
 from safegen.privacy.recompute import TOLERANCE, recomputed_epsilon
 from safegen.provenance import claims
 from safegen.provenance.manifest import UNTRUSTED, Manifest
@@ -132,7 +132,10 @@ def check_ledger(evidence: Evidence) -> StepFinding:
     digest = sha256(evidence.data)
     if evidence.ledger is None:
         return _check_receipt_alone(evidence, digest)
-    logged = evidence.ledger.find(digest)
+    try:
+        logged = evidence.ledger.find(digest)
+    except TamperedError as error:
+        return _found("ledger", "failed", f"The ledger was rewritten: {error}.")
     if logged is None:
         text = "This is not a file that was released: the ledger has no entry with its digest."
         return _found("ledger", "failed", text)

@@ -202,6 +202,4 @@ def _open_ledger(location: str | Path) -> steps.Log:
     """Open a log to read; SQLAlchemy is imported only here, because it takes its time."""
     from safegen.provenance.ledger import Ledger
 
-    if "://" not in str(location) and not Path(location).is_file():
-        raise InputError(f"no ledger at {location}; name the one that the files were logged in")
-    return Ledger(location)
+    return Ledger(location, to_read=True)

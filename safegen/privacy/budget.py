@@ -19,7 +19,7 @@ import platformdirs
 import sqlalchemy as sql
 from pydantic import TypeAdapter
 
-from safegen.database import connect, writing
+from safegen.database import connect, reading, writing
 from safegen.errors import BudgetRefused
 from safegen.privacy import accounting
 from safegen.privacy.plan import default_delta
@@ -145,7 +145,7 @@ class Budget:
 
     def accounts(self) -> tuple[Account, ...]:
         """Every data set's standing, by name."""
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             rows = connection.execute(sql.select(_data_sets).order_by(_data_sets.c.name)).all()
             return tuple(
                 Account(

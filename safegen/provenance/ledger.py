@@ -9,8 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sql
+from pydantic import ValidationError
 
-from safegen.database import connect, writing
+from safegen.database import connect, connect_to_read, reading, writing
+from safegen.errors import TamperedError
 from safegen.provenance import merkle
 from safegen.provenance.proofs import prove
 from safegen.records.canonical import canonical_bytes
@@ -35,17 +37,17 @@ _entries = sql.Table(
 class Ledger:
     """One log, in SQLite by default or in any database by URL."""
 
-    def __init__(self, location: str | Path) -> None:
+    def __init__(self, location: str | Path, *, to_read: bool = False) -> None:
         """Open a log, or begin one.
 
         Args:
             location: the path of an SQLite file, or an SQLAlchemy URL.
+            to_read: only look at it; then it must be there, and nothing is written.
 
         Raises:
             StorageError: it cannot be opened.
         """
-        self.location = str(location)
-        self._engine = connect(location, _tables)
+        self._engine = connect_to_read(location) if to_read else connect(location, _tables)
 
     def append(self, entries: Sequence[LogEntry]) -> tuple[InclusionProof, ...]:
         """Append entries in one transaction, and prove that each is in the log.
@@ -68,28 +70,41 @@ class Ledger:
         return tuple(prove(leaves, first + place) for place in range(len(rows)))
 
     def find(self, file_digest: str) -> tuple[LogEntry, InclusionProof] | None:
-        """The first entry for a file's digest, with its proof; None when there is none."""
-        with self._engine.connect() as connection:
+        """The first entry for a file's digest, with its proof; None when there is none.
+
+        Raises:
+            TamperedError: the entry's row was rewritten and is no entry any more.
+            StorageError: the log cannot be read.
+        """
+        with reading(self._engine) as connection:
             query = sql.select(_entries).where(_entries.c.file_digest == file_digest)
             row = connection.execute(query.order_by(_entries.c.number).limit(1)).one_or_none()
             if row is None:
                 return None
             leaves = self._leaves(connection)
-        return LogEntry.model_validate_json(row.entry), prove(leaves, row.number)
+        try:
+            return LogEntry.model_validate_json(row.entry), prove(leaves, row.number)
+        except (ValidationError, IndexError) as error:
+            raise TamperedError(f"row {row.number} of the ledger is no entry any more") from error
 
     def holds(self, proof: InclusionProof) -> bool:
         """Whether the log still begins with the tree that an earlier proof was made from."""
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             leaves = self._leaves(connection)
         earlier = leaves[: proof.tree_size]
         return len(earlier) == proof.tree_size and merkle.root_hash(earlier).hex() == proof.root
 
     def __len__(self) -> int:
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             return int(
                 connection.execute(sql.select(sql.func.count(_entries.c.number))).scalar_one()
             )
 
     def _leaves(self, connection: sql.Connection) -> list[bytes]:
         rows = connection.execute(sql.select(_entries.c.entry).order_by(_entries.c.number))
-        return [merkle.leaf_hash(entry) for (entry,) in rows]
+        return [merkle.leaf_hash(_as_bytes(entry)) for (entry,) in rows]
+
+
+def _as_bytes(entry: bytes | str) -> bytes:
+    """SQLite gives text back for a row that somebody rewrote as text."""
+    return entry.encode() if isinstance(entry, str) else entry

@@ -96,7 +96,7 @@ def _batch(count: int) -> int:
     >>> [_batch(count) for count in (20, 1_797, 60_000, 1_000_000)]
     [20, 256, 1024, 1024]
     """
-    batch = round(REFERENCE_BATCH * (count / REFERENCE_COUNT) ** 0.4)
+    batch = round(REFERENCE_BATCH * math.pow(count / REFERENCE_COUNT, 0.4))
     return min(max(64, min(1024, batch)), count)
 
 

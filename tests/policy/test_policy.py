@@ -1,0 +1,189 @@
+import textwrap
+
+import pytest
+
+from safegen.errors import PolicyError, Refused
+from safegen.policy.facts import (
+    AdmissionFacts,
+    ModelFacts,
+    OutputFacts,
+    ReleaseFacts,
+    RequestFacts,
+    flatten,
+)
+from safegen.policy.guard import admit, decide
+from safegen.policy.load import load_policy, shipped_policies
+
+
+def facts(stage="request", **changes):
+    request = {"purpose": "a test", "label": 3, "count": 2}
+    model = {
+        "certified": True,
+        "epsilon": 8.0,
+        "delta": 1e-5,
+        "unit": "record",
+        "data": "digits",
+        "digest": "sha256:00",
+    }
+    output = {
+        "signed": True,
+        "digital_source_type": "http://x/trainedAlgorithmicMedia",
+        "explained": True,
+        "completeness_gap": 0.0,
+        "contrast": 0.3,
+    }
+    for name, value in changes.items():
+        group = next(group for group in (request, model, output) if name in group)
+        group[name] = value
+    made = {"request": RequestFacts(**request), "model": ModelFacts(**model)}
+    if stage == "request":
+        return AdmissionFacts(**made)
+    return ReleaseFacts(**made, output=OutputFacts(**output))
+
+
+@pytest.fixture(scope="module")
+def baseline():
+    return load_policy("baseline")
+
+
+@pytest.mark.parametrize("stage", ["request", "release"])
+def test_what_meets_the_baseline_is_allowed_with_every_finding(baseline, stage):
+    decision = admit(baseline, facts(stage))
+    assert decision.allowed
+    assert [f.rule for f in decision.findings] == [r.id for r in baseline.rules if r.stage == stage]
+
+
+@pytest.mark.parametrize(
+    ("stage", "changes", "broken"),
+    [
+        ("request", {"purpose": ""}, ["purpose-stated"]),
+        ("request", {"certified": False}, ["model-certified"]),
+        ("request", {"epsilon": 10.5}, ["model-private"]),
+        ("request", {"epsilon": 50.0, "purpose": ""}, ["purpose-stated", "model-private"]),
+        ("release", {"signed": False}, ["output-signed"]),
+        ("release", {"digital_source_type": ""}, ["output-marked"]),
+        ("release", {"explained": False}, ["output-explained"]),
+        ("release", {"contrast": 0.0}, ["output-not-flat"]),
+    ],
+)
+def test_a_refusal_carries_every_finding_not_only_the_first(baseline, stage, changes, broken):
+    with pytest.raises(Refused) as refusal:
+        admit(baseline, facts(stage, **changes))
+    decision = refusal.value.decision
+    assert not decision.allowed
+    assert [f.rule for f in decision.findings if f.outcome != "passed"] == broken
+    assert len(decision.findings) == len([r for r in baseline.rules if r.stage == stage])
+    assert all(rule in str(refusal.value) for rule in broken)
+
+
+def write(tmp_path, text):
+    path = tmp_path / "policy.yaml"
+    path.write_text(textwrap.dedent(text))
+    return path
+
+
+def one_rule(tmp_path, require, stage="request"):
+    return write(
+        tmp_path,
+        f"""
+        name: mine
+        description: One rule.
+        rules:
+          - id: only
+            stage: {stage}
+            require: {require}
+            because: It must be so.
+        """,
+    )
+
+
+@pytest.mark.parametrize(
+    ("require", "reason"),
+    [
+        ("request.porpose != ''", r"rules\[0\]\.require.*undeclared reference.*request\.purpose"),
+        ("model.epsilon <= 10", r"rules\[0\]\.require.*write whole numbers with a point.*10\.0"),
+        ("request.count", r"is a INT, not"),
+        ("request.purpose !=", r"rules\[0\]\.require"),
+        ("output.signed", r"undeclared reference"),
+    ],
+)
+def test_a_typo_in_a_rule_fails_when_the_policy_is_loaded(tmp_path, require, reason):
+    with pytest.raises(PolicyError, match=reason):
+        load_policy(one_rule(tmp_path, f'"{require}"'))
+
+
+def test_a_rule_that_cannot_be_evaluated_refuses(tmp_path):
+    policy = load_policy(one_rule(tmp_path, '"1 / (request.count - 2) == 1 || true == false"'))
+    decision = decide(policy, facts())
+    assert not decision.allowed
+    assert decision.findings[0].outcome == "error"
+    assert "divide by zero" in decision.findings[0].text
+
+
+def test_a_stage_without_rules_allows_nothing(tmp_path):
+    policy = load_policy(one_rule(tmp_path, '"true"'))
+    assert decide(policy, facts("request")).allowed
+    assert not decide(policy, facts("release")).allowed
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "expected keys"),
+        ("rules: [", "is not YAML"),
+        ("name: a\nrules: []\n", "description is missing"),
+        ("name: a\ndescription: b\nrules: []\n", "an empty policy refuses"),
+        ("name: a\ndescription: b\nrules: 7\n", "expected a list"),
+        ("name: a\ndescription: b\nruels: []\nrules: [1]\n", r"\.ruels: no such key"),
+        ("name: a\ndescription: b\nrules: [1]\n", r"rules\[0\]: expected keys"),
+        (
+            "name: a\ndescription: b\nrules: [{id: x, stage: birth, require: 'true', because: y}]",
+            r"rules\[0\]\.stage: 'birth' is no stage",
+        ),
+        (
+            "name: a\ndescription: b\nrules: [{id: x, stage: request, require: true, because: y}]",
+            r"rules\[0\]\.require: expected text",
+        ),
+        (
+            "name: a\ndescription: b\nrules:\n"
+            "- {id: x, stage: request, require: 'true', because: y}\n"
+            "- {id: x, stage: request, require: 'true', because: y}\n",
+            r"rules\[1\]\.id: 'x' is taken",
+        ),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_named_by_its_key_path(tmp_path, text, reason):
+    with pytest.raises(PolicyError, match=reason):
+        load_policy(write(tmp_path, text))
+
+
+def test_an_unknown_policy_lists_those_that_are_shipped():
+    with pytest.raises(PolicyError, match="baseline"):
+        load_policy("basline")
+    assert "baseline" in shipped_policies()
+
+
+def test_a_yaml_file_runs_no_code(tmp_path):
+    evil = "!!python/object/apply:os.system ['touch pwned']"
+    with pytest.raises(PolicyError, match="not YAML"):
+        load_policy(write(tmp_path, evil))
+
+
+@pytest.mark.parametrize("changes", [{}, {"purpose": ""}, {"epsilon": 12.0}, {"certified": False}])
+@pytest.mark.parametrize("stage", ["request", "release"])
+def test_a_second_evaluator_agrees_on_every_rule(baseline, stage, changes):
+    """cel-python, another implementation, as the oracle."""
+    import celpy
+
+    made = facts(stage, **changes)
+    environment = celpy.Environment()
+    nested = {}
+    for name, value in flatten(made).items():
+        group, fact = name.split(".")
+        nested.setdefault(group, {})[fact] = value
+    for rule in baseline.rules:
+        if rule.stage != stage:
+            continue
+        program = environment.program(environment.compile(rule.require))
+        expected = bool(program.evaluate(celpy.json_to_cel(nested)))
+        assert (rule.judge(made).outcome == "passed") == expected, rule.id
