@@ -1,0 +1,219 @@
+"""The commands as a user types them, in a process of their own; and what bad input gets."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from safegen.errors import InputError, Refused, SafegenError, TamperedError
+
+
+def safegen(*arguments, cwd, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "safegen", *map(str, arguments)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"COLUMNS": "200"} | environment,
+    )
+
+
+def one_sentence(done, code, *words):
+    """The exit code, no traceback, and one clear line that names the thing."""
+    said = done.stderr + done.stdout
+    assert done.returncode == code, said
+    assert "Traceback" not in said
+    complaint = next(line for line in said.splitlines() if line.startswith("error:"))
+    for word in words:
+        assert str(word) in complaint, complaint
+    return complaint
+
+
+def test_generate_verify_and_explain(made, tmp_path):
+    out = tmp_path / "out"
+    done = safegen(
+        "generate", made.model, "-n", 2, "--label", 7, "--seed", 0, "--purpose", "a test",
+        "--out", out, "--keys", made.keys, "--ledger", made.ledger, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert (out / "0002.receipt.json").is_file()
+
+    done = safegen("verify", out, "--trust", made.root, "--ledger", made.ledger, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert "4 trusted" in done.stdout
+
+    done = safegen("verify", out / "0001.png", "--trust", made.root, "--json", cwd=tmp_path)
+    (item,) = json.loads(done.stdout)
+    assert set(item) == {"path", "state", "findings"}
+    assert item["state"] == "trusted"
+    assert set(item["findings"][0]) == {"step", "outcome", "codes", "text"}
+
+    done = safegen("explain", out / "0001.png", "--package", made.model, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "makes the same picture again" in done.stdout
+    assert "row 4, column 4" in done.stdout
+
+
+def test_verify_exits_with_1_when_any_is_not_trusted(made, tmp_path):
+    shutil.copy(made.outputs / "0001.png", tmp_path)
+    done = safegen("verify", tmp_path / "0001.png", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "Nobody vouches" in done.stdout
+    done = safegen("verify", made.outputs, tmp_path, "--trust", made.root, "--json", cwd=tmp_path)
+    assert done.returncode == 0
+    assert len(json.loads(done.stdout)) == 9
+
+
+def test_the_demo_keeps_what_was_there(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    one_sentence(safegen("demo", "--out", "mine", cwd=tmp_path), 2, "mine", "--out")
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
+
+
+def test_keys_policy_and_budget(tmp_path):
+    assert safegen("keys", "init", "keys", cwd=tmp_path).returncode == 0
+    assert (tmp_path / "keys" / "root.pem").is_file()
+    one_sentence(safegen("keys", "init", "keys", cwd=tmp_path), 2, "keys", "never overwritten")
+    assert "baseline" in safegen("policy", "list", cwd=tmp_path).stdout
+    assert "purpose-stated" in safegen("policy", "show", "baseline", cwd=tmp_path).stdout
+    budget = {"SAFEGEN_BUDGET": str(tmp_path / "b.db")}
+    assert "Nothing" not in safegen("budget", "show", cwd=tmp_path, **budget).stderr
+    one_sentence(
+        safegen("budget", "set", "sha256:00", "--epsilon", 3, cwd=tmp_path, **budget),
+        2,
+        "sha256:00",
+    )
+
+
+def train(*arguments, cwd, keys):
+    return safegen("train", *arguments, "--keys", keys, cwd=cwd)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["fashion-mnist", "--data-root", "nowhere"], ["nowhere", "--data-root"]),
+        (["nothing"], ["'nothing'", "fashion-mnist"]),
+        (["digits", "--epsilon", "0"], ["epsilon is 0"]),
+        (["digits", "--epsilon", "-3"], ["epsilon is -3"]),
+        (["digits", "--delta", "0.01"], ["delta is 0.01", "1/n"]),
+        (["digits", "--batch", "9999"], ["9999", "1797"]),
+        (["digits", "--size", "200"], ["200x200", "--size 32"]),
+        (["digits", "--device", "tpu"], ["'tpu'"]),
+    ],
+)
+def test_bad_training_input(made, tmp_path, arguments, words):
+    done = train(*arguments, "--out", "model", cwd=tmp_path, keys=made.keys)
+    one_sentence(done, 2, *words)
+    assert not (tmp_path / "model" / "weights.safetensors").exists()
+
+
+def test_an_unreadable_picture(made, tmp_path):
+    (tmp_path / "pets" / "cat").mkdir(parents=True)
+    (tmp_path / "pets" / "cat" / "1.png").write_bytes(b"not a picture")
+    done = train("pets", "--out", "model", cwd=tmp_path, keys=made.keys)
+    one_sentence(done, 2, "1.png", "not a readable picture")
+
+
+def generate(made, *arguments, cwd, model=None, keys=None):
+    return safegen(
+        "generate", model or made.model, *arguments,
+        "--keys", keys or made.keys, "--ledger", cwd / "ledger.db", cwd=cwd,
+    )  # fmt: skip
+
+
+def test_a_label_out_of_range(made, tmp_path):
+    done = generate(made, "--label", 11, "--purpose", "x", "--out", "out", cwd=tmp_path)
+    one_sentence(done, 2, "'11'", "9 (9)")
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_no_purpose_is_refused_with_every_finding(made, tmp_path):
+    done = generate(made, "--out", "out", cwd=tmp_path)
+    one_sentence(done, 3, "purpose-stated")
+    assert "passed  model-certified" in done.stderr
+
+
+def test_a_package_with_a_changed_byte(made, tmp_path):
+    shutil.copytree(made.model, tmp_path / "model")
+    path = tmp_path / "model" / "weights.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"\x00")
+    done = generate(made, "--purpose", "x", "--out", "out", cwd=tmp_path, model=tmp_path / "model")
+    one_sentence(done, 1, "weights.safetensors", "not what was packaged")
+
+
+def test_a_missing_key(made, tmp_path):
+    done = generate(made, "--purpose", "x", "--out", "out", cwd=tmp_path, keys="absent")
+    one_sentence(done, 2, "leaf.key", "absent", "safegen keys init")
+
+
+def test_a_policy_with_a_typo(made, tmp_path):
+    (tmp_path / "mine.yaml").write_text(
+        "name: mine\ndescription: x\nrules:\n"
+        "- {id: a, stage: request, require: 'request.porpose != \"\"', because: b}\n"
+    )
+    done = generate(made, "--purpose", "x", "--out", "out", "--policy", "mine.yaml", cwd=tmp_path)
+    one_sentence(done, 2, "mine.yaml", "rules[0].require", "request.porpose", "request.purpose")
+
+
+def test_outputs_are_never_written_over(made, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "0001.png").write_text("mine")
+    done = generate(made, "--purpose", "x", "--out", "out", cwd=tmp_path)
+    one_sentence(done, 2, "0001.png", "--out")
+    assert (tmp_path / "out" / "0001.png").read_text() == "mine"
+
+
+def test_a_folder_that_cannot_be_written(made, tmp_path):
+    """A file in the way stops everybody, also the superuser."""
+    (tmp_path / "file").write_text("in the way")
+    done = generate(made, "--purpose", "x", "--out", "file/out", cwd=tmp_path)
+    one_sentence(done, 2, "file/out")
+    assert (tmp_path / "file").read_text() == "in the way"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only the superuser can become somebody else")
+def test_a_folder_without_write_permission(tmp_path):
+    from safegen.storage import require_writable
+
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o555)
+    pid = os.fork()
+    if pid == 0:
+        os.setuid(65534)
+        try:
+            require_writable(locked)
+        except InputError as error:
+            os._exit(7 if "change its permissions" in str(error) else 8)
+        os._exit(9)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
+
+
+def test_verifying_what_is_not_there(tmp_path):
+    one_sentence(safegen("verify", "absent.png", cwd=tmp_path), 2, "absent.png")
+    assert safegen("verify", cwd=tmp_path).returncode == 2
+
+
+def test_explaining_what_was_not_released(made, tmp_path):
+    shutil.copy(made.outputs / "0001.png", tmp_path)
+    one_sentence(safegen("explain", "0001.png", cwd=tmp_path), 2, "0001.receipt.json")
+    shutil.copy(made.outputs / "0002.receipt.json", tmp_path / "0001.receipt.json")
+    one_sentence(safegen("explain", "0001.png", cwd=tmp_path), 1, "another picture")
+
+
+def test_every_error_has_an_exit_code_that_is_kept():
+    def leaves(kind):
+        yield kind
+        for child in kind.__subclasses__():
+            yield from leaves(child)
+
+    codes = {kind.__name__: kind.exit_code for kind in leaves(SafegenError)}
+    assert codes["InputError"] == InputError.exit_code == 2
+    assert codes["TamperedError"] == TamperedError.exit_code == 1
+    assert codes["Refused"] == Refused.exit_code == codes["BudgetRefused"] == 3
+    assert set(codes.values()) == {1, 2, 3, 4}

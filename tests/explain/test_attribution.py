@@ -1,0 +1,91 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from safegen.explain.attribution import GRID, explain, region_brightness
+from safegen.explain.faithfulness import believable, completeness_gaps
+from safegen.explain.figure import draw
+from safegen.explain.summary import in_words, strongest_latents, summarise
+from safegen.models.generator import PictureGenerator, one_hot
+from safegen.progress import silent
+from safegen.records.canonical import digest
+from safegen.records.config import Architecture
+
+
+class OneLatentOneRegion:
+    """A generator that is known by heart: latent 2 brightens the lower right, label 1 the rest."""
+
+    classes, latent = 3, 4
+
+    def render(self, codes, onehot):
+        pictures = torch.zeros(len(codes), 1, 32, 32)
+        pictures = pictures + 0.1 * onehot[:, 1].view(-1, 1, 1, 1)
+        corner = torch.zeros(1, 1, 32, 32)
+        corner[..., 24:, 24:] = 1
+        return pictures + 0.2 * codes[:, 2].view(-1, 1, 1, 1) * corner
+
+
+@pytest.fixture(scope="module")
+def known():
+    codes = torch.tensor([[5.0, 5.0, 2.0, 5.0]])
+    (explanation,) = explain(OneLatentOneRegion(), codes, torch.tensor([1]), progress=silent)
+    return explanation
+
+
+def test_attributions_are_those_of_a_generator_known_by_heart(known):
+    attributions = np.array(known.attributions)
+    assert attributions.shape == (16, 4 + 3)
+    expected = np.zeros((16, 7))
+    expected[:, 4 + 1] = 0.1
+    expected[15, 2] = 0.4
+    assert attributions == pytest.approx(expected, abs=1e-5)
+    assert known.completeness_gap < 1e-4
+    assert believable(known)
+
+
+def test_the_summary_names_what_matters(known):
+    summary = summarise(known)
+    assert summary.top_latents[0] == "latent 2"
+    assert strongest_latents(known)[0] == 2
+    assert summary.label_share == pytest.approx(1.6 / 2.0, abs=1e-4)
+    assert summary.digest == digest(known)
+    assert "80%" in in_words(known)
+    corner = known.regions[15]
+    assert (corner.row, corner.column) == (3, 3)
+    assert corner.top_latents[0] == 2
+    assert corner.brightness == pytest.approx(0.5, abs=1e-5)
+
+
+def test_a_gap_is_noticed():
+    attributions = torch.tensor([[[0.1, 0.1], [0.0, 0.0]]])
+    changes = torch.tensor([[0.4, 0.1]])
+    assert completeness_gaps(attributions, changes) == pytest.approx(0.5)
+
+
+def test_a_real_network_is_explained_completely():
+    torch.manual_seed(0)
+    generator = PictureGenerator(
+        Architecture(family="vae", channels=3, height=28, width=28, classes=3, latent=6, base=4)
+    )
+    labels = torch.tensor([0, 1, 2])
+    codes = generator.codes(labels, seed=0)
+    explanations = explain(generator, codes, labels, progress=silent)
+    with torch.no_grad():
+        reached = region_brightness(generator.render(codes, one_hot(labels, 3)))
+        started = region_brightness(generator.render(codes * 0, one_hot(labels, 3) * 0))
+    for number, explanation in enumerate(explanations):
+        sums = np.array(explanation.attributions).sum(axis=1)
+        assert sums == pytest.approx((reached - started)[number].numpy(), abs=1e-3)
+        assert explanation.completeness_gap < 0.02
+
+
+def test_the_figure_is_a_picture(known):
+    pixels = np.zeros((1, 32, 32), dtype=np.uint8)
+    png = draw(pixels, known, "a picture")
+    import io
+
+    picture = Image.open(io.BytesIO(png))
+    assert picture.width > 600
+    assert np.asarray(picture.convert("L")).std() > 10
+    assert GRID.rows == 4

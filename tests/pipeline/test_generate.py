@@ -1,0 +1,189 @@
+import json
+
+import numpy as np
+import pytest
+
+import safegen
+from safegen.errors import KeyMaterialError, Refused, RequestError, StorageError
+from safegen.modality.image import ImageModality
+from safegen.provenance.ledger import Ledger
+from safegen.provenance.manifest import read
+from safegen.provenance.receipts import problem_with
+from safegen.records.canonical import digest, sha256
+from safegen.records.receipt import Receipt
+
+
+@pytest.fixture(scope="module")
+def release(model):
+    return model.generate(3, label="3", seed=5, purpose="  a figure  ")
+
+
+def pixels(output):
+    return ImageModality().decode(output.data)
+
+
+def test_the_same_seed_makes_the_same_pictures_again(model, release):
+    again = model.generate(3, label=3, seed=5, purpose="another")
+    other = model.generate(3, label=3, seed=6, purpose="another")
+    assert all(np.array_equal(pixels(a), pixels(b)) for a, b in zip(release.outputs, again.outputs, strict=False))
+    assert not np.array_equal(pixels(release.outputs[0]), pixels(other.outputs[0]))
+
+
+def test_without_a_seed_one_is_drawn_and_recorded(model):
+    one, two = (model.generate(1, purpose="x") for _ in range(2))
+    assert one.seed != two.seed
+    assert one.outputs[0].receipt.request.seed == one.seed
+
+
+def test_without_a_label_all_classes_come_in_turn(model):
+    made = model.generate(12, seed=0, purpose="x")
+    labels = [output.receipt.request.label for output in made.outputs]
+    assert labels == [*range(10), 0, 1]
+
+
+def test_the_manifest_says_what_it_must(model, made, release):
+    manifest = read(release.outputs[1].data, "image/png", anchors=made.root.read_bytes())
+    assert manifest.state == "Trusted"
+    assert not manifest.broken_ingredients
+    said = manifest.assertions
+    (action,) = said["c2pa.actions.v2"]["actions"]
+    assert action["digitalSourceType"].endswith("/trainedAlgorithmicMedia")
+    assert action["softwareAgent"]["name"] == "safegen"
+    assert said["c2pa.ai-disclosure"]["modelIdentifier"] == model.digest
+    assert said["cawg.training-mining"]["entries"]["cawg.ai_training"] == {"use": "notAllowed"}
+    assert said["c2pa.soft-binding"]["alg"] == "io.iscc.v0"
+    assert said["org.safegen.privacy"]["epsilon"] == model.certificate.epsilon
+    assert said["org.safegen.decision"]["allowed"] is True
+    request = said["org.safegen.request"]
+    assert request == {
+        "purpose": "a figure", "label": 3, "label_name": "3", "seed": 5, "index": 1, "count": 3,
+    }  # fmt: skip
+    explained = release.outputs[1].receipt.explanation
+    assert said["org.safegen.explanation"]["digest"] == digest(explained)
+
+
+def test_no_signed_statement_is_shown_as_base64(release):
+    """C2PA readers show arrays of numbers below 256 as base64; none may be in a statement."""
+    manifest = read(release.outputs[0].data, "image/png")
+    for label in ("privacy", "explanation", "decision", "request"):
+        said = json.dumps(manifest.assertions[f"org.safegen.{label}"])
+        assert not any(
+            isinstance(v, list) and v and isinstance(v[0], int) for v in walk(json.loads(said))
+        )
+        assert "=" not in said.replace("<=", "").replace(">=", "")
+
+
+def walk(value):
+    yield value
+    for inner in (
+        value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    ):
+        yield from walk(inner)
+
+
+def test_a_receipt_stands_alone_and_falls_with_any_change(made, release):
+    anchors = made.root.read_bytes()
+    output = release.outputs[0]
+    receipt = output.receipt
+    assert receipt.file_digest == sha256(output.data)
+    assert problem_with(receipt, anchors) is None
+    assert [decision.stage for decision in receipt.decisions] == ["request", "release"]
+    for update in (
+        {"file": "other.png"},
+        {"model": "sha256:00"},
+        {"file_digest": "sha256:00"},
+        {"signature": None},
+        {"proof": receipt.proof.model_copy(update={"root": "00" * 32})},
+    ):
+        assert problem_with(receipt.model_copy(update=update), anchors) is not None
+
+
+def test_a_receipt_of_a_stranger_does_not_stand(made, release, tmp_path):
+    from safegen.provenance import pki
+    from safegen.provenance.receipts import sign_receipt
+    from safegen.provenance.signer import open_signer
+
+    pki.init(tmp_path / "keys")
+    unsigned = release.outputs[0].receipt.model_copy(update={"signature": None})
+    forged = sign_receipt(unsigned, open_signer(tmp_path / "keys"))
+    assert "trusted root" in problem_with(forged, made.root.read_bytes())
+
+
+def test_every_file_of_a_release_is_in_the_ledger(made, release):
+    ledger = Ledger(made.ledger)
+    for output in release.outputs:
+        assert ledger.find(sha256(output.data))[0].kind == "output"
+        assert ledger.find(sha256(output.figure))[0].kind == "explanation"
+        assert ledger.holds(output.receipt.proof)
+
+
+def test_saving_writes_outputs_receipts_and_explanations(release, tmp_path):
+    paths = release.save(tmp_path / "deep" / "out")
+    assert [path.name for path in paths] == ["0001.png", "0002.png", "0003.png"]
+    for path, output in zip(paths, release.outputs, strict=False):
+        assert path.read_bytes() == output.data
+        assert (path.parent / "explanations" / path.name).read_bytes() == output.figure
+        beside = path.with_name(f"{path.stem}.receipt.json")
+        assert Receipt.model_validate_json(beside.read_bytes()) == output.receipt
+
+
+def test_saving_never_writes_over_another_file(release, tmp_path):
+    (tmp_path / "0002.png").write_text("mine")
+    with pytest.raises(StorageError, match=r"already holds 0002\.png"):
+        release.save(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["0002.png"]
+    assert (tmp_path / "0002.png").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("request_", "reason"),
+    [
+        ({"label": 10}, "no label 10: this model makes 0"),
+        ({"label": -1}, "no label -1"),
+        ({"label": "seven"}, "no label 'seven'"),
+        ({"count": 0}, "cannot make 0"),
+        ({"count": 10_001}, "cannot make 10001"),
+        ({"seed": -1}, "the seed is -1"),
+        ({"seed": 2**53}, "the seed is"),
+    ],
+)
+def test_a_request_that_the_model_does_not_know(model, request_, reason):
+    asked = {"count": 1, "purpose": "x"} | request_
+    with pytest.raises(RequestError, match=reason):
+        model.generate(asked.pop("count"), **asked)
+
+
+def test_a_refusal_makes_and_logs_nothing(made, model):
+    before = len(Ledger(made.ledger))
+    with pytest.raises(Refused) as refusal:
+        model.generate(2, purpose="   ")
+    assert refusal.value.decision.stage == "request"
+    assert len(Ledger(made.ledger)) == before
+
+
+def test_a_refusal_at_release_logs_nothing_either(made, tmp_path):
+    strict = tmp_path / "strict.yaml"
+    strict.write_text(
+        "name: strict\ndescription: Nothing is bright enough.\nrules:\n"
+        "- {id: any, stage: request, require: 'true', because: Anybody may ask.}\n"
+        "- {id: bright, stage: release, require: output.contrast > 0.49, because: It is dull.}\n"
+    )
+    loaded = safegen.load(made.model, keys=made.keys, ledger=made.ledger, policy=strict)
+    before = len(Ledger(made.ledger))
+    with pytest.raises(Refused, match="bright: It is dull") as refusal:
+        loaded.generate(1, purpose="x")
+    assert refusal.value.decision.stage == "release"
+    assert len(Ledger(made.ledger)) == before
+
+
+def test_a_signer_that_fails_lets_nothing_out(made, monkeypatch):
+    loaded = safegen.load(made.model, keys=made.keys, ledger=made.ledger)
+    before = len(Ledger(made.ledger))
+
+    def broken(self, data):
+        raise ConnectionError("the key service is gone")
+
+    monkeypatch.setattr("safegen.provenance.signer.FileSigner.sign", broken)
+    with pytest.raises(KeyMaterialError, match="the key service is gone"):
+        loaded.generate(1, purpose="x")
+    assert len(Ledger(made.ledger)) == before

@@ -1,0 +1,175 @@
+import json
+import shutil
+
+import pytest
+import torch
+
+import safegen
+from safegen import package
+from safegen.errors import DataError, PlanError, StorageError, TamperedError
+from safegen.privacy.budget import Budget
+
+FILES = ["weights.safetensors", "config.json", "certificate.json", "model.c2pa", "digests.json"]
+
+
+@pytest.fixture
+def copy(made, tmp_path):
+    shutil.copytree(made.model, tmp_path / "model")
+    return tmp_path / "model"
+
+
+def load(folder, made):
+    return safegen.load(folder, keys=made.keys, ledger=made.ledger)
+
+
+def test_a_package_holds_what_it_should(made):
+    assert sorted(path.name for path in made.model.iterdir()) == sorted(FILES)
+    certificate = json.loads((made.model / "certificate.json").read_text())
+    assert certificate["epsilon"] <= 8
+    assert certificate["neighbours"] == "add_or_remove_one"
+    assert certificate["unit"] == "record"
+    assert certificate["accountant"].startswith("dp-accounting")
+    kinds = [event["event"] for event in certificate["events"]]
+    assert kinds == ["poisson_subsampled_gaussian", "gaussian"]
+    assert set(certificate["events"][0]) == {
+        "event", "sampling_probability", "noise_multiplier", "count",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("where", [0.02, 0.5, 0.98])
+def test_any_changed_byte_is_found_and_the_file_named(made, copy, name, where):
+    path = copy / name
+    data = bytearray(path.read_bytes())
+    data[int(where * (len(data) - 1))] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(TamperedError, match="is not what was packaged"):
+        load(copy, made)
+
+
+def test_digests_made_to_fit_do_not_fool_the_signature(made, copy):
+    """Whoever changes weights and digests alike still cannot sign the manifest."""
+    opened = package.read(copy)
+    weights = {name: tensor + 1 for name, tensor in opened.weights.items()}
+    forged = package.pack(weights, opened.config, opened.certificate)
+    package.write(copy, forged, opened.manifest)
+    package.read(copy)  # the digests alone agree
+    with pytest.raises(TamperedError, match="does not vouch"):
+        load(copy, made)
+
+
+def test_a_better_certificate_does_not_fool_it_either(made, copy):
+    opened = package.read(copy)
+    better = opened.certificate.model_copy(update={"epsilon": 0.1})
+    forged = package.pack(opened.weights, opened.config, better)
+    package.write(copy, forged, opened.manifest)
+    with pytest.raises(TamperedError, match="does not vouch"):
+        load(copy, made)
+
+
+def test_a_missing_file_or_another_folder_is_no_package(made, copy, tmp_path):
+    (copy / "config.json").unlink()
+    with pytest.raises(StorageError, match=r"config\.json"):
+        load(copy, made)
+    with pytest.raises(DataError, match="is not a model package"):
+        load(tmp_path, made)
+
+
+def test_no_pickle_is_ever_read(made, copy):
+    torch.save({"a": torch.zeros(1)}, copy / "weights.safetensors")
+    opened = package.Unsigned(
+        weights=(copy / "weights.safetensors").read_bytes(),
+        config=(copy / "config.json").read_bytes(),
+        certificate=(copy / "certificate.json").read_bytes(),
+    )
+    package.write(copy, opened, (copy / "model.c2pa").read_bytes())
+    with pytest.raises(DataError):
+        load(copy, made)
+
+
+def test_training_into_a_folder_with_a_model_refuses_and_keeps_it(made):
+    before = (made.model / "weights.safetensors").read_bytes()
+    with pytest.raises(StorageError, match="already holds a model"):
+        safegen.train("digits", out=made.model, keys=made.keys, ledger=made.ledger)
+    assert (made.model / "weights.safetensors").read_bytes() == before
+
+
+def test_what_cannot_be_planned_spends_nothing(made, tmp_path):
+    budget = tmp_path / "budget.db"
+    for wrong in ({"epsilon": 0}, {"delta": 0.1}, {"batch": 5000}, {"device": "abacus"}):
+        with pytest.raises(PlanError):
+            safegen.train(
+                "digits",
+                out=tmp_path / "model",
+                keys=made.keys,
+                ledger=tmp_path / "ledger.db",
+                budget=str(budget),
+                **wrong,
+            )
+    assert Budget(str(budget)).accounts() == ()
+
+
+def test_the_grant_is_settled_with_what_ran(made, tmp_path):
+    budget = str(tmp_path / "budget.db")
+    model = safegen.train(
+        "digits",
+        out=tmp_path / "model",
+        epsilon=3.0,
+        steps=400,
+        noise_multiplier=0.8,
+        batch=64,
+        keys=made.keys,
+        ledger=tmp_path / "ledger.db",
+        budget=budget,
+    )
+    (account,) = Budget(budget).accounts()
+    certificate = model.certificate
+    assert certificate.outcome == "budget_exhausted"
+    assert certificate.events[0].count < 400
+    assert account.spent == pytest.approx(certificate.epsilon)
+
+
+def test_a_gan_goes_the_same_way(made, tmp_path):
+    model = safegen.train(
+        "digits",
+        out=tmp_path / "gan",
+        model="gan",
+        steps=60,
+        batch=64,
+        size=28,
+        keys=made.keys,
+        ledger=tmp_path / "ledger.db",
+        budget=str(tmp_path / "budget.db"),
+    )
+    assert [event.event for event in model.certificate.events] == ["poisson_subsampled_gaussian"]
+    release = model.generate(2, label=1, seed=0, purpose="a test")
+    paths = release.save(tmp_path / "out")
+    assert safegen.verify(paths[0], trust=made.root).state == "trusted"
+
+
+def test_private_data_leave_only_a_commitment(made, tmp_path):
+    import numpy as np
+
+    from safegen.data.dataset import assemble
+
+    generator = np.random.default_rng(0)
+    data = assemble(
+        generator.integers(0, 256, (60, 3, 28, 28), dtype=np.uint8),
+        generator.integers(0, 2, 60),
+        ("a", "b"),
+        name="ours",
+        source="ours",
+        licence="none",
+    )
+    model = safegen.train(
+        data,
+        out=tmp_path / "model",
+        steps=2,
+        keys=made.keys,
+        ledger=tmp_path / "ledger.db",
+        budget=str(tmp_path / "budget.db"),
+    )
+    assert model.certificate.data.digest.startswith("salted-sha256:")
+    hidden = data.card.digest.removeprefix("sha256:").encode()
+    for path in (tmp_path / "model").iterdir():
+        assert hidden not in path.read_bytes()
