@@ -53,7 +53,7 @@ def test_idx_files_plain_or_packed(tmp_path, packed):
 
 def test_a_truncated_or_foreign_idx_file_is_named(tmp_path):
     path = idx(tmp_path, "train-images-idx3-ubyte", np.zeros((5, 28, 28)), magic=0x0801)
-    with pytest.raises(DataError, match="train-images.*not an idx file"):
+    with pytest.raises(DataError, match=r"train-images.*not an idx file"):
         load("mnist", data_root=tmp_path)
     path.write_bytes(path.read_bytes()[:30])
     with pytest.raises(DataError, match="not a readable idx file"):

@@ -52,7 +52,7 @@ def test_layers():
 
 
 def lint(checkout):
-    code = "from importlinter.cli import lint_imports; import sys; sys.exit(lint_imports(no_cache=True))"
+    code = "import sys; from importlinter.cli import lint_imports as lint; sys.exit(lint(no_cache=True))"
     return run(
         sys.executable, "-c", code, cwd=checkout, env=os.environ | {"PYTHONPATH": str(checkout)}
     )

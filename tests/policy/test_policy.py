@@ -145,9 +145,11 @@ def test_a_stage_without_rules_allows_nothing(tmp_path):
             r"rules\[0\]\.require: expected text",
         ),
         (
-            ("name: a\ndescription: b\nrules:\n"
-            "- {id: x, stage: request, require: 'true', because: y}\n"
-            "- {id: x, stage: request, require: 'true', because: y}\n"),
+            (
+                "name: a\ndescription: b\nrules:\n"
+                "- {id: x, stage: request, require: 'true', because: y}\n"
+                "- {id: x, stage: request, require: 'true', because: y}\n"
+            ),
             r"rules\[1\]\.id: 'x' is taken",
         ),
     ],

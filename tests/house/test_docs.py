@@ -1,0 +1,92 @@
+"""What the documents tell a reader to type is what the program takes."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.main import get_command
+
+from safegen.cli import app
+from safegen.policy.facts import ReleaseFacts, types_of
+from safegen.policy.load import load_policy
+from safegen.provenance import claims
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def blocks(kind):
+    return [
+        (path.name, body)
+        for path in DOCUMENTS
+        for language, body in BLOCK.findall(path.read_text())
+        if language == kind
+    ]
+
+
+COMMANDS = [
+    (name, line)
+    for name, body in blocks("sh")
+    for line in body.splitlines()
+    if line.startswith("safegen ")
+]
+
+
+def test_the_readme_holds_exactly_two_set_up_commands():
+    lines = re.findall(r"^pip install .*$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert lines == ["pip install . && safegen demo", "pip install '.[test]' && pytest"]
+
+
+@pytest.mark.parametrize(("name", "line"), COMMANDS)
+def test_commands_in_documents_exist_with_their_options(name, line):
+    words = shlex.split(line)[1:]
+    command = get_command(app)
+    while hasattr(command, "commands"):
+        command = command.commands[words.pop(0)]
+    known = {option for parameter in command.params for option in parameter.opts}
+    used = {word for word in words if word.startswith("-")}
+    assert used <= known, f"{name}: {used - known}"
+
+
+def test_every_command_is_in_the_readme():
+    text = (ROOT / "README.md").read_text()
+    for name in get_command(app).commands:
+        assert f"safegen {name}" in text, name
+
+
+@pytest.mark.parametrize(("name", "body"), blocks("yaml"))
+def test_policies_in_documents_load(name, body, tmp_path):
+    (tmp_path / "policy.yaml").write_text(body)
+    assert load_policy(tmp_path / "policy.yaml").name == yaml.safe_load(body)["name"]
+
+
+@pytest.mark.parametrize(("name", "body"), blocks("python"))
+def test_python_in_documents_is_python(name, body):
+    compile(body, name, "exec")
+
+
+def test_every_fact_is_documented_with_its_type():
+    table = (ROOT / "docs" / "policies.md").read_text()
+    for fact in types_of(ReleaseFacts):
+        assert f"`{fact}`" in table, fact
+
+
+def test_every_own_assertion_is_documented():
+    text = (ROOT / "docs" / "formats.md").read_text()
+    for label in (
+        claims.PRIVACY,
+        claims.EXPLANATION,
+        claims.DECISION,
+        claims.REQUEST,
+        claims.PACKAGE,
+    ):
+        assert f"`{label}`" in text
+
+
+def test_links_between_documents_lead_somewhere():
+    for path in DOCUMENTS:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", path.read_text()):
+            assert (path.parent / target).exists(), f"{path.name}: {target}"
