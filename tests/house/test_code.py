@@ -52,9 +52,12 @@ def test_layers():
 
 
 def lint(checkout):
-    code = "import sys; from importlinter.cli import lint_imports as lint; sys.exit(lint(no_cache=True))"
     return run(
-        sys.executable, "-c", code, cwd=checkout, env=os.environ | {"PYTHONPATH": str(checkout)}
+        sys.executable,
+        "-c",
+        "from importlinter.cli import lint_imports; raise SystemExit(lint_imports(no_cache=True))",
+        cwd=checkout,
+        env=os.environ | {"PYTHONPATH": str(checkout)},
     )
 
 
