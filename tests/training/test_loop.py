@@ -108,7 +108,7 @@ def test_a_few_steps_already_learn_something(digits):
     train_privately(
         objective,
         digits,
-        plan(epsilon=1e6, noise_multiplier=0.5, steps=40, expected_batch_size=128),
+        plan(epsilon=1e6, noise_multiplier=0.2, steps=40, expected_batch_size=128),
         chosen.recipe,
         device=CPU,
         progress=silent,

@@ -1,0 +1,39 @@
+"""Signed formats are promises: what was written once must be read, byte for byte, for ever.
+
+A golden file is changed only together with the format's version and the changelog.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from safegen.records.canonical import canonical_bytes
+from safegen.records.certificate import PrivacyCertificate
+from safegen.records.config import PackageConfig
+from safegen.records.decision import Decision
+from safegen.records.explanation import Explanation, ExplanationSummary
+from safegen.records.receipt import LogEntry, Receipt
+from safegen.records.verdict import Verdict
+
+GOLDEN = Path(__file__).resolve().parents[1] / "golden"
+FORMATS = {
+    "certificate": PrivacyCertificate,
+    "config": PackageConfig,
+    "decision": Decision,
+    "explanation": Explanation,
+    "explanation-summary": ExplanationSummary,
+    "log-entry": LogEntry,
+    "receipt": Receipt,
+    "verdict": Verdict,
+}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_golden_file_is_read_and_written_byte_for_byte(name):
+    data = (GOLDEN / f"{name}.json").read_bytes()
+    record = FORMATS[name].model_validate_json(data)
+    assert canonical_bytes(record) == data
+
+
+def test_every_golden_file_is_tested():
+    assert {path.stem for path in GOLDEN.glob("*.json")} == set(FORMATS)
