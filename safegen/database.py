@@ -110,7 +110,7 @@ def _make_durable(engine: sql.Engine) -> None:
     @sql.event.listens_for(engine, "connect")
     def on_connect(connection: object, record: object) -> None:  # noqa: ARG001
         connection.isolation_level = None  # type: ignore[attr-defined]
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000"):
+        for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL"):
             connection.execute(f"PRAGMA {pragma}")  # type: ignore[attr-defined]
 
 

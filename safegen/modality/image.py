@@ -70,7 +70,9 @@ def open_picture(data: bytes) -> Image.Image:
     try:
         picture = Image.open(io.BytesIO(data))
         picture.load()
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, OverflowError) as error:
+    except UnidentifiedImageError as error:
+        raise DataError("not a readable picture") from error
+    except (OSError, ValueError, SyntaxError, OverflowError) as error:
         raise DataError(f"not a readable picture: {error}") from error
     except Image.DecompressionBombError as error:
         raise DataError(f"a picture too large to open safely: {error}") from error

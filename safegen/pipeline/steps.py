@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from safegen.errors import DataError, StorageError, TamperedError
 from safegen.privacy.recompute import TOLERANCE, recomputed_epsilon
 from safegen.provenance import claims
-from safegen.provenance.manifest import UNTRUSTED, Manifest
+from safegen.provenance.manifest import TRUSTED, UNTRUSTED, Manifest
 from safegen.provenance.proofs import proves
 from safegen.provenance.receipts import problem_with
 from safegen.records.canonical import sha256
@@ -70,7 +70,7 @@ def check_integrity(evidence: Evidence) -> StepFinding:
     manifest = evidence.manifest
     failures = {code: text for code, text in manifest.failures.items() if code != UNTRUSTED}
     if failures or manifest.state == "Invalid":
-        reasons = "; ".join(text or code for code, text in failures.items())
+        reasons = "; ".join(text or code for code, text in failures.items()) or "C2PA rejects it"
         text = f"It was changed after it was signed, or never signed properly: {reasons}."
         return _found("integrity", "failed", text, failures)
     if manifest.broken_ingredients:
@@ -88,15 +88,18 @@ def check_integrity(evidence: Evidence) -> StepFinding:
 def check_signer(evidence: Evidence) -> StepFinding:
     """3. Only a signer on the list means anything; `Valid` alone does not say who signed."""
     manifest = evidence.manifest
-    if manifest.state == "Trusted":
+    if TRUSTED in manifest.successes:
         text = f"{manifest.signer} leads to a root on the list that you gave."
-        return _found("signer", "passed", text, ["signingCredential.trusted"])
+        return _found("signer", "passed", text, [TRUSTED])
     if evidence.anchors is None:
         text = (
             f"Nobody vouches that {manifest.signer} is who it says: give a list of roots with "
             "--trust. Anybody can make such a certificate."
         )
         return _found("signer", "not_checked", text, [UNTRUSTED])
+    if UNTRUSTED not in manifest.failures:
+        text = "Who signed it cannot be told from a manifest that does not hold."
+        return _found("signer", "not_checked", text)
     text = f"{manifest.signer} does not lead to any root on the list that you gave."
     return _found("signer", "failed", text, [UNTRUSTED])
 

@@ -31,6 +31,7 @@ KEY_USAGES = (
     "1.3.6.1.5.5.7.3.36\n"  # document signing
     "1.3.6.1.5.5.7.3.4\n"  # email protection, which older C2PA signers carry
 )
+TRUSTED = "signingCredential.trusted"
 UNTRUSTED = "signingCredential.untrusted"  # of an ingredient: no fault, its list is another
 SUPPORTED = frozenset(c2pa.Reader.get_supported_mime_types())
 
@@ -120,7 +121,12 @@ def read(
         raise UnreadableManifestError("unsupported", f"C2PA cannot read it: {error}") from error
     except c2pa.C2paError as error:
         raise UnreadableManifestError("unreadable", f"C2PA cannot read it: {error}") from error
-    return _manifest(content)
+    try:
+        return _manifest(content)
+    except (KeyError, TypeError, AttributeError) as error:  # a broken store names what it lacks
+        raise UnreadableManifestError(
+            "unreadable", "the file's manifest store does not hold together"
+        ) from error
 
 
 def _builder(claim: Claim, anchors: bytes | None) -> c2pa.Builder:
@@ -224,8 +230,14 @@ def _manifest(content: Any) -> Manifest:  # noqa: ANN401 - the SDK's JSON
         failures=_reasons(checks["failure"]),
         broken_ingredients=_broken_ingredients(content),
         signer=f"{signature.get('common_name', 'unnamed')} ({signature.get('issuer', 'unnamed')})",
-        assertions={entry["label"]: entry["data"] for entry in active.get("assertions", [])},
+        assertions={entry["label"]: _fields(entry) for entry in active.get("assertions", [])},
     )
+
+
+def _fields(assertion: Any) -> Json:  # noqa: ANN401 - likewise
+    """An assertion's fields; one that has none is not what any step expects."""
+    data = assertion.get("data")
+    return data if isinstance(data, dict) else {"not an object": data}
 
 
 def _broken_ingredients(content: Any) -> dict[str, str]:  # noqa: ANN401 - likewise
