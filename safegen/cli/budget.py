@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from safegen.cli.console import out as console
 from safegen.cli.console import say
@@ -18,6 +17,8 @@ app = typer.Typer(help="Privacy budgets of data sets, over all runs.", no_args_i
 @app.command("show")
 def show(budget: Budget = None) -> None:
     """Show every data set's total and spending."""
+    from rich.table import Table
+
     from safegen.privacy import budget as spending
 
     accounts = spending.Budget(budget).accounts()

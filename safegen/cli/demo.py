@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
 from safegen.cli.console import Bars, say
 from safegen.cli.console import out as console
@@ -104,6 +103,8 @@ def _check(folder: Path, model: Model, release: Release, progress: Progress) -> 
 
 
 def _tell(report: RunReport, page: Path) -> None:
+    from rich.table import Table
+
     trusted = _trusted([item.verdict for item in report.checked])
     certificate = report.certificate
     table = Table(show_header=False, box=None, pad_edge=False)

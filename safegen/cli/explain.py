@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from safegen.cli.console import out as console
 from safegen.cli.console import say
@@ -19,6 +18,8 @@ def explain(
     ] = None,
 ) -> None:
     """Say which latents and how much of the label made each region of an output."""
+    from rich.table import Table
+
     from safegen.explain.summary import in_words
     from safegen.pipeline.account import account_of, made_again
 

@@ -42,30 +42,37 @@ def train(
     Without any keys in ./keys, a development chain is made there first.
     """
     _make_keys_unless_there(keys)
-    with Bars() as bars:
-        bars("starting", 0, 1)
-        from safegen.pipeline import train as pipeline
+    try:
+        with Bars() as bars:
+            bars("starting", 0, 1)
+            from safegen.pipeline import train as pipeline
 
-        bars("starting", 1, 1)
-        made = pipeline.train(
-            data,
-            out=out,
-            epsilon=epsilon,
-            delta=delta,
-            model=model,
-            steps=steps,
-            batch=batch,
-            noise_multiplier=noise_multiplier,
-            data_root=data_root,
-            size=size,
-            download=download,
-            seed=seed,
-            device=device,
-            keys=keys,
-            ledger=ledger,
-            budget=budget,
-            progress=bars,
+            bars("starting", 1, 1)
+            made = pipeline.train(
+                data,
+                out=out,
+                epsilon=epsilon,
+                delta=delta,
+                model=model,
+                steps=steps,
+                batch=batch,
+                noise_multiplier=noise_multiplier,
+                data_root=data_root,
+                size=size,
+                download=download,
+                seed=seed,
+                device=device,
+                keys=keys,
+                ledger=ledger,
+                budget=budget,
+                progress=bars,
+            )
+    except KeyboardInterrupt:
+        say(
+            "Interrupted. If training had begun, what it was granted stays spent: see "
+            "`safegen budget show`."
         )
+        raise
     certificate = made.certificate
     ran = sum(event.count for event in certificate.events if hasattr(event, "sampling_probability"))
     if certificate.outcome == "budget_exhausted":
