@@ -34,16 +34,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from safegen.data.sources import load as load_data
     from safegen.errors import Refused, SafegenError
-    from safegen.pipeline.generate import Output, Release
     from safegen.pipeline.model import Model, load
+    from safegen.pipeline.release import Output, Release
     from safegen.pipeline.train import train
     from safegen.pipeline.verify import verify, verify_tree
 
 _HOMES = {
     "Model": "pipeline.model",
-    "Output": "pipeline.generate",
+    "Output": "pipeline.release",
     "Refused": "errors",
-    "Release": "pipeline.generate",
+    "Release": "pipeline.release",
     "SafegenError": "errors",
     "load": "pipeline.model",
     "load_data": "data.sources",

@@ -24,6 +24,7 @@ from safegen.errors import DataError, TamperedError
 from safegen.records.canonical import Record, canonical_bytes, digest, sha256
 from safegen.records.certificate import PrivacyCertificate
 from safegen.records.config import PackageConfig, PackageDigests
+from safegen.records.names import CERTIFICATE, CONFIG, DIGESTS, MODEL_MANIFEST, WEIGHTS
 from safegen.records.receipt import LogEntry
 
 if TYPE_CHECKING:
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-WEIGHTS, CONFIG, CERTIFICATE = "weights.safetensors", "config.json", "certificate.json"
-MANIFEST, DIGESTS = "model.c2pa", "digests.json"
 WEIGHTS_MIME = "application/octet-stream"
 
 
@@ -105,7 +104,7 @@ def write(folder: Path, content: Unsigned, manifest: bytes) -> None:
     storage.write(folder / WEIGHTS, content.weights)
     storage.write(folder / CONFIG, content.config)
     storage.write(folder / CERTIFICATE, content.certificate)
-    storage.write(folder / MANIFEST, manifest)
+    storage.write(folder / MODEL_MANIFEST, manifest)
     digests = _FileDigests(model=content.digests, manifest=sha256(manifest))
     storage.write(folder / DIGESTS, canonical_bytes(digests))
 
@@ -136,7 +135,7 @@ def read(folder: Path) -> Package:
         config=storage.read(folder / CONFIG),
         certificate=storage.read(folder / CERTIFICATE),
     )
-    manifest = storage.read(folder / MANIFEST)
+    manifest = storage.read(folder / MODEL_MANIFEST)
     found = _FileDigests(model=content.digests, manifest=sha256(manifest))
     if canonical_bytes(found) != stated:
         raise TamperedError(
@@ -167,4 +166,4 @@ def _changed(found: _FileDigests, stated: bytes) -> str:
     for field, name in names.items():
         if getattr(expected.model, field) != getattr(found.model, field):
             return name
-    return MANIFEST if expected.manifest != found.manifest else DIGESTS
+    return MODEL_MANIFEST if expected.manifest != found.manifest else DIGESTS

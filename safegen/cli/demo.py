@@ -11,8 +11,8 @@ from safegen.cli.console import Bars, say
 from safegen.cli.console import out as console
 
 if TYPE_CHECKING:
-    from safegen.pipeline.generate import Release
     from safegen.pipeline.model import Model
+    from safegen.pipeline.release import Release
     from safegen.progress import Progress
     from safegen.records.verdict import Verdict
     from safegen.report.run import RunReport

@@ -27,8 +27,8 @@ def generate(
     """Make outputs that are allowed by a policy, explained, signed and logged."""
     with Bars() as bars:
         bars("starting", 0, 1)
-        from safegen.pipeline.generate import file_names, require_room
         from safegen.pipeline.model import load
+        from safegen.pipeline.release import file_names, require_room
 
         bars("starting", 1, 1)
         model = load(package, keys=keys, ledger=ledger, policy=policy)

@@ -17,6 +17,7 @@ from safegen.modality.image import ImageModality
 from safegen.provenance import claims
 from safegen.provenance.manifest import read as read_manifest
 from safegen.records.canonical import digest
+from safegen.records.names import receipt_beside
 from safegen.records.receipt import GenerationRequest, Receipt
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from safegen.records.explanation import Explanation
-
-RECEIPT_SUFFIX = ".receipt.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +56,7 @@ def account_of(path: Path) -> Account:
     manifest = read_manifest(data, ImageModality.mime)
     if manifest.state == "Invalid":
         raise TamperedError(f"{path} is not what was signed; `safegen verify {path}` says why")
-    beside = path.with_name(f"{path.stem}{RECEIPT_SUFFIX}")
+    beside = receipt_beside(path)
     summary = manifest.assertions.get(claims.EXPLANATION)
     if summary is None:
         raise InputError(f"{path} carries no explanation; only outputs that safegen released do")

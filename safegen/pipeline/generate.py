@@ -14,27 +14,21 @@ Files exist only in memory until the caller saves them, so a failure leaves noth
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
-from safegen import package, storage
-from safegen.errors import RequestError, SafegenError, StorageError
+from safegen import package
+from safegen.errors import SafegenError
 from safegen.explain.attribution import explain
 from safegen.explain.figure import draw
 from safegen.explain.summary import summarise
 from safegen.modality.image import ImageModality, fingerprint_pixels
-from safegen.policy.facts import (
-    AdmissionFacts,
-    ModelFacts,
-    OutputFacts,
-    ReleaseFacts,
-    RequestFacts,
-)
+from safegen.pipeline.release import Output, Release, file_names
+from safegen.pipeline.request import facts_of, understand
+from safegen.policy.facts import AdmissionFacts, ModelFacts, OutputFacts, ReleaseFacts
 from safegen.policy.guard import admit
 from safegen.provenance.claims import MODEL_TYPE, Claim, Ingredient, figure_claim, output_claim
 from safegen.provenance.fingerprint import image_code
@@ -42,7 +36,8 @@ from safegen.provenance.manifest import Manifest, sign_embedded
 from safegen.provenance.manifest import read as read_manifest
 from safegen.provenance.receipts import sign_receipt
 from safegen.records.canonical import sha256
-from safegen.records.receipt import GenerationRequest, LogEntry, Receipt
+from safegen.records.names import EXPLANATIONS
+from safegen.records.receipt import LogEntry, Receipt
 from safegen.screens.contrast import ContrastScreen
 
 if TYPE_CHECKING:
@@ -53,16 +48,14 @@ if TYPE_CHECKING:
 
     from safegen.models.generator import PictureGenerator
     from safegen.package import Package
+    from safegen.policy.facts import RequestFacts
     from safegen.policy.load import Policy
     from safegen.progress import Progress
     from safegen.provenance.ledger import Ledger
     from safegen.provenance.signer import FileSigner
     from safegen.records.decision import Decision
     from safegen.records.explanation import Explanation
-
-MOST = 10_000  # outputs of one request, all of which are held in memory
-EXPLANATIONS = "explanations"  # sub-folder of the explanations' pictures
-RECEIPT_SUFFIX = ".receipt.json"
+    from safegen.records.receipt import GenerationRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,59 +73,6 @@ class House:
     ledger: Ledger
     policy: Policy
     certified: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Output:
-    """One released picture.
-
-    Attributes:
-        name: of its file.
-        data: the signed file.
-        figure: the signed picture of its explanation.
-        receipt: what was decided, explained and logged.
-    """
-
-    name: str
-    data: bytes
-    figure: bytes
-    receipt: Receipt
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Release:
-    """Everything that one request was given.
-
-    Attributes:
-        outputs: in order.
-        seed: with which the same samples can be made again.
-    """
-
-    outputs: tuple[Output, ...]
-    seed: int
-
-    def save(self, folder: str | Path) -> tuple[Path, ...]:
-        """Write every output, its receipt and its explanation; never over another file.
-
-        Args:
-            folder: made when it is missing. Outputs and receipts go into it, the explanations'
-                pictures into `explanations/`.
-
-        Returns:
-            The outputs' paths.
-
-        Raises:
-            StorageError: the folder cannot be written, or holds such a file already.
-        """
-        folder = Path(folder)
-        require_room(folder, [output.name for output in self.outputs])
-        for output in self.outputs:
-            stem = Path(output.name).stem
-            receipt = output.receipt.model_dump_json(indent=2).encode() + b"\n"
-            storage.write(folder / EXPLANATIONS / output.name, output.figure)
-            storage.write(folder / f"{stem}{RECEIPT_SUFFIX}", receipt)
-            storage.write(folder / output.name, output.data)
-        return tuple(folder / output.name for output in self.outputs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +98,7 @@ class _Signed:
     time: str
 
 
-def release(
+def generate(
     opened: Package,
     generator: PictureGenerator,
     house: House,
@@ -170,28 +110,13 @@ def release(
     progress: Progress,
 ) -> Release:
     """Make outputs and let them out, as `Model.generate` describes."""
-    classes = opened.config.data.classes
-    _require_count(count)
-    labels = _labels(label, classes, count)
-    seed = secrets.randbelow(2**32) if seed is None else _require_seed(seed)
-    asked = RequestFacts(
-        purpose=purpose.strip(), label=-1 if label is None else labels[0], count=count
+    requests = understand(
+        count=count, purpose=purpose, label=label, seed=seed, classes=opened.config.data.classes
     )
-    model = _model_facts(opened, house)
+    asked, model = facts_of(requests, label), _model_facts(opened, house)
     # 1. Admit the request.
     admission = admit(house.policy, AdmissionFacts(request=asked, model=model))
     # 2 to 4. Sample, screen, explain, and admit each output.
-    requests = tuple(
-        GenerationRequest(
-            purpose=asked.purpose,
-            label=number,
-            label_name=classes[number],
-            seed=seed,
-            index=index,
-            count=count,
-        )
-        for index, number in enumerate(labels)
-    )
     samples = list(_samples(generator, requests, asked, model, house, progress))
     # 5 and 6. Sign, and read back.
     signed = []
@@ -199,28 +124,7 @@ def release(
         signed.append(_sign(sample, opened, house))
         progress("signing", done, count)
     # 7 and 8. Log everything at once, and hand out receipts.
-    return Release(outputs=_log(signed, admission, opened, house), seed=seed)
-
-
-def require_room(folder: Path, names: list[str]) -> None:
-    """Refuse a folder that cannot be written or already holds one of these files.
-
-    Raises:
-        StorageError: nothing is written.
-    """
-    storage.require_writable(folder)
-    for name in names:
-        if (folder / name).exists():
-            raise StorageError(f"{folder} already holds {name}; name a new folder with --out")
-
-
-def file_names(count: int) -> list[str]:
-    """Names of a release's outputs.
-
-    >>> file_names(2)
-    ['0001.png', '0002.png']
-    """
-    return [f"{number:04d}{ImageModality.suffix}" for number in range(1, count + 1)]
+    return Release(outputs=_log(signed, admission, opened, house), seed=requests[0].seed)
 
 
 def _samples(
@@ -372,27 +276,3 @@ def _model_facts(opened: Package, house: House) -> ModelFacts:
         data=opened.config.data.name,
         digest=opened.digest,
     )
-
-
-def _labels(label: int | str | None, classes: tuple[str, ...], count: int) -> list[int]:
-    """The class of each output: the one asked for, or all in turn."""
-    if label is None:
-        return [index % len(classes) for index in range(count)]
-    known = {str(number): number for number in range(len(classes))}
-    known |= {name.lower(): number for number, name in enumerate(classes)}
-    number = known.get(str(label).lower())
-    if number is None:
-        names = ", ".join(f"{number} ({name})" for number, name in enumerate(classes))
-        raise RequestError(f"no label {label!r}: this model makes {names}")
-    return [number] * count
-
-
-def _require_count(count: int) -> None:
-    if not 1 <= count <= MOST:
-        raise RequestError(f"cannot make {count} outputs at once; ask for 1 to {MOST:,}")
-
-
-def _require_seed(seed: int) -> int:
-    if not 0 <= seed < 2**53:
-        raise RequestError(f"the seed is {seed}; choose a whole number from 0 to 2^53 - 1")
-    return seed

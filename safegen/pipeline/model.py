@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from safegen import package
 from safegen.errors import TamperedError
 from safegen.models.generator import PictureGenerator
-from safegen.pipeline.generate import House, Release, release
+from safegen.pipeline.generate import House, generate
 from safegen.policy.load import load_policy
 from safegen.privacy.recompute import agrees
 from safegen.progress import Progress, silent
@@ -16,8 +16,10 @@ from safegen.provenance.claims import PACKAGE
 from safegen.provenance.ledger import Ledger
 from safegen.provenance.manifest import read as read_manifest
 from safegen.provenance.signer import open_signer
+from safegen.records.names import MODEL_MANIFEST
 
 if TYPE_CHECKING:
+    from safegen.pipeline.release import Release
     from safegen.records.certificate import PrivacyCertificate
     from safegen.records.config import PackageConfig
 
@@ -76,7 +78,7 @@ class Model:
             RequestError: a count, label or seed that this model does not know.
             Refused: the policy says no; the error carries the whole Decision.
         """
-        return release(
+        return generate(
             self._package,
             self._generator,
             self._house,
@@ -126,6 +128,6 @@ def _require_signed(opened: package.Package) -> None:
     signed = manifest.assertions.get(PACKAGE)
     if manifest.state == "Invalid" or signed != opened.content.digests.model_dump(mode="json"):
         raise TamperedError(
-            f"{opened.folder / package.MANIFEST} does not vouch for the files beside it; use an "
+            f"{opened.folder / MODEL_MANIFEST} does not vouch for the files beside it; use an "
             "intact copy of the package"
         )

@@ -34,6 +34,7 @@ from safegen.provenance.manifest import sign_beside
 from safegen.provenance.signer import FileSigner, open_signer
 from safegen.records.card import published
 from safegen.records.config import Family, PackageConfig
+from safegen.records.names import DIGESTS
 from safegen.training.adversarial import GanObjective
 from safegen.training.elbo import VaeObjective
 from safegen.training.loop import Objective, Trained, train_privately
@@ -191,7 +192,7 @@ def _load(
 
 
 def _require_room(folder: Path) -> None:
-    if (folder / package.DIGESTS).exists():
+    if (folder / DIGESTS).exists():
         raise StorageError(f"{folder} already holds a model; name a new folder with --out")
     storage.require_writable(folder)
 

@@ -24,14 +24,19 @@ from safegen.pipeline import steps
 from safegen.pipeline.steps import Evidence
 from safegen.progress import Progress, silent
 from safegen.provenance.manifest import Manifest, UnreadableManifestError, read
+from safegen.records.names import (
+    CERTIFICATE,
+    CONFIG,
+    MODEL_MANIFEST,
+    WEIGHTS,
+    receipt_beside,
+)
 from safegen.records.receipt import Receipt
 from safegen.records.verdict import State, StepFinding, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-WEIGHTS, MANIFEST_BESIDE = "weights.safetensors", "model.c2pa"
-RECEIPT_SUFFIX = ".receipt.json"
 MEDIA = {"image", "video", "audio"}
 SIGNATURES = {
     b"\x89PNG": "image/png",
@@ -159,7 +164,7 @@ def _mime(path: Path, data: bytes) -> str:
 
 def _beside(path: Path) -> bytes | None:
     """A model's weights have their manifest in a file beside them."""
-    manifest = path.with_name(MANIFEST_BESIDE)
+    manifest = path.with_name(MODEL_MANIFEST)
     if path.name != WEIGHTS or not manifest.is_file():
         return None
     return storage.read(manifest)
@@ -171,14 +176,14 @@ def _package_files(path: Path) -> dict[str, Path]:
         return {}
     return {
         "weights": path,
-        "config": path.with_name("config.json"),
-        "certificate": path.with_name("certificate.json"),
+        "config": path.with_name(CONFIG),
+        "certificate": path.with_name(CERTIFICATE),
     }
 
 
 def _receipt(path: Path) -> Receipt | None:
     """The receipt beside a file, when there is one that can be read."""
-    beside = path.with_name(f"{path.stem}{RECEIPT_SUFFIX}")
+    beside = receipt_beside(path)
     try:
         return Receipt.model_validate_json(storage.read(beside)) if beside.is_file() else None
     except (ValueError, StorageError):

@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from safegen.explain.summary import in_words
 
 if TYPE_CHECKING:
-    from safegen.pipeline.generate import Output
+    from safegen.pipeline.release import Output
     from safegen.records.certificate import PrivacyCertificate
     from safegen.records.verdict import Verdict
 

@@ -1,0 +1,71 @@
+"""What was asked of a generator, checked against what it can make."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING
+
+from safegen.errors import RequestError
+from safegen.policy.facts import RequestFacts
+from safegen.records.receipt import GenerationRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MOST = 10_000  # outputs of one request, all of which are held in memory
+LARGEST_SEED = 2**53 - 1  # JSON's largest exact whole number
+
+
+def understand(
+    *, count: int, purpose: str, label: int | str | None, seed: int | None, classes: Sequence[str]
+) -> tuple[GenerationRequest, ...]:
+    """One request an output.
+
+    Args:
+        count: how many outputs.
+        purpose: what they are for.
+        label: a class's number or name; None for all classes in turn.
+        seed: drawn when None.
+        classes: the generator's labels.
+
+    Raises:
+        RequestError: the generator makes no such thing.
+    """
+    if not 1 <= count <= MOST:
+        raise RequestError(f"cannot make {count} outputs at once; ask for 1 to {MOST:,}")
+    if seed is None:
+        seed = secrets.randbelow(2**32)
+    if not 0 <= seed <= LARGEST_SEED:
+        raise RequestError(f"the seed is {seed}; choose a whole number from 0 to 2^53 - 1")
+    return tuple(
+        GenerationRequest(
+            purpose=purpose.strip(),
+            label=number,
+            label_name=classes[number],
+            seed=seed,
+            index=index,
+            count=count,
+        )
+        for index, number in enumerate(_labels(label, classes, count))
+    )
+
+
+def facts_of(requests: Sequence[GenerationRequest], label: int | str | None) -> RequestFacts:
+    """What a policy is told of a request."""
+    first = requests[0]
+    return RequestFacts(
+        purpose=first.purpose, label=-1 if label is None else first.label, count=first.count
+    )
+
+
+def _labels(label: int | str | None, classes: Sequence[str], count: int) -> list[int]:
+    """The class of each output: the one asked for, or all in turn."""
+    if label is None:
+        return [index % len(classes) for index in range(count)]
+    known = {name.lower(): number for number, name in enumerate(classes)}
+    known |= {str(number): number for number in range(len(classes))}
+    number = known.get(str(label).lower())
+    if number is None:
+        names = ", ".join(f"{number} ({name})" for number, name in enumerate(classes))
+        raise RequestError(f"no label {label!r}: this model makes {names}")
+    return [number] * count

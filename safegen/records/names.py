@@ -1,0 +1,26 @@
+"""File names on which writers and readers agree."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# A model package.
+WEIGHTS, CONFIG, CERTIFICATE = "weights.safetensors", "config.json", "certificate.json"
+MODEL_MANIFEST, DIGESTS = "model.c2pa", "digests.json"
+
+# A release.
+EXPLANATIONS = "explanations"  # sub-folder of the explanations' pictures
+RECEIPT_SUFFIX = ".receipt.json"
+
+
+def receipt_beside(path: Path) -> Path:
+    """Where the receipt of a released file lies.
+
+    >>> from pathlib import Path
+    >>> receipt_beside(Path("out/0001.png")).as_posix()
+    'out/0001.receipt.json'
+    """
+    return path.with_name(f"{path.stem}{RECEIPT_SUFFIX}")
