@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def connect(location: str | Path, tables: sql.MetaData) -> sql.Engine:
+def connect(location: str | Path, tables: sql.MetaData, *, private: bool = False) -> sql.Engine:
     """Open a database to write, and make the tables that are missing.
 
     Args:
         location: the path of an SQLite file, or an SQLAlchemy URL.
         tables: what it must hold.
+        private: whether a new file is for its owner's eyes only.
 
     Raises:
         StorageError: it cannot be opened, or is something else.
@@ -30,7 +31,7 @@ def connect(location: str | Path, tables: sql.MetaData) -> sql.Engine:
     engine = _engine(_url(location))
     if engine.url.get_backend_name() == "sqlite":
         if engine.url.database not in {None, "", ":memory:"}:
-            make_folder(Path(str(engine.url.database)).parent)
+            _begin(Path(str(engine.url.database)), mode=0o600 if private else 0o644)
         _make_durable(engine)
     try:
         tables.create_all(engine)
@@ -104,6 +105,13 @@ def _engine(url: sql.URL) -> sql.Engine:
         raise StorageError(f"{url} is not a database URL that works here: {error}") from error
 
 
+def _begin(path: Path, *, mode: int) -> None:
+    """Make an empty file with its permissions before SQLite makes it with its own."""
+    make_folder(path.parent)
+    with contextlib.suppress(OSError):  # SQLite will say what is wrong, or find it there
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL, mode))
+
+
 def _make_durable(engine: sql.Engine) -> None:
     """Write-ahead log, full sync, and transactions begun by us, not by the driver."""
 
@@ -116,4 +124,6 @@ def _make_durable(engine: sql.Engine) -> None:
 
 def _sentence(url: sql.URL, error: DBAPIError) -> str:
     reason = str(error.orig).strip() or type(error.orig).__name__
-    return f"cannot use the database {url.render_as_string()}: {reason}; nothing was written"
+    name = url.database if url.get_backend_name() == "sqlite" else url.render_as_string()
+    path = str(name).removeprefix("file:").partition("?")[0]
+    return f"cannot use the database {path}: {reason}; nothing was written"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import tempfile
 from typing import TYPE_CHECKING
@@ -68,14 +69,16 @@ def make_folder(path: Path) -> None:
 
 
 def require_writable(folder: Path) -> None:
-    """Find out now, before the work, whether `folder` can take its results.
+    """Find out now, before the work, whether `folder` can take its results; make nothing.
 
     Raises:
         StorageError: nothing can be written there.
     """
-    make_folder(folder)
+    place = folder.absolute()
+    while not place.exists():
+        place = place.parent
     try:
-        with tempfile.TemporaryFile(dir=folder):
+        with tempfile.TemporaryFile(dir=place):
             pass
     except OSError as error:
         raise StorageError(_sentence("write to", folder, error)) from error
@@ -91,4 +94,9 @@ def _sync_folder(folder: Path) -> None:
 
 def _sentence(verb: str, path: Path, error: OSError) -> str:
     reason = (error.strerror or str(error)).lower()
-    return f"cannot {verb} {path}: {reason}; choose another place or change its permissions"
+    way_out = {
+        errno.ENOENT: "check its name",
+        errno.EISDIR: "name a file",
+        errno.ENOSPC: "make room, or choose another place",
+    }.get(error.errno or 0, "choose another place or change its permissions")
+    return f"cannot {verb} {path}: {reason}; {way_out}"

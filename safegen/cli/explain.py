@@ -21,10 +21,10 @@ def explain(
     from rich.table import Table
 
     from safegen.explain.summary import in_words
-    from safegen.pipeline.account import account_of, made_again
+    from safegen.pipeline.explain import made_again, read_explained
 
-    account = account_of(file)
-    request, explanation = account.request, account.explanation
+    explained = read_explained(file)
+    request, explanation = explained.request, explained.explanation
     say(
         f"[bold]{file}[/]: output {request.index + 1} of {request.count}, label {request.label} "
         f"({request.label_name}), seed {request.seed}, for: {request.purpose}"
@@ -40,7 +40,7 @@ def explain(
         )
     console.print(table)
     if package is not None:
-        if not made_again(account, package):
+        if not made_again(explained, package):
             say(f"[bold red]{package} does not make this picture[/] from that seed and label.")
             raise typer.Exit(1)
         say(f"[green]{package} makes the same picture again[/] from that seed and label.")

@@ -12,6 +12,8 @@ from safegen.errors import DataError
 from safegen.records.card import DataCard, Shape
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
 SMALLEST, LARGEST = 28, 64  # pixels a side, between which the networks are built
@@ -44,6 +46,7 @@ def assemble(
     source: str,
     licence: str,
     public: bool = False,
+    digest: str | None = None,
 ) -> DataSet:
     """Make a data set, and its card, from arrays.
 
@@ -55,6 +58,7 @@ def assemble(
         source: where it came from.
         licence: under which terms.
         public: whether anybody may hold the records.
+        digest: of the records as they were before resizing (`digest_of`); taken here when None.
 
     Raises:
         DataError: the arrays do not fit each other, or no network here takes their shape.
@@ -75,7 +79,7 @@ def assemble(
         count=len(images),
         shape=Shape(channels=channels, height=height, width=width),
         classes=classes,
-        digest=_digest(images, labels),
+        digest=digest_of(images, labels) if digest is None else digest,
         public=public,
     )
     return DataSet(images=images, labels=labels, card=card)
@@ -93,13 +97,19 @@ def _require_shape(images: NDArray[np.uint8], name: str) -> None:
     if not all(SMALLEST <= side <= LARGEST and side % 4 == 0 for side in sides):
         raise DataError(
             f"{name} has pictures of {sides[0]}x{sides[1]} pixels; sides must be from {SMALLEST} "
-            f"to {LARGEST} and divisible by 4: give a size, such as --size 32"
+            f"to {LARGEST} and divisible by 4: --size 32 would do"
         )
 
 
-def _digest(images: NDArray[np.uint8], labels: NDArray[np.int64]) -> str:
-    """sha256 over shape, pictures and labels, in their order."""
-    state = hashlib.sha256(repr(images.shape).encode())
-    state.update(images.tobytes())
-    state.update(labels.astype("<i8").tobytes())
-    return f"sha256:{state.hexdigest()}"
+def digest_of(pictures: Iterable[NDArray[np.uint8]], labels: Iterable[int]) -> str:
+    """The digest of records, whatever their order: the same people are the same data set.
+
+    Args:
+        pictures: as they came, before any resizing; their shapes may differ.
+        labels: one a picture.
+    """
+    records = sorted(
+        hashlib.sha256(f"{picture.shape} {int(label)} ".encode() + picture.tobytes()).digest()
+        for picture, label in zip(pictures, labels, strict=True)
+    )
+    return f"sha256:{hashlib.sha256(b''.join(records)).hexdigest()}"

@@ -89,7 +89,7 @@ def _read_idx(raw: Path, name: str, *, dimensions: int) -> NDArray[np.uint8]:
     body = np.frombuffer(data, dtype=np.uint8, offset=4 * (1 + dimensions))
     if magic != 0x0800 + dimensions or math.prod(sizes) != len(body):
         raise DataError(f"{path} is not an idx file of {dimensions} dimensions; fetch it again")
-    return body.reshape(sizes)
+    return body.reshape(sizes).copy()  # frombuffer's own array cannot be written to
 
 
 def _download(facts: Benchmark, data_root: Path) -> None:

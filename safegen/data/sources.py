@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from PIL import Image
 
-from safegen.data.dataset import DataSet, assemble
+from safegen.data.dataset import DataSet, assemble, digest_of
 from safegen.data.idx import BENCHMARKS, read_benchmark
 from safegen.errors import DataError
 from safegen.modality.image import open_picture
@@ -62,6 +62,7 @@ def load(
             source=facts.source,
             licence=facts.licence,
             public=True,
+            digest=digest_of(images[:, None], labels),
         )
     path = Path(source)
     if path.suffix == ".npz":
@@ -91,6 +92,7 @@ def _digits(size: int) -> DataSet:
         source="https://archive.ics.uci.edu/dataset/80 (test part, as shipped by scikit-learn)",
         licence="CC-BY-4.0",
         public=True,
+        digest=digest_of(grey[:, None], bunch.target),
     )
 
 
@@ -105,7 +107,7 @@ def _medmnist(path: Path, split: Split, size: int | None) -> DataSet:
             f"{path} has no {split}_images and {split}_labels; a MedMNIST .npz does"
         ) from error
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} is not a readable .npz: {error}") from error
+        raise DataError(f"{path} is not a readable .npz of plain arrays; fetch it again") from error
     if images.dtype != np.uint8 or images.ndim not in {3, 4}:
         raise DataError(f"{path} has images of {images.dtype}, {images.shape}; expected 8 bits")
     images = images[:, None] if images.ndim == 3 else images.transpose(0, 3, 1, 2)
@@ -119,6 +121,7 @@ def _medmnist(path: Path, split: Split, size: int | None) -> DataSet:
         name=path.stem,
         source=path.name,
         licence="not stated by the file",
+        digest=digest_of(images, labels[:, 0]),
     )
 
 
@@ -134,7 +137,8 @@ def _folder(path: Path, size: int | None) -> DataSet:
     ]
     if not files:
         raise DataError(f"{path} holds no pictures in its sub-folders {', '.join(classes)}")
-    pictures = [_open(file, size) for file, _ in files]
+    originals = [_open(file) for file, _ in files]
+    pictures = [_sized(picture, size) for picture in originals]
     mode = "RGB" if any(picture.mode == "RGB" for picture in pictures) else "L"
     shapes = {picture.size for picture in pictures}
     if len(shapes) > 1:
@@ -149,14 +153,18 @@ def _folder(path: Path, size: int | None) -> DataSet:
         name=path.resolve().name,
         source="a folder of pictures",
         licence="not stated",
+        digest=digest_of(map(np.asarray, originals), (label for _, label in files)),
     )
 
 
-def _open(file: Path, size: int | None) -> Image.Image:
+def _open(file: Path) -> Image.Image:
     try:
-        picture = open_picture(read(file))
+        return open_picture(read(file))
     except DataError as error:
         raise DataError(f"{file}: {error}; mend or remove it") from error
+
+
+def _sized(picture: Image.Image, size: int | None) -> Image.Image:
     return picture.resize((size, size), Image.Resampling.BICUBIC) if size else picture
 
 

@@ -1,8 +1,12 @@
-"""From latent code and label to the brightness of each region: integrated gradients by Captum.
+"""From latents and label to the brightness of each region: integrated gradients by Captum.
 
 Integrated gradients (Sundararajan, Taly, Yan 2017, equation 1) follow the straight path from a
-baseline to the input and share the whole change of the output among the inputs. The baseline
-here is the code at the centre of the standard normal and no label at all.
+baseline to the input and share the whole change of the output among the inputs.
+
+The inputs are those of the whole generator: the latent noise, before the prior places it, and
+the label, which both chooses the place and enters the decoder. Explaining the decoder alone would
+give the latents credit for what the label chose. The baseline is no noise and all classes mixed in
+equal parts: the average of what the generator makes, of no class in particular.
 """
 
 from __future__ import annotations
@@ -26,18 +30,18 @@ if TYPE_CHECKING:
 GRID = Grid(rows=4, columns=4)
 INTEGRATION_STEPS = 48
 TOP = 3  # latents named for a region
-BASELINE = "latent code 0, no label"
+BASELINE = "latents 0, all classes in equal parts"
 DIGITS = 6  # decimals kept of an attribution: float32 holds no more
 
 
 def explain(
-    generator: Generator, codes: Tensor, labels: Tensor, *, progress: Progress
+    generator: Generator, noise: Tensor, labels: Tensor, *, progress: Progress
 ) -> tuple[Explanation, ...]:
     """Explain samples.
 
     Args:
         generator: what made them.
-        codes: (n, latent), float32.
+        noise: (n, latent), float32, standard normal.
         labels: (n,), int64.
         progress: told after each region.
 
@@ -45,28 +49,28 @@ def explain(
         One explanation a sample.
     """
     onehot = one_hot(labels, generator.classes)
-    baselines = (torch.zeros_like(codes), torch.zeros_like(onehot))
+    baselines = (torch.zeros_like(noise), torch.full_like(onehot, 1 / generator.classes))
     regions = GRID.rows * GRID.columns
     method = IntegratedGradients(lambda z, y: region_brightness(generator.render(z, y)))
     attributed = []
     for region in range(regions):
         parts = method.attribute(
-            (codes, onehot),
+            (noise, onehot),
             baselines,
             target=region,
             n_steps=INTEGRATION_STEPS,
-            internal_batch_size=max(len(codes), 1024),
+            internal_batch_size=max(len(noise), 1024),
         )
         attributed.append(torch.cat(parts, dim=1))
         progress("explaining", region + 1, regions)
     attributions = torch.stack(attributed, dim=1).detach()
     with torch.no_grad():
-        reached = region_brightness(generator.render(codes, onehot))
+        reached = region_brightness(generator.render(noise, onehot))
         started = region_brightness(generator.render(*baselines))
     gaps = completeness_gaps(attributions, reached - started)
     return tuple(
         _record(attributions[i], reached[i], float(gaps[i]), generator.latent)
-        for i in range(len(codes))
+        for i in range(len(noise))
     )
 
 

@@ -29,9 +29,10 @@ def in_words(explanation: Explanation) -> str:
     often = Counter(region.top_latents[0] for region in explanation.regions)
     leader, regions = often.most_common(1)[0]
     return (
-        f"The label made {summary.label_share:.0%} of the picture and the latent code the rest; "
-        f"latent {leader} leads in {regions} of {len(explanation.regions)} regions. "
-        f"The attributions miss what they explain by {summary.completeness_gap:.1%} at most."
+        f"Against an average of all classes, the label made {summary.label_share:.0%} of the "
+        f"difference and the latents the rest, latent {leader} most in {regions} of "
+        f"{len(explanation.regions)} regions. The attributions miss what they explain by "
+        f"{summary.completeness_gap:.1%} at most."
     )
 
 

@@ -20,21 +20,21 @@ class Generator(Protocol):
     classes: int
     latent: int
 
-    def codes(self, labels: Tensor, seed: int) -> Tensor:
-        """Draw latent codes (n, latent), float32, for labels (n,), int64; the same every time."""
+    def noise(self, count: int, seed: int) -> Tensor:
+        """Draw latent noise (n, latent), float32, standard normal; the same for the same seed."""
         ...
 
-    def render(self, codes: Tensor, onehot: Tensor) -> Tensor:
-        """Turn codes and (n, classes) labels into samples in [0, 1]; differentiable."""
+    def render(self, noise: Tensor, onehot: Tensor) -> Tensor:
+        """Turn noise and (n, classes) labels into samples in [0, 1]; differentiable in both."""
         ...
 
     def sample(self, labels: Tensor, seed: int) -> Tensor:
-        """Draw one sample a label."""
+        """Draw one sample a label (n,), int64."""
         ...
 
 
 class LatentPrior(nn.Module):
-    """One Gaussian of latent codes a class: z ~ N(mean_y, factor_y factor_y^T)."""
+    """One Gaussian of latent codes a class: z = mean_y + factor_y noise."""
 
     def __init__(self, classes: int, latent: int) -> None:
         super().__init__()
@@ -43,13 +43,17 @@ class LatentPrior(nn.Module):
         self.register_buffer("means", torch.zeros(classes, latent))
         self.register_buffer("factors", torch.eye(latent).repeat(classes, 1, 1))
 
-    def forward(self, labels: Tensor, noise: Tensor) -> Tensor:
-        """Codes (n, latent) for labels (n,) from standard normal noise (n, latent)."""
-        return self.means[labels] + torch.einsum("nij,nj->ni", self.factors[labels], noise)
+    def forward(self, noise: Tensor, onehot: Tensor) -> Tensor:
+        """Codes (n, latent) from standard normal noise (n, latent) and labels (n, classes).
+
+        Labels may be mixed: weights that sum to 1 mix the classes' means and factors.
+        """
+        factors = torch.einsum("nk,kij->nij", onehot, self.factors)
+        return onehot @ self.means + torch.einsum("nij,nj->ni", factors, noise)
 
 
 class PictureGenerator(nn.Module):
-    """A decoder with its latent prior."""
+    """A latent prior and a decoder."""
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
@@ -58,22 +62,25 @@ class PictureGenerator(nn.Module):
         self.decoder = Decoder(**decoder_shape(architecture))
         self.prior = LatentPrior(architecture.classes, architecture.latent)
 
-    def codes(self, labels: Tensor, seed: int) -> Tensor:
-        """Draw latent codes, (n, latent) float32; the same for the same labels and seed."""
+    def noise(self, count: int, seed: int) -> Tensor:
+        """Latent noise (n, latent), float32, standard normal; the same for the same seed."""
         source = torch.Generator(device="cpu").manual_seed(seed)
-        noise = torch.randn(len(labels), self.latent, generator=source)
-        codes: Tensor = self.prior(labels, noise.to(self.prior.means.device))
-        return codes
+        drawn = torch.randn(count, self.latent, generator=source)
+        return drawn.to(self.prior.means.device)
 
-    def render(self, codes: Tensor, onehot: Tensor) -> Tensor:
-        """Pictures (n, channels, height, width), float32 in [0, 1]."""
-        return torch.sigmoid(self.decoder(codes, onehot))
+    def render(self, noise: Tensor, onehot: Tensor) -> Tensor:
+        """Pictures (n, channels, height, width), float32 in [0, 1], of noise and labels.
+
+        The label has two ways into a picture: it chooses where the code lies, and it enters the
+        decoder beside the code.
+        """
+        return torch.sigmoid(self.decoder(self.prior(noise, onehot), onehot))
 
     @torch.no_grad()
     def sample(self, labels: Tensor, seed: int) -> Tensor:
         """One picture a label, (n, channels, height, width), float32 in [0, 1]."""
         labels = labels.to(self.prior.means.device)
-        return self.render(self.codes(labels, seed), one_hot(labels, self.classes))
+        return self.render(self.noise(len(labels), seed), one_hot(labels, self.classes))
 
 
 def one_hot(labels: Tensor, classes: int) -> Tensor:

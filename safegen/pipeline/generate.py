@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class House:
+class Safeguards:
     """What every release of a loaded model goes through.
 
     Attributes:
@@ -101,7 +101,7 @@ class _Signed:
 def generate(
     opened: Package,
     generator: PictureGenerator,
-    house: House,
+    safeguards: Safeguards,
     *,
     count: int,
     purpose: str,
@@ -113,18 +113,18 @@ def generate(
     requests = understand(
         count=count, purpose=purpose, label=label, seed=seed, classes=opened.config.data.classes
     )
-    asked, model = facts_of(requests, label), _model_facts(opened, house)
+    asked, model = facts_of(requests, label), _model_facts(opened, safeguards)
     # 1. Admit the request.
-    admission = admit(house.policy, AdmissionFacts(request=asked, model=model))
+    admission = admit(safeguards.policy, AdmissionFacts(request=asked, model=model))
     # 2 to 4. Sample, screen, explain, and admit each output.
-    samples = list(_samples(generator, requests, asked, model, house, progress))
+    samples = list(_samples(generator, requests, asked, model, safeguards, progress))
     # 5 and 6. Sign, and read back.
     signed = []
     for done, sample in enumerate(samples, start=1):
-        signed.append(_sign(sample, opened, house))
+        signed.append(_sign(sample, opened, safeguards))
         progress("signing", done, count)
     # 7 and 8. Log everything at once, and hand out receipts.
-    return Release(outputs=_log(signed, admission, opened, house), seed=requests[0].seed)
+    return Release(outputs=_log(signed, admission, opened, safeguards), seed=requests[0].seed)
 
 
 def _samples(
@@ -132,16 +132,16 @@ def _samples(
     requests: tuple[GenerationRequest, ...],
     asked: RequestFacts,
     model: ModelFacts,
-    house: House,
+    safeguards: Safeguards,
     progress: Progress,
 ) -> Iterator[_Sample]:
     """Sample, screen, explain and admit; nothing is yielded unless the policy allows it."""
     modality, contrast = ImageModality(), ContrastScreen()
     labels = torch.tensor([request.label for request in requests])
-    codes = generator.codes(labels, requests[0].seed)
+    noise = generator.noise(len(labels), requests[0].seed)
     with torch.no_grad():
         pictures = generator.sample(labels, requests[0].seed).numpy()
-    explanations = explain(generator, codes, labels, progress=progress)
+    explanations = explain(generator, noise, labels, progress=progress)
     names = file_names(len(requests))
     for name, request, picture, explanation in zip(
         names, requests, pictures, explanations, strict=True
@@ -149,7 +149,7 @@ def _samples(
         encoded = modality.encode(picture)
         pixels = modality.decode(encoded)
         output = OutputFacts(
-            signed=True,
+            signed=True,  # Safeguards have a signer, and step 6 withholds what it failed to sign
             digital_source_type=modality.digital_source_type,
             explained=True,
             completeness_gap=explanation.completeness_gap,
@@ -162,11 +162,11 @@ def _samples(
             pixels=pixels,
             encoded=encoded,
             explanation=explanation,
-            decision=admit(house.policy, facts),
+            decision=admit(safeguards.policy, facts),
         )
 
 
-def _sign(sample: _Sample, opened: Package, house: House) -> _Signed:
+def _sign(sample: _Sample, opened: Package, safeguards: Safeguards) -> _Signed:
     """Sign an output and its explanation's picture, and read both back."""
     claim = output_claim(
         title=sample.name,
@@ -180,8 +180,9 @@ def _sign(sample: _Sample, opened: Package, house: House) -> _Signed:
         request=sample.request,
         fingerprint=image_code(fingerprint_pixels(sample.encoded)),
     )
-    data, manifest = _sign_checked(sample.encoded, claim, house)
-    title = f"{opened.config.name}: {sample.request.label_name}, seed {sample.request.seed}"
+    data, manifest = _sign_checked(sample.encoded, claim, safeguards)
+    request = sample.request
+    title = f"{sample.name}: {request.label_name}, by {opened.config.name} from seed {request.seed}"
     figure_name = f"{EXPLANATIONS}/{sample.name}"
     source = Ingredient(
         name="output",
@@ -196,17 +197,17 @@ def _sign(sample: _Sample, opened: Package, house: House) -> _Signed:
         figure_claim(
             title=figure_name, mime=ImageModality.mime, output=source, decision=sample.decision
         ),
-        house,
+        safeguards,
     )
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return _Signed(sample=sample, data=data, figure=figure, manifest=manifest, time=now)
 
 
-def _sign_checked(data: bytes, claim: Claim, house: House) -> tuple[bytes, Manifest]:
+def _sign_checked(data: bytes, claim: Claim, safeguards: Safeguards) -> tuple[bytes, Manifest]:
     """Sign, then read back as a stranger would; a signature that does not hold never leaves."""
-    signed = sign_embedded(data, claim, house.signer)
-    manifest = read_manifest(signed, claim.mime, anchors=house.signer.anchor)
-    wanted = {"Trusted"} if house.signer.anchor else {"Trusted", "Valid"}
+    signed = sign_embedded(data, claim, safeguards.signer)
+    manifest = read_manifest(signed, claim.mime, anchors=safeguards.signer.anchor)
+    wanted = {"Trusted"} if safeguards.signer.anchor else {"Trusted", "Valid"}
     if manifest.state not in wanted or manifest.broken_ingredients:
         broken = manifest.failures or manifest.broken_ingredients
         reasons = ", ".join(f"{code} ({text})" for code, text in broken.items())
@@ -215,10 +216,10 @@ def _sign_checked(data: bytes, claim: Claim, house: House) -> tuple[bytes, Manif
 
 
 def _log(
-    signed: list[_Signed], admission: Decision, opened: Package, house: House
+    signed: list[_Signed], admission: Decision, opened: Package, safeguards: Safeguards
 ) -> tuple[Output, ...]:
     """Append outputs and figures in one transaction; then each output gets its receipt."""
-    policy = house.policy.digest
+    policy = safeguards.policy.digest
     entries = [
         LogEntry(
             kind=kind,
@@ -230,7 +231,7 @@ def _log(
         for item in signed
         for kind, data in (("output", item.data), ("explanation", item.figure))
     ]
-    proofs = house.ledger.append(entries)
+    proofs = safeguards.ledger.append(entries)
     outputs = []
     for item, entry, proof in zip(signed, entries[::2], proofs[::2], strict=True):
         receipt = Receipt(
@@ -249,7 +250,7 @@ def _log(
                 name=item.sample.name,
                 data=item.data,
                 figure=item.figure,
-                receipt=sign_receipt(receipt, house.signer),
+                receipt=sign_receipt(receipt, safeguards.signer),
             )
         )
     return tuple(outputs)
@@ -267,9 +268,9 @@ def _model_ingredient(opened: Package) -> Ingredient:
     )
 
 
-def _model_facts(opened: Package, house: House) -> ModelFacts:
+def _model_facts(opened: Package, safeguards: Safeguards) -> ModelFacts:
     return ModelFacts(
-        certified=house.certified,
+        certified=safeguards.certified,
         epsilon=opened.certificate.epsilon,
         delta=opened.certificate.delta,
         unit=opened.certificate.unit,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from safegen import package
 from safegen.errors import TamperedError
 from safegen.models.generator import PictureGenerator
-from safegen.pipeline.generate import House, generate
+from safegen.pipeline.generate import Safeguards, generate
 from safegen.policy.load import load_policy
 from safegen.privacy.recompute import agrees
 from safegen.progress import Progress, silent
@@ -27,11 +27,16 @@ if TYPE_CHECKING:
 class Model:
     """A certified generator. What it makes leaves only through `generate`."""
 
-    def __init__(self, opened: package.Package, house: House) -> None:
+    def __init__(self, opened: package.Package, safeguards: Safeguards) -> None:
         self._package = opened
-        self._house = house
+        self._safeguards = safeguards
         self._generator = PictureGenerator(opened.config.architecture).eval()
         self._generator.load_state_dict(dict(opened.weights))
+
+    def __repr__(self) -> str:
+        return (
+            f"<Model {self.config.name} {self.digest[:19]}, epsilon {self.certificate.epsilon:.4f}>"
+        )
 
     @property
     def certificate(self) -> PrivacyCertificate:
@@ -81,7 +86,7 @@ class Model:
         return generate(
             self._package,
             self._generator,
-            self._house,
+            self._safeguards,
             count=count,
             purpose=purpose,
             label=label,
@@ -113,13 +118,13 @@ def load(
     """
     opened = package.read(Path(folder))
     _require_signed(opened)
-    house = House(
+    safeguards = Safeguards(
         signer=open_signer(keys),
         ledger=Ledger(ledger),
         policy=load_policy(policy),
         certified=agrees(opened.certificate),
     )
-    return Model(opened, house)
+    return Model(opened, safeguards)
 
 
 def _require_signed(opened: package.Package) -> None:

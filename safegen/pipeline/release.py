@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,9 +29,9 @@ class Output:
     """
 
     name: str
-    data: bytes
-    figure: bytes
-    receipt: Receipt
+    data: bytes = field(repr=False)
+    figure: bytes = field(repr=False)
+    receipt: Receipt = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

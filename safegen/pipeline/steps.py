@@ -26,6 +26,14 @@ if TYPE_CHECKING:
     from safegen.records.receipt import InclusionProof, LogEntry, Receipt
 
 
+IN_WORDS = {
+    "assertion.dataHash.mismatch": "its content is not what was signed",
+    "assertion.hashedURI.mismatch": "a statement in its manifest was changed",
+    "claimSignature.mismatch": "the signature does not fit the manifest",
+    "ingredient.manifest.mismatch": "the manifest of what it was made from was changed",
+}
+
+
 class Log(Protocol):
     """What a step asks of a ledger."""
 
@@ -48,6 +56,7 @@ class Evidence:
         anchors: PEM certificates to trust, or None.
         ledger: the log to look it up in, or None.
         receipt: the one beside the file, or None.
+        has_receipt: whether a file lies there that should be one.
         package: the files of a model package by their part, or none.
     """
 
@@ -56,6 +65,7 @@ class Evidence:
     anchors: bytes | None
     ledger: Log | None
     receipt: Receipt | None
+    has_receipt: bool
     package: Mapping[str, Path]
 
 
@@ -70,11 +80,12 @@ def check_integrity(evidence: Evidence) -> StepFinding:
     manifest = evidence.manifest
     failures = {code: text for code, text in manifest.failures.items() if code != UNTRUSTED}
     if failures or manifest.state == "Invalid":
-        reasons = "; ".join(text or code for code, text in failures.items()) or "C2PA rejects it"
-        text = f"It was changed after it was signed, or never signed properly: {reasons}."
+        text = (
+            f"It was changed after it was signed, or never signed properly: {_reasons(failures)}."
+        )
         return _found("integrity", "failed", text, failures)
     if manifest.broken_ingredients:
-        reasons = "; ".join(text or code for code, text in manifest.broken_ingredients.items())
+        reasons = _reasons(manifest.broken_ingredients)
         text = f"It is intact, but something that it was made from is not: {reasons}."
         return _found("integrity", "failed", text, manifest.broken_ingredients)
     changed = _changed_package_file(evidence)
@@ -194,7 +205,7 @@ def check_policy(evidence: Evidence) -> StepFinding:
         return _found("policy", "failed", text)
     text = (
         f"Policy {decision.policy} ({decision.policy_digest[:15]}...) allowed it: all "
-        f"{len(decision.findings)} rules passed."
+        f"{len(decision.findings)} rules of its {decision.stage} stage passed."
     )
     return _found("policy", "passed", text)
 
@@ -215,14 +226,16 @@ ALL: tuple[Step, ...] = (
 def _check_receipt_alone(evidence: Evidence, digest: str) -> StepFinding:
     """Without the ledger, a receipt signed by somebody trusted can speak for it."""
     receipt = evidence.receipt
+    if receipt is None and evidence.has_receipt:
+        return _found("ledger", "failed", "The receipt beside it cannot be read.")
     if receipt is None:
         text = "No ledger was given (--ledger), and no receipt lies beside the file."
         return _found("ledger", "not_checked", text)
     if receipt.file_digest != digest:
         text = "The receipt beside it is for another file, or the file was changed since."
         return _found("ledger", "failed", text)
-    if evidence.anchors is None:
-        text = "A receipt lies beside it, but without --trust nobody vouches for its signer."
+    if evidence.anchors is None or TRUSTED not in evidence.manifest.successes:
+        text = "A receipt lies beside it, but nobody on a list of trust vouches for its signer."
         return _found("ledger", "not_checked", text)
     problem = problem_with(receipt, evidence.anchors)
     if problem is not None:
@@ -247,6 +260,12 @@ def _changed_package_file(evidence: Evidence) -> str | None:
         if found != signed.get(part):
             return path.name
     return None
+
+
+def _reasons(failures: Mapping[str, str]) -> str:
+    """C2PA's codes in words that people know, or else in its own."""
+    words = [IN_WORDS.get(code) or text or code for code, text in failures.items()]
+    return "; ".join(dict.fromkeys(words)) or "C2PA rejects it without a reason"
 
 
 def _first_block(binding: claims.Json) -> str:

@@ -110,7 +110,6 @@ def train(  # noqa: PLR0913 - a run has as many choices as it has
     """
     folder, signer = Path(out), open_signer(keys)
     _require_room(folder)
-    log, spending = Ledger(ledger), Budget(budget)
     progress("loading", 0, 1)
     records = _load(data, data_root, size, download)
     progress("loading", 1, 1)
@@ -128,6 +127,7 @@ def train(  # noqa: PLR0913 - a run has as many choices as it has
     )
     progress("planning", 1, 1)
     run = _Run(data=records, plan=plan, preset=chosen, device=_device(device), seed=seed)
+    log, spending = Ledger(ledger), Budget(budget)
     grant = spending.grant(plan, records.card)
     trained = _train(run, progress)
     spending.settle(grant, trained.events)

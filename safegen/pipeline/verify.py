@@ -8,8 +8,9 @@
     6. privacy     Does the claimed epsilon follow from the listed events?
     7. policy      Did a policy allow it, with every rule passed?
 
-A step that has nothing to look at is `not_checked`, which is neither good nor bad. A step that
-fails makes the file `invalid`, however good its signature is.
+A step that has nothing to look at is `not_checked`, which is neither good nor bad. A file with a
+failed step is `invalid`, however good its signature is; only a signer who is not on the list leaves
+it `valid`, because that says nothing against the file.
 """
 
 from __future__ import annotations
@@ -115,6 +116,7 @@ def _verify(path: Path, anchors: bytes | None, ledger: steps.Log | None) -> Verd
         anchors=anchors,
         ledger=ledger,
         receipt=_receipt(path),
+        has_receipt=receipt_beside(path).is_file(),
         package=_package_files(path),
     )
     findings = tuple(step(evidence) for step in steps.ALL)
@@ -182,10 +184,9 @@ def _package_files(path: Path) -> dict[str, Path]:
 
 
 def _receipt(path: Path) -> Receipt | None:
-    """The receipt beside a file, when there is one that can be read."""
-    beside = receipt_beside(path)
+    """The receipt beside a file; None when there is none, or none that can be read."""
     try:
-        return Receipt.model_validate_json(storage.read(beside)) if beside.is_file() else None
+        return Receipt.model_validate_json(storage.read(receipt_beside(path)))
     except (ValueError, StorageError):
         return None
 

@@ -60,8 +60,10 @@ def load_policy(source: str | Path = "baseline") -> Policy:
     try:
         content = yaml.safe_load(data)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = re.sub(r"\s+", " ", str(error))
-        raise PolicyError(f"{path} is not YAML: {reason}") from error
+        mark = getattr(error, "problem_mark", None)
+        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "its bytes are not text"
+        raise PolicyError(f"{path} is not YAML{where}: {problem}") from error
     if not isinstance(content, dict):
         raise PolicyError(f"{path}: expected keys {_listed(_POLICY_KEYS)} at the top")
     _require_keys(content, _POLICY_KEYS, str(path))
@@ -75,6 +77,9 @@ def load_policy(source: str | Path = "baseline") -> Policy:
     for place, name in enumerate(names):
         if name in names[:place]:
             raise PolicyError(f"{path}: rules[{place}].id: {name!r} is taken; give it another name")
+    for stage in STAGES:
+        if not any(rule.stage == stage for rule in compiled):
+            raise PolicyError(f"{path}: rules: none for the {stage} stage, so nothing could leave")
     return Policy(
         name=_text(content, "name", str(path)),
         description=_text(content, "description", str(path)),

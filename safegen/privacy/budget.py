@@ -94,7 +94,7 @@ class Budget:
         Raises:
             StorageError: it cannot be opened.
         """
-        self._engine = connect(url or default_location(), _tables)
+        self._engine = connect(url or default_location(), _tables, private=True)
 
     def grant(self, plan: PrivacyPlan, card: DataCard) -> Grant:
         """Take what the plan needs, before its first step.
@@ -105,19 +105,20 @@ class Budget:
         with writing(self._engine) as connection:
             account = self._open_account(connection, card)
             spent_events = self._spent(connection, card.digest)
-            after = accounting.epsilon_of((*spent_events, *plan.events()), account.delta)
+            after = accounting.epsilon_of((*spent_events, *plan.granted_events()), account.delta)
             if not account.public and after > account.total_epsilon:
                 before = accounting.epsilon_of(spent_events, account.delta)
                 raise BudgetRefused(
                     f"{card.name} has a total budget of epsilon {account.total_epsilon:g} and has "
-                    f"spent {before:.3g}; this run would bring it to {after:.3g}: lower --epsilon, "
-                    "or let its owner raise the total with `safegen budget set`"
+                    f"spent {before:.4g}; this run would bring it to {after:.4g}: an --epsilon of "
+                    f"about {max(account.total_epsilon - before, 0):.2g} fits, or let its owner "
+                    "raise the total with `safegen budget set`"
                 )
             row = connection.execute(
                 sql.insert(_grants).values(
                     digest=card.digest,
                     granted=datetime.now(UTC).isoformat(timespec="seconds"),
-                    events=_EVENTS.dump_json(plan.events()),
+                    events=_EVENTS.dump_json(plan.granted_events()),
                     settled=False,
                 )
             )

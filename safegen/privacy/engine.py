@@ -9,6 +9,7 @@ publicly without leaving a trace in it.
 from __future__ import annotations
 
 import contextlib
+import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -97,7 +98,9 @@ class PrivateEngine:
         if losses is None:
             self._pretend_empty_gradients()
         else:
-            losses.sum().backward()  # type: ignore[no-untyped-call]
+            with warnings.catch_warnings():  # pictures need no gradient, and Opacus knows
+                warnings.filterwarnings("ignore", message="Full backward hook is firing")
+                losses.sum().backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)
 

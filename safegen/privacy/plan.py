@@ -86,6 +86,10 @@ class PrivacyPlan:
             return ()
         return (Gaussian(noise_multiplier=self.release_noise_multiplier),)
 
+    def granted_events(self) -> tuple[Event, ...]:
+        """The events of as much of the run as the budget allows: what a grant holds."""
+        return self.events(self.affordable_steps())
+
     def affordable_steps(self) -> int:
         """How many of the planned steps the budget allows, with room left for the release."""
         return accounting.affordable_count(
@@ -154,7 +158,13 @@ def plan_within(
         )
 
     if noise_multiplier is not None:
-        return plan_at(noise_multiplier)
+        given = plan_at(noise_multiplier)
+        if not given.affordable_steps():
+            raise PlanError(
+                f"epsilon {epsilon:g} does not pay for one step with noise multiplier "
+                f"{noise_multiplier:g}; raise one of them"
+            )
+        return given
     plan_at(1.0)  # refuse a plan that cannot be before looking for its noise
     return plan_at(
         accounting.calibrate(lambda sigma: plan_at(sigma).events(), epsilon=epsilon, delta=delta)

@@ -71,6 +71,8 @@ def open_signer(uri: str | Path) -> FileSigner:
             f"no signer here opens {scheme}: keys; name a folder, or file:FOLDER"
         )
     folder = Path(rest if separator else str(uri))
+    if folder.is_file():
+        raise KeyMaterialError(f"{folder} is a file; name the folder that holds the keys")
     for name in (pki.LEAF_KEY, pki.LEAF, pki.ISSUER):
         if not (folder / name).is_file():
             raise KeyMaterialError(

@@ -39,7 +39,7 @@ class RegionSummary(Record):
 
 
 class Explanation(Record):
-    """Attributions from (latent code, label) to the brightness of a grid of regions.
+    """Attributions from (latent noise, label) to the brightness of a grid of regions.
 
     Attributes:
         method: the attribution method and its implementation.

@@ -84,5 +84,5 @@ class GanObjective:
     def _generate(self, rows: int) -> tuple[Tensor, Tensor]:
         """Pictures of uniformly drawn labels: how often a class occurs among records is secret."""
         labels = torch.randint(self._architecture.classes, (rows,), device=self._device)
-        codes = torch.randn(rows, self._architecture.latent, device=self._device)
-        return self._generator.render(codes, one_hot(labels, self._architecture.classes)), labels
+        noise = torch.randn(rows, self._architecture.latent, device=self._device)
+        return self._generator.render(noise, one_hot(labels, self._architecture.classes)), labels

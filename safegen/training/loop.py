@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 from torch import Tensor, nn
 
-from safegen.errors import PlanError
 from safegen.privacy.engine import PrivateEngine
 
 if TYPE_CHECKING:
@@ -109,15 +108,9 @@ def train_privately(
         progress: told after each step.
 
     Raises:
-        PlanError: the budget does not allow a single step.
         TrainingError: a gradient is not finite.
     """
     allowed = plan.affordable_steps()
-    if not allowed:
-        raise PlanError(
-            f"epsilon {plan.epsilon:g} does not pay for one step with noise multiplier "
-            f"{plan.noise_multiplier:g}; raise one of them"
-        )
     records = Records(
         pictures=torch.from_numpy(data.images).to(device),
         labels=torch.from_numpy(data.labels).to(device),

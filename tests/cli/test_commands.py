@@ -130,7 +130,7 @@ def generate(made, *arguments, cwd, model=None, keys=None):
 def test_a_label_out_of_range(made, tmp_path):
     done = generate(made, "--label", 11, "--purpose", "x", "--out", "out", cwd=tmp_path)
     one_sentence(done, 2, "'11'", "9 (9)")
-    assert not list((tmp_path / "out").iterdir())
+    assert not (tmp_path / "out").exists()
 
 
 def test_no_purpose_is_refused_with_every_finding(made, tmp_path):

@@ -31,6 +31,21 @@ def test_the_digest_changes_with_any_record():
     assert other.card.digest != digits.card.digest
 
 
+def test_the_digest_is_of_the_records_whatever_their_size_and_order(tmp_path):
+    """Otherwise --size would open a fresh budget for the same people."""
+    assert load("digits", size=28).card.digest == load("digits", size=32).card.digest
+    for name in ("one", "two"):
+        for number in range(4):
+            folder = tmp_path / name / "cat"
+            folder.mkdir(parents=True, exist_ok=True)
+            place = number if name == "one" else 3 - number
+            Image.new("L", (40, 40), 50 * number).save(folder / f"{place}.png")
+    one, two = (load(tmp_path / name, size=size) for name, size in (("one", 32), ("two", 28)))
+    assert one.card.digest == two.card.digest
+    (tmp_path / "two" / "cat" / "0.png").unlink()
+    assert load(tmp_path / "two", size=28).card.digest != one.card.digest
+
+
 def idx(folder, name, array, *, packed=True, magic=None):
     raw = folder / "MNIST" / "raw"
     raw.mkdir(parents=True, exist_ok=True)

@@ -75,13 +75,13 @@ def test_samples_repeat_with_their_seed_and_differ_without():
     labels = torch.tensor([0, 1, 2])
     assert torch.equal(generator.sample(labels, seed=4), generator.sample(labels, seed=4))
     assert not torch.equal(generator.sample(labels, seed=4), generator.sample(labels, seed=5))
-    assert not torch.equal(*generator.codes(torch.tensor([0, 0]), seed=4))
+    assert not torch.equal(*generator.noise(2, seed=4))
 
 
 def test_the_prior_draws_from_each_class_where_it_lies():
     generator = PictureGenerator(architecture())
     generator.prior.means.copy_(torch.tensor([[0.0] * 5, [10.0] * 5, [-10.0] * 5]))
-    codes = generator.codes(torch.tensor([1, 2]), seed=0)
+    codes = generator.prior(generator.noise(2, seed=0), one_hot(torch.tensor([1, 2]), 3))
     assert (codes[0] > 0).all()
     assert (codes[1] < 0).all()
 

@@ -1,3 +1,4 @@
+import dataclasses
 import textwrap
 
 import pytest
@@ -63,6 +64,7 @@ def test_what_meets_the_baseline_is_allowed_with_every_finding(baseline, stage):
         ("release", {"signed": False}, ["output-signed"]),
         ("release", {"digital_source_type": ""}, ["output-marked"]),
         ("release", {"explained": False}, ["output-explained"]),
+        ("release", {"completeness_gap": 0.2}, ["output-explained"]),
         ("release", {"contrast": 0.0}, ["output-not-flat"]),
     ],
 )
@@ -93,6 +95,10 @@ def one_rule(tmp_path, require, stage="request"):
             stage: {stage}
             require: {require}
             because: It must be so.
+          - id: other
+            stage: {"release" if stage == "request" else "request"}
+            require: "true"
+            because: Each stage needs a rule.
         """,
     )
 
@@ -120,10 +126,11 @@ def test_a_rule_that_cannot_be_evaluated_refuses(tmp_path):
     assert "divide by zero" in decision.findings[0].text
 
 
-def test_a_stage_without_rules_allows_nothing(tmp_path):
-    policy = load_policy(one_rule(tmp_path, '"true"'))
-    assert decide(policy, facts("request")).allowed
-    assert not decide(policy, facts("release")).allowed
+def test_a_stage_without_rules_allows_nothing(baseline):
+    rules = tuple(rule for rule in baseline.rules if rule.stage == "request")
+    half = dataclasses.replace(baseline, rules=rules)
+    assert decide(half, facts("request")).allowed
+    assert not decide(half, facts("release")).allowed
 
 
 @pytest.mark.parametrize(
@@ -136,6 +143,10 @@ def test_a_stage_without_rules_allows_nothing(tmp_path):
         ("name: a\ndescription: b\nrules: 7\n", "expected a list"),
         ("name: a\ndescription: b\nruels: []\nrules: [1]\n", r"\.ruels: no such key"),
         ("name: a\ndescription: b\nrules: [1]\n", r"rules\[0\]: expected keys"),
+        (
+            "name: a\ndescription: b\nrules: [{id: x, stage: request, require: 'true', because: y}]",
+            "none for the release stage",
+        ),
         (
             "name: a\ndescription: b\nrules: [{id: x, stage: birth, require: 'true', because: y}]",
             r"rules\[0\]\.stage: 'birth' is no stage",

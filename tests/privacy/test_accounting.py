@@ -175,6 +175,17 @@ def test_given_noise_buys_as_many_steps_as_the_budget_pays_for():
     assert epsilon_of(made.events(allowed + 1), made.delta) > made.epsilon
 
 
+def test_a_budget_that_pays_for_no_step_refuses():
+    with pytest.raises(PlanError, match="does not pay for one step"):
+        plan(noise_multiplier=0.3, epsilon=0.01)
+
+
+def test_a_grant_holds_no_more_than_the_budget_pays_for():
+    made = plan(noise_multiplier=1.0, steps=500)
+    assert epsilon_of(made.granted_events(), made.delta) <= made.epsilon
+    assert made.granted_events() == made.events(made.affordable_steps())
+
+
 def test_events_of_a_plan_are_what_a_stranger_can_compose():
     events = plan(release_share=0.2).events(7)
     assert [event.event for event in events] == ["poisson_subsampled_gaussian", "gaussian"]

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
+class Explained:
     """What is known of how a released file came to be.
 
     Attributes:
@@ -44,7 +44,7 @@ class Account:
     pixels: NDArray[np.uint8]
 
 
-def account_of(path: Path) -> Account:
+def read_explained(path: Path) -> Explained:
     """Read a released file, and the explanation in the receipt beside it.
 
     Raises:
@@ -66,17 +66,17 @@ def account_of(path: Path) -> Account:
         receipt = Receipt.model_validate_json(storage.read(beside))
         request = GenerationRequest.model_validate(manifest.assertions.get(claims.REQUEST))
     except ValidationError as error:
-        raise TamperedError(f"{beside} cannot be read as a receipt: {error}") from error
+        raise TamperedError(f"{beside} cannot be read as a receipt; use an intact copy") from error
     if digest(receipt.explanation) != summary.get("digest"):
         raise TamperedError(f"{beside} explains another picture than {path.name}")
-    return Account(
+    return Explained(
         request=request,
         explanation=receipt.explanation,
         pixels=ImageModality().decode(data),
     )
 
 
-def made_again(account: Account, folder: Path) -> bool:
+def made_again(explained: Explained, folder: Path) -> bool:
     """Whether the package in `folder` makes the same picture from the signed seed and label.
 
     Pixels may differ by one step in 255: other machines round float32 sums otherwise.
@@ -92,7 +92,7 @@ def made_again(account: Account, folder: Path) -> bool:
     from safegen.models.generator import PictureGenerator
 
     opened = package.read(folder)
-    request = account.request
+    request = explained.request
     if request.label >= opened.config.architecture.classes:
         raise InputError(f"{folder} has no label {request.label}; name the package that made it")
     generator = PictureGenerator(opened.config.architecture).eval()
@@ -100,6 +100,6 @@ def made_again(account: Account, folder: Path) -> bool:
     labels = torch.full((request.count,), request.label)
     sample = generator.sample(labels, request.seed)[request.index].numpy()
     again = ImageModality().decode(ImageModality().encode(sample))
-    if again.shape != account.pixels.shape:
+    if again.shape != explained.pixels.shape:
         return False
-    return int(np.abs(again.astype(int) - account.pixels.astype(int)).max()) <= 1
+    return int(np.abs(again.astype(int) - explained.pixels.astype(int)).max()) <= 1
