@@ -33,18 +33,22 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from safegen.data.sources import load as load_data
-    from safegen.errors import Refused, SafegenError
+    from safegen.errors import BudgetRefused, InputError, Refused, SafegenError
     from safegen.pipeline.model import Model, load
     from safegen.pipeline.release import Output, Release
     from safegen.pipeline.train import train
     from safegen.pipeline.verify import verify, verify_tree
+    from safegen.records.verdict import Verdict
 
 _HOMES = {
+    "BudgetRefused": "errors",
+    "InputError": "errors",
     "Model": "pipeline.model",
     "Output": "pipeline.release",
     "Refused": "errors",
     "Release": "pipeline.release",
     "SafegenError": "errors",
+    "Verdict": "records.verdict",
     "load": "pipeline.model",
     "load_data": "data.sources",
     "train": "pipeline.train",
@@ -54,11 +58,14 @@ _HOMES = {
 _OTHER_NAMES = {"load_data": "load"}
 
 __all__ = [
+    "BudgetRefused",
+    "InputError",
     "Model",
     "Output",
     "Refused",
     "Release",
     "SafegenError",
+    "Verdict",
     "load",
     "load_data",
     "train",

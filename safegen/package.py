@@ -20,7 +20,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
 from safegen import storage
-from safegen.errors import DataError, TamperedError
+from safegen.errors import DataError, TamperedError, TrainingError
 from safegen.records.canonical import Record, canonical_bytes, digest, sha256
 from safegen.records.certificate import PrivacyCertificate
 from safegen.records.config import PackageConfig, PackageDigests
@@ -87,7 +87,14 @@ class Package:
 def pack(
     weights: Mapping[str, Tensor], config: PackageConfig, certificate: PrivacyCertificate
 ) -> Unsigned:
-    """Turn a model into a package's bytes."""
+    """Turn a model into a package's bytes.
+
+    Raises:
+        TrainingError: a weight is not finite, so the generator would make nothing.
+    """
+    for name, tensor in weights.items():
+        if not bool(tensor.isfinite().all()):
+            raise TrainingError(f"{name} is not finite after training; lower the learning rate")
     return Unsigned(
         weights=save_tensors({name: tensor.contiguous() for name, tensor in weights.items()}),
         config=config.model_dump_json(indent=2).encode() + b"\n",

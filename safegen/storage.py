@@ -75,9 +75,9 @@ def require_writable(folder: Path) -> None:
         StorageError: nothing can be written there.
     """
     place = folder.absolute()
-    while not place.exists():
-        place = place.parent
     try:
+        while not place.exists():
+            place = place.parent
         with tempfile.TemporaryFile(dir=place):
             pass
     except OSError as error:

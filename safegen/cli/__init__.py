@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Annotated
 
 import typer
 
@@ -32,6 +33,25 @@ app.add_typer(policy.app, name="policy")
 app.add_typer(budget.app, name="budget")
 
 
+def _tell_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(version("safegen"))
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", callback=_tell_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Responsible generation: private training, explained outputs, signed provenance."""
+
+
 def main() -> None:
     """Run a command; an error is one sentence and its class's exit code."""
     # Waiting threads that spin make a busy machine several times slower; read when torch loads.
@@ -41,3 +61,13 @@ def main() -> None:
     except SafegenError as error:
         complain(error)
         sys.exit(error.exit_code)
+    except Exception as error:
+        if os.environ.get("SAFEGEN_DEBUG"):
+            raise
+        complain(
+            SafegenError(
+                f"safegen failed: {type(error).__name__}: {error}; this is a defect, "
+                "set SAFEGEN_DEBUG=1 to see where"
+            )
+        )
+        sys.exit(SafegenError.exit_code)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from safegen.cli.console import out as console
-from safegen.cli.console import say
+from safegen.cli.console import plain, say
 from safegen.cli.options import Budget
 from safegen.errors import InputError
 
@@ -21,22 +22,28 @@ def show(budget: Budget = None) -> None:
 
     from safegen.privacy import budget as spending
 
-    accounts = spending.Budget(budget).accounts()
-    if not accounts:
-        say("No data set has spent anything yet.")
+    place = budget or spending.default_location()
+    if "://" not in place and not Path(place).exists():
+        say(f"No data set has spent anything yet: there is no {plain(place)}.")
         return
+    accounts = spending.Budget(place).accounts()
     table = Table("data set", "digest", "runs", "epsilon spent", "of", box=None)
     for account in accounts:
         total = "not limited (public)" if account.public else f"{account.total:g}"
         table.add_row(
-            account.name, account.digest[:19], str(account.runs), f"{account.spent:.4f}", total
+            plain(account.name),
+            account.digest[:19],
+            str(account.runs),
+            f"{account.spent:.4f}",
+            total,
         )
     console.print(table)
+    say(f"[dim]{plain(place)}; runs that did not finish count as granted.[/]")
 
 
 @app.command("set")
 def set_total(
-    digest: Annotated[str, typer.Argument(help="The start of the data set's digest, as shown.")],
+    digest: Annotated[str, typer.Argument(help="A data set's name, or the start of its digest.")],
     epsilon: Annotated[float, typer.Option(help="The total that all runs may spend.")],
     budget: Budget = None,
 ) -> None:
@@ -46,11 +53,18 @@ def set_total(
     if epsilon <= 0:
         raise InputError(f"a total of epsilon {epsilon:g} allows nothing; give one above 0")
     ledger = spending.Budget(budget)
-    named = [account for account in ledger.accounts() if account.digest.startswith(digest)]
+    start = f"sha256:{digest.removeprefix('sha256:')}"
+    named = [
+        account
+        for account in ledger.accounts()
+        if account.name == digest or account.digest.startswith(start)
+    ]
     if len(named) != 1:
         raise InputError(
-            f"{len(named)} data sets have a digest that starts with {digest}; "
+            f"{len(named)} data sets are named {digest} or have a digest that starts so; "
             "`safegen budget show` lists them"
         )
-    ledger.set_total(named[0].digest, epsilon)
-    say(f"[bold]{named[0].name}[/] may spend epsilon {epsilon:g} in all.")
+    (account,) = named
+    ledger.set_total(account.digest, epsilon)
+    left = " and has spent more already" if account.spent > epsilon else ""
+    say(f"[bold]{plain(account.name)}[/] may spend epsilon {epsilon:g} in all{left}.")

@@ -23,24 +23,37 @@ if TYPE_CHECKING:
 
     from safegen.errors import SafegenError
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+out = Console(highlight=False, soft_wrap=True, emoji=False)
+err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 
 def say(text: str) -> None:
-    """Print a line of markup."""
+    """Print a line of markup; whatever we did not write ourselves goes through `plain` first."""
     out.print(text)
+
+
+def plain(text: object) -> str:
+    r"""Somebody else's text, unable to pass for ours.
+
+    Markup is escaped, and characters that cannot be printed are shown as such: a name with a line
+    break or a terminal's control sequence in it could otherwise write a verdict of its own.
+
+    >>> plain("a" + chr(27) + "[2Kb")
+    'a\ufffd[2Kb'
+    """
+    shown = "".join(letter if letter.isprintable() else "\ufffd" for letter in str(text))
+    return escape(shown)
 
 
 def complain(error: SafegenError) -> None:
     """Print an error as one sentence, and a refusal with all of its findings."""
-    err.print(f"[bold red]error:[/] {escape(str(error))}")
+    err.print(f"[bold red]error:[/] {plain(error)}")
     if isinstance(error, Refused):
         for finding in error.decision.findings:
             mark = (
                 "[green]passed[/]" if finding.outcome == "passed" else f"[red]{finding.outcome}[/]"
             )
-            err.print(f"  {mark}  {escape(finding.rule)}: {escape(finding.text)}")
+            err.print(f"  {mark}  {plain(finding.rule)}: {plain(finding.text)}")
 
 
 class Bars:

@@ -1,4 +1,4 @@
-"""`safegen demo`: the whole way of the data, on real digits, in a few minutes."""
+"""`safegen demo`: the whole way of the data, on real digits, in about a minute."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from safegen.cli.console import Bars, say
+from safegen.cli.console import Bars, plain, say
 from safegen.cli.console import out as console
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _check(folder: Path, model: Model, release: Release, progress: Progress) -> 
     from safegen import storage
     from safegen.cli.tamper import with_one_bit_changed
     from safegen.pipeline.verify import verify, verify_tree
-    from safegen.privacy.accounting import epsilon_of
+    from safegen.privacy import accounting
     from safegen.report.run import Checked, RunReport
 
     root, ledger = folder / "keys" / "root.pem", folder / "ledger.db"
@@ -82,12 +82,13 @@ def _check(folder: Path, model: Model, release: Release, progress: Progress) -> 
     copy = folder / "tampered" / release.outputs[0].name
     storage.write(copy, with_one_bit_changed(release.outputs[0].data))
     certificate = model.certificate
+    accounting.forget()
     return RunReport(
         title="A private generator and what it let out",
         model=model.config.name,
         model_digest=model.digest,
         certificate=certificate,
-        recomputed=epsilon_of(certificate.events, certificate.delta),
+        recomputed=accounting.epsilon_of(certificate.events, certificate.delta),
         checked=tuple(
             Checked(output=output, verdict=verdict)
             for output, verdict in zip(release.outputs, verdicts, strict=True)
@@ -109,9 +110,7 @@ def _tell(report: RunReport, page: Path) -> None:
     certificate = report.certificate
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_row("epsilon claimed", f"{certificate.epsilon:.6f} at delta {certificate.delta:.2e}")
-    table.add_row(
-        "epsilon recomputed", f"{report.recomputed:.6f} from {len(certificate.events)} events"
-    )
+    table.add_row("epsilon recomputed", f"{report.recomputed:.6f} from the events")
     table.add_row("outputs signed", str(len(report.checked)))
     table.add_row("outputs trusted", f"{trusted} of {len(report.checked)}")
     table.add_row(
@@ -119,9 +118,9 @@ def _tell(report: RunReport, page: Path) -> None:
     )
     console.print()
     console.print(table)
-    say(f"\nThe report: [bold]{page}[/]\nTo check it yourself:")
+    say(f"\nThe report: [bold]{plain(page)}[/]\nTo check it yourself:")
     for command in report.commands:
-        say(f"  {command}")
+        say(f"  {plain(command)}")
 
 
 def _all_well(report: RunReport) -> bool:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from safegen.cli.console import out as console
-from safegen.cli.console import say
+from safegen.cli.console import plain, say
 
 
 def explain(
@@ -26,8 +26,9 @@ def explain(
     explained = read_explained(file)
     request, explanation = explained.request, explained.explanation
     say(
-        f"[bold]{file}[/]: output {request.index + 1} of {request.count}, label {request.label} "
-        f"({request.label_name}), seed {request.seed}, for: {request.purpose}"
+        f"[bold]{plain(file)}[/]: output {request.index + 1} of {request.count}, label "
+        f"{request.label} ({plain(request.label_name)}), seed {request.seed}, for: "
+        f"{plain(request.purpose)}"
     )
     say(in_words(explanation))
     table = Table("region", "brightness", "label's share", "strongest latents", box=None)
@@ -39,8 +40,11 @@ def explain(
             ", ".join(map(str, region.top_latents)),
         )
     console.print(table)
+    say(
+        "[dim]This is what the file says of itself; `safegen verify` says whether to believe it.[/]"
+    )
     if package is not None:
         if not made_again(explained, package):
-            say(f"[bold red]{package} does not make this picture[/] from that seed and label.")
+            say(f"[bold red]{plain(package)} makes another picture[/] from that seed and label.")
             raise typer.Exit(1)
-        say(f"[green]{package} makes the same picture again[/] from that seed and label.")
+        say(f"[green]{plain(package)} makes the same picture again[/] from that seed and label.")

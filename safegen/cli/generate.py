@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from safegen.cli.console import Bars, say
-from safegen.cli.options import Keys, Ledger, Policy
+from safegen.cli.console import Bars, plain, say
+from safegen.cli.options import Keys, Ledger, Policy, Trust
 
 
 def generate(
@@ -23,6 +23,7 @@ def generate(
     keys: Keys = "keys",
     ledger: Ledger = "ledger.db",
     policy: Policy = "baseline",
+    trust: Trust = None,
 ) -> None:
     """Make outputs that are allowed by a policy, explained, signed and logged."""
     with Bars() as bars:
@@ -31,11 +32,13 @@ def generate(
         from safegen.pipeline.release import file_names, require_room
 
         bars("starting", 1, 1)
-        model = load(package, keys=keys, ledger=ledger, policy=policy)
+        if "://" not in ledger and not Path(ledger).exists():
+            say(f"[dim]Beginning a new ledger: {plain(ledger)}[/]")
+        model = load(package, keys=keys, ledger=ledger, policy=policy, trust=trust)
         require_room(out, file_names(min(count, 10_000)))
         release = model.generate(count, purpose=purpose, label=label, seed=seed, progress=bars)
         paths = release.save(out)
     say(
-        f"[bold]{out}[/]: {len(paths)} signed outputs with receipts and explanations, "
-        f"seed {release.seed}, logged in {ledger}"
+        f"[bold]{plain(out)}[/]: {len(paths)} signed outputs with receipts and explanations, "
+        f"seed {release.seed}, logged in {plain(ledger)}"
     )

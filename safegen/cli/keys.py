@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from safegen.cli.console import say
+from safegen.cli.console import plain, say
 
 app = typer.Typer(help="Keys and certificates.", no_args_is_help=True)
 
@@ -29,6 +29,6 @@ def init(
 
     pki.init(folder, organisation=organisation)
     say(
-        f"[bold]{folder}[/]: a development chain. Give {folder / pki.ROOT} to whoever verifies; "
-        f"keep the *.key files to yourself."
+        f"[bold]{plain(folder)}[/]: a development chain. Give {plain(folder / pki.ROOT)} to "
+        "whoever verifies; keep the *.key files to yourself."
     )

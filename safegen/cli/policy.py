@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
-from safegen.cli.console import say
+from safegen.cli.console import plain, say
 
 app = typer.Typer(help="Policies: what may leave.", no_args_is_help=True)
 
@@ -18,7 +17,7 @@ def list_policies() -> None:
     from safegen.policy.load import load_policy, shipped_policies
 
     for name in shipped_policies():
-        say(f"[bold]{name}[/]  {escape(load_policy(name).description)}")
+        say(f"[bold]{name}[/]  {plain(load_policy(name).description)}")
 
 
 @app.command("show")
@@ -27,8 +26,9 @@ def show(policy: Annotated[str, typer.Argument(help="A name or a YAML file.")]) 
     from safegen.policy.load import load_policy
 
     loaded = load_policy(policy)
-    say(f"[bold]{escape(loaded.name)}[/]  {escape(loaded.description)}")
+    say(f"[bold]{plain(loaded.name)}[/]  {plain(loaded.description)}")
     say(f"[dim]{loaded.digest}[/]")
     for rule in loaded.rules:
-        say(f"\n  [bold]{escape(rule.id)}[/] at {rule.stage}\n    {escape(rule.require)}")
-        say(f"    [dim]{escape(rule.because)}[/]")
+        say(f"\n  [bold]{plain(rule.id)}[/] at {rule.stage}\n    {plain(rule.require)}")
+        say(f"    [dim]{plain(rule.because)}[/]")
+    say(f"\nIt loads: {len(loaded.rules)} rules.")

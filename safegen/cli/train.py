@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from safegen.cli.console import Bars, say
+from safegen.cli.console import Bars, plain, say
 from safegen.cli.options import Budget, Keys, Ledger
 from safegen.records.config import Family
 
@@ -78,8 +78,8 @@ def train(
     if certificate.outcome == "budget_exhausted":
         say(f"[yellow]The budget was exhausted after {ran} steps, and training stopped there.[/]")
     say(
-        f"[bold]{out}[/]: {made.config.name}, epsilon {certificate.epsilon:.4f} at delta "
-        f"{certificate.delta:.2e}, {ran} private steps on {certificate.data.count:,} records"
+        f"[bold]{plain(out)}[/]: {plain(made.config.name)}, epsilon {certificate.epsilon:.4f} at "
+        f"delta {certificate.delta:.2e}, {ran} private steps on {certificate.data.count:,} records"
     )
 
 

@@ -14,7 +14,7 @@ from safegen.cli.options import Trust
 if TYPE_CHECKING:
     from safegen.records.verdict import Verdict
 
-SHOWN_WHOLE = 3  # up to this many files, every step is shown; of more, only those not trusted
+SHOWN_WHOLE = 3  # up to this many files, every step is shown; of more, only those that failed
 COLOURS = {
     "trusted": "green",
     "valid": "yellow",
@@ -56,23 +56,23 @@ def _verify_aloud(paths: list[Path], trust: Path | None, ledger: str | None) -> 
     for verdict in verdicts:
         _show(verdict, whole=len(verdicts) <= SHOWN_WHOLE)
     counts = Counter(verdict.state for verdict in verdicts)
+    if trust is None and len(verdicts) > SHOWN_WHOLE:
+        say("Nobody vouches for any signer here: give a list of roots with --trust.")
     if len(verdicts) > 1:
         say(", ".join(f"{number} {state}" for state, number in counts.most_common()))
     return verdicts
 
 
 def _show(verdict: Verdict, *, whole: bool) -> None:
-    from rich.markup import escape
-
-    from safegen.cli.console import say
+    from safegen.cli.console import plain, say
 
     colour = COLOURS.get(verdict.state, "red")
-    say(f"[bold {colour}]{verdict.state:<11}[/] {escape(verdict.path)}")
+    say(f"[bold {colour}]{verdict.state:<12}[/] {plain(verdict.path)}")
     if not whole and verdict.state == "trusted":
         return
     for finding in verdict.findings:
-        if not whole and finding.outcome == "passed":
+        if not whole and finding.outcome != "failed":
             continue
         outcome = finding.outcome.replace("_", " ")
         colour = COLOURS.get(finding.outcome, "red")
-        say(f"  [{colour}]{outcome:<11}[/] {finding.step:<12} {escape(finding.text)}")
+        say(f"  [{colour}]{outcome:<12}[/] {finding.step:<12} {plain(finding.text)}")

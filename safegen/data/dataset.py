@@ -85,6 +85,19 @@ def assemble(
     return DataSet(images=images, labels=labels, card=card)
 
 
+def require_side(size: int) -> None:
+    """Refuse a number of pixels a side that no network here takes.
+
+    Raises:
+        DataError: it is out of range, or not divisible by 4.
+    """
+    if not (SMALLEST <= size <= LARGEST and size % 4 == 0):
+        raise DataError(
+            f"a side of {size} pixels does not fit: choose from {SMALLEST} to {LARGEST}, "
+            "divisible by 4, such as --size 32"
+        )
+
+
 def _require_shape(images: NDArray[np.uint8], name: str) -> None:
     if images.ndim != 4 or images.shape[1] not in {1, 3} or images.dtype != np.uint8:
         raise DataError(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from PIL import Image
 
-from safegen.data.dataset import DataSet, assemble, digest_of
+from safegen.data.dataset import DataSet, assemble, digest_of, require_side
 from safegen.data.idx import BENCHMARKS, read_benchmark
 from safegen.errors import DataError
 from safegen.modality.image import open_picture
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 Split = Literal["train", "test"]
 
+MOST_CLASSES = 1000
 DIGITS_SIZE = 32  # scikit-learn's digits are 8x8; the networks start at 28
 PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"}
 
@@ -47,6 +49,8 @@ def load(
     Raises:
         DataError: nothing is there, or it cannot be read.
     """
+    if size is not None:
+        require_side(size)
     name = str(source)
     if name == "digits":
         _require_train(name, split)
@@ -106,14 +110,18 @@ def _medmnist(path: Path, split: Split, size: int | None) -> DataSet:
         raise DataError(
             f"{path} has no {split}_images and {split}_labels; a MedMNIST .npz does"
         ) from error
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"{path} is not a readable .npz of plain arrays; fetch it again") from error
     if images.dtype != np.uint8 or images.ndim not in {3, 4}:
         raise DataError(f"{path} has images of {images.dtype}, {images.shape}; expected 8 bits")
     images = images[:, None] if images.ndim == 3 else images.transpose(0, 3, 1, 2)
-    labels = labels.reshape(len(labels), -1)
-    if labels.shape[1] != 1:
-        raise DataError(f"{path} has {labels.shape[1]} labels a picture; expected one")
+    whole = labels.dtype.kind in "ui" and labels.size == len(images) == len(labels.ravel())
+    if not whole or not len(images) or not 0 <= labels.min() <= labels.max() < MOST_CLASSES:
+        raise DataError(
+            f"{path} needs pictures, and for each one label from 0 to {MOST_CLASSES - 1}; it has "
+            f"{len(images)} pictures and {labels.size} labels of {labels.dtype}"
+        )
+    labels = labels.reshape(-1, 1)
     return assemble(
         _resize(images, size),
         labels[:, 0].astype(np.int64),

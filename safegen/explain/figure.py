@@ -51,7 +51,9 @@ def draw(pixels: NDArray[np.uint8], explanation: Explanation, title: str) -> byt
     bar = figure.colorbar(image, cax=figure.add_subplot(grid[0, -1]))
     bar.ax.tick_params(labelsize=7, colors=FAINT, length=2)
     bar.outline.set_visible(False)
-    figure.suptitle(title, x=0.02, ha="left", fontsize=10, color=INK, weight="bold")
+    figure.suptitle(
+        title, x=0.02, ha="left", fontsize=10, color=INK, weight="bold", parse_math=False
+    )
     figure.text(
         0.02, 0.035,
         f"change of a region's brightness against {explanation.baseline}; "

@@ -96,7 +96,10 @@ def fingerprint_pixels(data: bytes) -> list[int]:
     Raises:
         DataError: the bytes are not a whole picture.
     """
-    picture = ImageOps.exif_transpose(open_picture(data)).convert("L")
+    try:
+        picture = ImageOps.exif_transpose(open_picture(data)).convert("L")
+    except (SyntaxError, ValueError, OSError) as error:  # from the orientation, not the pixels
+        raise DataError("not a readable picture: its EXIF data are broken") from error
     background = Image.new("L", picture.size, picture.getpixel((0, 0)))
     content = ImageChops.difference(picture, background).getbbox() or (0, 0, *picture.size)
     small = picture.crop(content).resize((32, 32), Image.Resampling.BICUBIC)

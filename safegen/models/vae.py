@@ -31,16 +31,19 @@ class ConditionalVAE(nn.Module):
         mean, log_variance = self.encoder(pictures, onehot).chunk(2, dim=1)
         return mean, log_variance.clamp(*LOG_VARIANCE_RANGE)
 
-    def forward(self, pictures: Tensor, onehot: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(
+        self, pictures: Tensor, onehot: Tensor, noise: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Encode, draw a code, decode.
 
         Args:
             pictures: (n, channels, height, width), float32 in [0, 1].
             onehot: (n, classes), float32.
+            noise: (n, latent), float32, standard normal; in training, from a secret source.
 
         Returns:
             Logits of the reconstruction, and the code's mean and log variance.
         """
         mean, log_variance = self.encode(pictures, onehot)
-        code = mean + torch.randn_like(mean) * torch.exp(0.5 * log_variance)
+        code = mean + noise * torch.exp(0.5 * log_variance)
         return self.decoder(code, onehot), mean, log_variance

@@ -89,14 +89,13 @@ def made_again(explained: Explained, folder: Path) -> bool:
     import numpy as np
     import torch
 
-    from safegen.models.generator import PictureGenerator
+    from safegen.pipeline.model import open_generator
 
     opened = package.read(folder)
     request = explained.request
     if request.label >= opened.config.architecture.classes:
         raise InputError(f"{folder} has no label {request.label}; name the package that made it")
-    generator = PictureGenerator(opened.config.architecture).eval()
-    generator.load_state_dict(dict(opened.weights))
+    generator = open_generator(opened)
     labels = torch.full((request.count,), request.label)
     sample = generator.sample(labels, request.seed)[request.index].numpy()
     again = ImageModality().decode(ImageModality().encode(sample))

@@ -14,6 +14,7 @@ Files exist only in memory until the caller saves them, so a failure leaves noth
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -155,7 +156,8 @@ def _samples(
             completeness_gap=explanation.completeness_gap,
             contrast=contrast.score(pixels),
         )
-        facts = ReleaseFacts(request=asked, model=model, output=output)
+        own = dataclasses.replace(asked, label=request.label)
+        facts = ReleaseFacts(request=own, model=model, output=output)
         yield _Sample(
             name=name,
             request=request,

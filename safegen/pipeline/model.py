@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from safegen import package
-from safegen.errors import TamperedError
+from safegen.errors import DataError, KeyMaterialError, TamperedError
 from safegen.models.generator import PictureGenerator
 from safegen.pipeline.generate import Safeguards, generate
 from safegen.policy.load import load_policy
@@ -15,7 +15,7 @@ from safegen.progress import Progress, silent
 from safegen.provenance.claims import PACKAGE
 from safegen.provenance.ledger import Ledger
 from safegen.provenance.manifest import read as read_manifest
-from safegen.provenance.signer import open_signer
+from safegen.provenance.signer import open_signer, read_anchors
 from safegen.records.names import MODEL_MANIFEST
 
 if TYPE_CHECKING:
@@ -30,8 +30,7 @@ class Model:
     def __init__(self, opened: package.Package, safeguards: Safeguards) -> None:
         self._package = opened
         self._safeguards = safeguards
-        self._generator = PictureGenerator(opened.config.architecture).eval()
-        self._generator.load_state_dict(dict(opened.weights))
+        self._generator = open_generator(opened)
 
     def __repr__(self) -> str:
         return (
@@ -95,12 +94,32 @@ class Model:
         )
 
 
+def open_generator(opened: package.Package) -> PictureGenerator:
+    """The generator in a package.
+
+    Raises:
+        DataError: its weights are not those of the architecture that it states.
+    """
+    generator = PictureGenerator(opened.config.architecture).eval()
+    try:
+        generator.load_state_dict(dict(opened.weights))
+    except RuntimeError as error:
+        raise DataError(f"{opened.folder} holds the weights of another network") from error
+    if generator.classes != len(opened.config.data.classes):
+        raise DataError(
+            f"{opened.folder} names {len(opened.config.data.classes)} classes, not "
+            f"{generator.classes}"
+        )
+    return generator
+
+
 def load(
     folder: str | Path,
     *,
     keys: str | Path = "keys",
     ledger: str | Path = "ledger.db",
     policy: str | Path = "baseline",
+    trust: str | Path | None = None,
 ) -> Model:
     """Open a model package.
 
@@ -109,6 +128,8 @@ def load(
         keys: who signs what it makes.
         ledger: where that is logged.
         policy: what it must meet; a shipped policy's name or a YAML file.
+        trust: PEM certificates of who may have signed the package; by default the root beside
+            `keys`. A package of anybody else is refused, because its claims would be signed on.
 
     Raises:
         DataError: the folder is not a package.
@@ -116,10 +137,10 @@ def load(
         KeyMaterialError: nothing can be signed with these keys.
         PolicyError: the policy cannot be loaded.
     """
-    opened = package.read(Path(folder))
-    _require_signed(opened)
+    opened, signer = package.read(Path(folder)), open_signer(keys)
+    _require_signed(opened, signer.anchor if trust is None else read_anchors(Path(trust)))
     safeguards = Safeguards(
-        signer=open_signer(keys),
+        signer=signer,
         ledger=Ledger(ledger),
         policy=load_policy(policy),
         certified=agrees(opened.certificate),
@@ -127,12 +148,26 @@ def load(
     return Model(opened, safeguards)
 
 
-def _require_signed(opened: package.Package) -> None:
-    """The package's manifest must be intact and speak of exactly these files."""
-    manifest = read_manifest(opened.content.weights, package.WEIGHTS_MIME, beside=opened.manifest)
+def _require_signed(opened: package.Package, anchors: bytes | None) -> None:
+    """The package's manifest must be trusted and speak of exactly these files."""
+    if anchors is None:
+        raise KeyMaterialError(
+            f"nothing says whose packages to trust: name the roots that may have signed "
+            f"{opened.folder} with --trust"
+        )
+    manifest = read_manifest(
+        opened.content.weights, package.WEIGHTS_MIME, anchors=anchors, beside=opened.manifest
+    )
     signed = manifest.assertions.get(PACKAGE)
     if manifest.state == "Invalid" or signed != opened.content.digests.model_dump(mode="json"):
         raise TamperedError(
             f"{opened.folder / MODEL_MANIFEST} does not vouch for the files beside it; use an "
             "intact copy of the package"
         )
+    if manifest.state != "Trusted":
+        raise TamperedError(
+            f"{opened.folder} was signed by {manifest.signer}, whom you do not trust; name the "
+            "root of whoever made it with --trust, if you do"
+        )
+    if opened.config.data != opened.certificate.data:
+        raise TamperedError(f"{opened.folder} describes one data set and certifies another")

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MOST = 10_000  # outputs of one request, all of which are held in memory
+LONGEST_PURPOSE = 1000
 LARGEST_SEED = 2**53 - 1  # JSON's largest exact whole number
 
 
@@ -31,15 +32,20 @@ def understand(
     Raises:
         RequestError: the generator makes no such thing.
     """
-    if not 1 <= count <= MOST:
+    if not isinstance(count, int) or not 1 <= count <= MOST:
         raise RequestError(f"cannot make {count} outputs at once; ask for 1 to {MOST:,}")
+    purpose = purpose.strip()
+    if len(purpose) > LONGEST_PURPOSE or not purpose.isprintable():
+        raise RequestError(
+            f"the purpose must be one line of printable text, {LONGEST_PURPOSE} letters at most"
+        )
     if seed is None:
         seed = secrets.randbelow(2**32)
     if not 0 <= seed <= LARGEST_SEED:
         raise RequestError(f"the seed is {seed}; choose a whole number from 0 to 2^53 - 1")
     return tuple(
         GenerationRequest(
-            purpose=purpose.strip(),
+            purpose=purpose,
             label=number,
             label_name=classes[number],
             seed=seed,
@@ -62,10 +68,12 @@ def _labels(label: int | str | None, classes: Sequence[str], count: int) -> list
     """The class of each output: the one asked for, or all in turn."""
     if label is None:
         return [index % len(classes) for index in range(count)]
-    known = {name.lower(): number for number, name in enumerate(classes)}
-    known |= {str(number): number for number in range(len(classes))}
-    number = known.get(str(label).lower())
-    if number is None:
-        names = ", ".join(f"{number} ({name})" for number, name in enumerate(classes))
-        raise RequestError(f"no label {label!r}: this model makes {names}")
-    return [number] * count
+    alike = [number for number, name in enumerate(classes) if name.lower() == str(label).lower()]
+    if isinstance(label, str) and label in classes:
+        return [classes.index(label)] * count
+    if isinstance(label, str) and len(alike) == 1:
+        return alike * count
+    if not isinstance(label, bool) and str(label).isdecimal() and int(label) < len(classes):
+        return [int(label)] * count
+    names = ", ".join(f"{number} ({name})" for number, name in enumerate(classes))
+    raise RequestError(f"no label {label!r}: this model makes {names}")

@@ -4,13 +4,14 @@
     2. Plan: bind sampling, clipping, noise and accounting in one frozen value.
     3. Take a grant from the data set's budget, before the first step.
     4. Train; count what ran; settle the grant with it.
-    5. Certify, pack, sign the package, log it.
+    5. Certify, pack, sign the package, write it, log it.
 
 Everything that can be refused is refused before step 3, so that a mistake costs no budget.
 """
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -24,6 +25,7 @@ from safegen.data.dataset import DataSet
 from safegen.data.sources import load as load_data
 from safegen.errors import PlanError, StorageError
 from safegen.pipeline.model import Model, load
+from safegen.pipeline.request import LARGEST_SEED
 from safegen.privacy.budget import Budget
 from safegen.privacy.certify import certify
 from safegen.privacy.plan import PrivacyPlan, plan_within
@@ -109,6 +111,8 @@ def train(  # noqa: PLR0913 - a run has as many choices as it has
         TrainingError: a gradient is not finite.
     """
     folder, signer = Path(out), open_signer(keys)
+    signer.sign(b"a trial before anything is spent")
+    _require_seed(seed)
     _require_room(folder)
     progress("loading", 0, 1)
     records = _load(data, data_root, size, download)
@@ -136,11 +140,14 @@ def train(  # noqa: PLR0913 - a run has as many choices as it has
 
 
 def _train(run: _Run, progress: Progress) -> Trained:
+    """Train; the seed fixes first weights and nothing that comes after them."""
     devices = [run.device] if run.device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(run.seed)
+        objective = _objective(run)
+        torch.manual_seed(secrets.randbits(63))
         return train_privately(
-            _objective(run),
+            objective,
             run.data,
             run.plan,
             run.preset.recipe,
@@ -178,8 +185,8 @@ def _publish(
         mime=package.WEIGHTS_MIME,
     )
     manifest = sign_beside(content.weights, claim, signer)
-    log.append([package.log_entry(content, now)])
     package.write(folder, content, manifest)
+    log.append([package.log_entry(content, now)])
 
 
 def _load(
@@ -195,6 +202,11 @@ def _require_room(folder: Path) -> None:
     if (folder / DIGESTS).exists():
         raise StorageError(f"{folder} already holds a model; name a new folder with --out")
     storage.require_writable(folder)
+
+
+def _require_seed(seed: int) -> None:
+    if not 0 <= seed <= LARGEST_SEED:
+        raise PlanError(f"the seed is {seed}; choose a whole number from 0 to 2^53 - 1")
 
 
 def _device(name: str) -> torch.device:

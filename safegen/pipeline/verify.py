@@ -20,11 +20,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from safegen import storage
-from safegen.errors import InputError, KeyMaterialError, StorageError
+from safegen.errors import InputError, SafegenError, StorageError
 from safegen.pipeline import steps
 from safegen.pipeline.steps import Evidence
 from safegen.progress import Progress, silent
 from safegen.provenance.manifest import Manifest, UnreadableManifestError, read
+from safegen.provenance.signer import read_anchors
 from safegen.records.names import (
     CERTIFICATE,
     CONFIG,
@@ -38,6 +39,7 @@ from safegen.records.verdict import State, StepFinding, Verdict
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+LARGEST = 2**30  # bytes; a file is held in memory while it is looked at
 MEDIA = {"image", "video", "audio"}
 SIGNATURES = {
     b"\x89PNG": "image/png",
@@ -89,7 +91,7 @@ def verify_tree(
         KeyMaterialError: `trust` holds no certificates.
         StorageError: the ledger cannot be read.
     """
-    anchors = None if trust is None else _anchors(Path(trust))
+    anchors = None if trust is None else read_anchors(Path(trust))
     log = None if ledger is None else _open_ledger(ledger)
     files = [file for path in paths for file in _files(Path(path))]
     if not files:
@@ -103,8 +105,10 @@ def verify_tree(
 
 def _verify(path: Path, anchors: bytes | None, ledger: steps.Log | None) -> Verdict:
     try:
+        if not path.is_file() or path.stat().st_size > LARGEST:
+            return _unread(path, "unreadable", f"Not a regular file of at most {LARGEST:,} bytes")
         data = storage.read(path)
-    except StorageError as error:
+    except (OSError, StorageError) as error:
         return _unread(path, "unreadable", str(error))
     try:
         manifest = read(data, _mime(path, data), anchors=anchors, beside=_beside(path))
@@ -119,8 +123,21 @@ def _verify(path: Path, anchors: bytes | None, ledger: steps.Log | None) -> Verd
         has_receipt=receipt_beside(path).is_file(),
         package=_package_files(path),
     )
-    findings = tuple(step(evidence) for step in steps.ALL)
+    findings = tuple(
+        _take(step, name, evidence) for step, name in zip(steps.ALL, steps.NAMES, strict=True)
+    )
     return Verdict(path=str(path), state=_state(manifest, findings), findings=findings)
+
+
+def _take(step: steps.Step, name: str, evidence: Evidence) -> StepFinding:
+    """Take a step; whatever a hostile file makes it raise is a finding against that file."""
+    try:
+        return step(evidence)
+    except SafegenError:
+        raise
+    except Exception as error:  # noqa: BLE001 - one file must not take down the others' verdicts
+        text = f"This step could not be finished on this file ({type(error).__name__})."
+        return StepFinding(step=name, outcome="failed", text=text)
 
 
 def _state(manifest: Manifest, findings: tuple[StepFinding, ...]) -> State:
@@ -141,27 +158,41 @@ def _unread(path: Path, state: State, reason: str) -> Verdict:
 
 def _files(path: Path) -> Iterator[Path]:
     """A file itself, or the media files below a folder, in order."""
-    if path.is_dir():
-        for file in sorted(path.rglob("*")):
-            if file.is_file() and not file.name.startswith(".") and _is_media(file):
-                yield file
-    elif path.exists():
-        yield path
-    else:
+    try:
+        found = path.exists()
+    except OSError as error:
+        raise InputError(f"no file or folder of that name: {error.strerror}") from error
+    if not found:
         raise InputError(f"no file or folder {path}; check its name")
+    if path.is_dir():
+        yield from (file for file in sorted(path.rglob("*")) if file.is_file() and _is_media(file))
+    else:
+        yield path
 
 
 def _is_media(path: Path) -> bool:
     kind = mimetypes.guess_type(path.name)[0] or ""
-    return kind.partition("/")[0] in MEDIA or _beside(path) is not None
+    if kind.partition("/")[0] in MEDIA or _beside(path) is not None:
+        return True
+    try:
+        with path.open("rb") as file:
+            return _kind_of(file.read(12)) is not None
+    except OSError:
+        return True  # it will be called unreadable, not passed over
 
 
 def _mime(path: Path, data: bytes) -> str:
     """The media type by the file's first bytes, or else by its name."""
+    named = mimetypes.guess_type(path.name)[0]
+    return _kind_of(data) or named or "application/octet-stream"
+
+
+def _kind_of(data: bytes) -> str | None:
+    """The media type that a file's first bytes tell."""
     for start, mime in SIGNATURES.items():
         if data.startswith(start) and (mime != "image/webp" or data[8:12] == b"WEBP"):
             return mime
-    return mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    return None
 
 
 def _beside(path: Path) -> bytes | None:
@@ -189,19 +220,6 @@ def _receipt(path: Path) -> Receipt | None:
         return Receipt.model_validate_json(storage.read(receipt_beside(path)))
     except (ValueError, StorageError):
         return None
-
-
-def _anchors(path: Path) -> bytes:
-    from cryptography import x509
-
-    data = storage.read(path)
-    try:
-        x509.load_pem_x509_certificates(data)
-    except ValueError as error:
-        raise KeyMaterialError(
-            f"{path} holds no PEM certificate to trust; name a root, such as keys/root.pem"
-        ) from error
-    return data
 
 
 def _open_ledger(location: str | Path) -> steps.Log:

@@ -16,7 +16,8 @@ class RequestFacts:
 
     Attributes:
         purpose: what the output is for, in the requester's words, stripped.
-        label: the class's number, -1 for all classes in turn.
+        label: the class's number; at the request, -1 stands for all classes in turn; at the
+            release, it is always the output's own.
         count: how many outputs.
     """
 

@@ -58,7 +58,9 @@ def load_policy(source: str | Path = "baseline") -> Policy:
     path = _find(source)
     data = read(path)
     try:
-        content = yaml.safe_load(data)
+        content = yaml.load(data, _PlainLoader)  # noqa: S506 - builds nothing but text
+    except RecursionError as error:
+        raise PolicyError(f"{path} is nested too deeply to be a policy") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
@@ -86,6 +88,29 @@ def load_policy(source: str | Path = "baseline") -> Policy:
         digest=sha256(data),
         rules=compiled,
     )
+
+
+class _PlainLoader(yaml.BaseLoader):
+    """YAML of lists, mappings and text alone.
+
+    No types to misread (`no`, `2026-01-01`), no references, and no key twice: a second `require`
+    would silently replace the first.
+    """
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.composer.ComposerError(None, None, "references are not allowed", mark)
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen or key.value == "<<":
+                problem = f"the key {key.value!r} is there twice or merges others"
+                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
 
 
 def shipped_policies() -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -71,11 +72,13 @@ def compile_rule(*, id: str, stage: Stage, require: str, because: str, key: str)
     Raises:
         PolicyError: the expression has a typo, names no known fact, or is not a condition.
     """
+    if "//" in re.sub(r"\"[^\"]*\"|'[^']*'", "", require):
+        raise PolicyError(f"{key}: a comment (//) hides whatever follows it; leave it out")
     types = types_of(FACTS_AT[stage])
     environment = cel.NewEnv(variables={name: _CEL_TYPES[kind] for name, kind in types.items()})
     try:
         compiled = environment.compile(require)
-    except RuntimeError as error:
+    except (RuntimeError, TypeError) as error:
         raise PolicyError(f"{key}: {_explain(str(error), stage)}") from error
     if compiled.return_type() != cel.Type.BOOL:
         raise PolicyError(

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 FINE = 1e-4  # width of the privacy loss bins; dp-accounting's own default
 COARSE = 1e-3  # ten times faster, and errs further on the safe side: for searching only
+COARSEST = 1e-2  # a hundred times faster: to see whether a number is worth computing at all
+MOST_NOISE = 2.0**19  # multiplier; a target that this does not reach is out of reach
 CALIBRATION_TOLERANCE = 1e-4  # relative; calibrated noise is never below what the target needs
 
 
@@ -46,6 +48,16 @@ def epsilon_of(events: Sequence[Event], delta: float) -> float:
     9.46
     """
     return _epsilon(_in_order(events), delta, FINE)
+
+
+def rough_epsilon_of(events: Sequence[Event], delta: float) -> float:
+    """Epsilon in a hundredth of the time, overstated by some hundredths; for refusing only."""
+    return _epsilon(_in_order(events), delta, COARSEST)
+
+
+def forget() -> None:
+    """Drop what was computed in this process, so that the next number is computed anew."""
+    _epsilon.cache_clear()
 
 
 def _in_order(events: Sequence[Event]) -> tuple[Event, ...]:
@@ -107,7 +119,7 @@ def calibrate(
     high = 1.0
     while not affordable(high):
         high *= 2
-        if high > 2**20:
+        if high > MOST_NOISE:
             raise PlanError(
                 f"no amount of noise reaches epsilon {epsilon:g} at delta {delta:g}; raise epsilon"
             )

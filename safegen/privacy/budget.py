@@ -20,7 +20,7 @@ import sqlalchemy as sql
 from pydantic import TypeAdapter
 
 from safegen.database import connect, reading, writing
-from safegen.errors import BudgetRefused
+from safegen.errors import BudgetRefused, StorageError
 from safegen.privacy import accounting
 from safegen.privacy.plan import default_delta
 from safegen.records.certificate import Event
@@ -127,13 +127,23 @@ class Budget:
             return Grant(number=int(number[0]), salt=bytes(account.salt), spent=after)
 
     def settle(self, grant: Grant, events: tuple[Event, ...]) -> None:
-        """Replace what was granted by what really ran."""
+        """Replace what was granted by what really ran; once, and with no less than one event.
+
+        Raises:
+            StorageError: this ledger gave no such grant, or it is settled already.
+        """
         with writing(self._engine) as connection:
-            connection.execute(
+            changed = connection.execute(
                 sql.update(_grants)
-                .where(_grants.c.id == grant.number)
+                .where(_grants.c.id == grant.number, _grants.c.settled.is_(other=False))
                 .values(events=_EVENTS.dump_json(events), settled=True)
-            )
+            ).rowcount
+            if changed != 1 or not events:
+                connection.rollback()
+                raise StorageError(
+                    f"grant {grant.number} cannot be settled so: it is settled already, or nothing "
+                    "ran; what was granted stays spent"
+                )
 
     def set_total(self, digest: str, epsilon: float) -> None:
         """Let the owner set a data set's total."""

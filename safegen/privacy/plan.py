@@ -13,6 +13,9 @@ from safegen.errors import PlanError
 from safegen.privacy import accounting
 from safegen.records.certificate import Event, Gaussian, PoissonSubsampledGaussian
 
+LARGEST_DELTA = 1e-3  # by default: with few records, 1 / (n ln n) would promise nothing
+NOISE_RANGE = (0.05, 1e6)  # that a certificate can state
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrivacyPlan:
@@ -98,12 +101,12 @@ class PrivacyPlan:
 
 
 def default_delta(records: int) -> float:
-    """1 / (n ln n), the customary delta for n records.
+    """1 / (n ln n), the customary delta for n records, and never above 1e-3.
 
     >>> f"{default_delta(60_000):.2e}"
     '1.51e-06'
     """
-    return 1 / (records * math.log(max(records, 3)))
+    return min(1 / (records * math.log(max(records, 3))), LARGEST_DELTA)
 
 
 def plan_within(
@@ -158,6 +161,11 @@ def plan_within(
         )
 
     if noise_multiplier is not None:
+        if not NOISE_RANGE[0] <= noise_multiplier <= NOISE_RANGE[1]:
+            raise PlanError(
+                f"noise_multiplier is {noise_multiplier:g}; choose from {NOISE_RANGE[0]:g} to "
+                f"{NOISE_RANGE[1]:g}"
+            )
         given = plan_at(noise_multiplier)
         if not given.affordable_steps():
             raise PlanError(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from safegen.records.certificate import PrivacyCertificate
 
 TOLERANCE = 1e-6
+SENSELESS = (
+    100.0  # an epsilon above this protects nobody, and can take a stranger's year to compute
+)
 
 
 class _Question(Record):
@@ -42,6 +46,8 @@ def recomputed_epsilon(certificate: PrivacyCertificate) -> float:
     kept = _cache_folder() / f"{digest(question).removeprefix('sha256:')}.json"
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         return float(json.loads(kept.read_bytes())["epsilon"])
+    if accounting.rough_epsilon_of(certificate.events, certificate.delta) > SENSELESS:
+        return math.inf
     epsilon = accounting.epsilon_of(certificate.events, certificate.delta)
     with contextlib.suppress(StorageError):  # a cache that cannot be written costs only time
         storage.write(kept, json.dumps({"epsilon": epsilon}).encode())
@@ -49,8 +55,9 @@ def recomputed_epsilon(certificate: PrivacyCertificate) -> float:
 
 
 def agrees(certificate: PrivacyCertificate) -> bool:
-    """Whether the claimed epsilon is the recomputed one."""
-    return abs(recomputed_epsilon(certificate) - certificate.epsilon) <= TOLERANCE
+    """Whether the claimed epsilon is the recomputed one, at a delta below 1 / count."""
+    exact = abs(recomputed_epsilon(certificate) - certificate.epsilon) <= TOLERANCE
+    return exact and certificate.delta < 1 / certificate.data.count
 
 
 def _cache_folder() -> Path:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from safegen.database import connect, connect_to_read, reading, writing
 from safegen.errors import TamperedError
 from safegen.provenance import merkle
-from safegen.provenance.proofs import prove
+from safegen.provenance.proofs import prove, proves
 from safegen.records.canonical import canonical_bytes
 from safegen.records.receipt import LogEntry
 
@@ -83,9 +83,15 @@ class Ledger:
                 return None
             leaves = self._leaves(connection)
         try:
-            return LogEntry.model_validate_json(row.entry), prove(leaves, row.number)
-        except (ValidationError, IndexError) as error:
-            raise TamperedError(f"row {row.number} of the ledger is no entry any more") from error
+            entry = LogEntry.model_validate_json(row.entry)
+        except ValidationError as error:
+            raise TamperedError(f"row {row.number} is no entry any more") from error
+        if entry.file_digest != file_digest:  # the column is for finding; only the entry is proved
+            raise TamperedError(f"row {row.number} is filed under another file's digest")
+        proof = prove(leaves, row.number)
+        if not proves(entry, proof):
+            raise TamperedError(f"row {row.number} is not where its number says")
+        return entry, proof
 
     def holds(self, proof: InclusionProof) -> bool:
         """Whether the log still begins with the tree that an earlier proof was made from."""
@@ -105,6 +111,6 @@ class Ledger:
         return [merkle.leaf_hash(_as_bytes(entry)) for (entry,) in rows]
 
 
-def _as_bytes(entry: bytes | str) -> bytes:
-    """SQLite gives text back for a row that somebody rewrote as text."""
-    return entry.encode() if isinstance(entry, str) else entry
+def _as_bytes(entry: object) -> bytes:
+    """SQLite gives text or numbers back for a row that somebody rewrote as such."""
+    return entry if isinstance(entry, bytes) else str(entry).encode()

@@ -30,6 +30,7 @@ ROOT, ISSUER, LEAF = "root.pem", "issuing-ca.pem", "leaf.pem"
 ROOT_KEY, ISSUER_KEY, LEAF_KEY = "root.key", "issuing-ca.key", "leaf.key"
 YEARS = {ROOT: 10, ISSUER: 5, LEAF: 1}
 ROLES = {ROOT: "root", ISSUER: "issuing CA", LEAF: "signer"}
+LONGEST_NAME = 50  # of 64 in a certificate, with room for the role
 SKEW = timedelta(hours=1)  # a verifier's clock may run behind
 
 _Issuer = tuple[x509.Certificate, ec.EllipticCurvePrivateKey]
@@ -50,6 +51,10 @@ def init(folder: Path, *, organisation: str = "safegen development") -> None:
     if present:
         raise KeyMaterialError(
             f"{folder} already holds {present[0]}; a chain is never overwritten: name a new folder"
+        )
+    if not 1 <= len(organisation) <= LONGEST_NAME or not organisation.isprintable():
+        raise KeyMaterialError(
+            f"an organisation's name is 1 to {LONGEST_NAME} printable letters; shorten it"
         )
     storage.require_writable(folder)
     root = _issue(ROOT, organisation, curve=ec.SECP384R1(), path_length=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from cryptography import x509
@@ -56,7 +56,7 @@ def _problem_with_signature(receipt: Receipt, signature: Signature, anchors: byt
     try:
         chain = x509.load_pem_x509_certificates(signature.chain.encode())
         value = base64.b64decode(signature.value, validate=True)
-        when = datetime.fromisoformat(receipt.entry.time)
+        when = datetime.fromisoformat(receipt.entry.time).astimezone(UTC)
         roots = x509.load_pem_x509_certificates(anchors)
     except (ValueError, binascii.Error):
         return "its signature cannot be read"
@@ -66,10 +66,10 @@ def _problem_with_signature(receipt: Receipt, signature: Signature, anchors: byt
     key = chain[0].public_key()
     if not isinstance(key, ec.EllipticCurvePublicKey):
         return "its signer's key is of another kind than its signature"
-    unsigned = canonical_bytes(receipt.model_copy(update={"signature": None}))
     try:
+        unsigned = canonical_bytes(receipt.model_copy(update={"signature": None}))
         key.verify(value, unsigned, ec.ECDSA(hashes.SHA256()))
-    except InvalidSignature:
+    except (InvalidSignature, ValueError):
         return "its signature does not match its content"
     return None
 

@@ -87,9 +87,25 @@ def open_signer(uri: str | Path) -> FileSigner:
     return FileSigner(
         algorithm="es256",
         chain=leaf.public_bytes(pem) + issuer.public_bytes(pem),
-        anchor=read(root) if root.is_file() else None,
+        anchor=read_anchors(root) if root.is_file() else None,
         _key=key,
     )
+
+
+def read_anchors(path: Path) -> bytes:
+    """Certificates to trust, in PEM without anything else that the file may hold.
+
+    Raises:
+        KeyMaterialError: the file holds none.
+    """
+    try:
+        certificates = x509.load_pem_x509_certificates(read(path))
+    except ValueError as error:
+        raise KeyMaterialError(
+            f"{path} holds no PEM certificate to trust; name a root, such as keys/root.pem"
+        ) from error
+    pem = serialization.Encoding.PEM
+    return b"".join(certificate.public_bytes(pem) for certificate in certificates)
 
 
 def _load_key(path: Path) -> ec.EllipticCurvePrivateKey:

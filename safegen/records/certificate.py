@@ -20,18 +20,23 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat
 
 from safegen.records.canonical import Record
 from safegen.records.card import DataCard
+
+# Bounds that any real run keeps, so that a stranger's certificate cannot ask for a year of work.
+NoiseMultiplier = Annotated[float, Field(ge=0.05, le=1e6)]
+Count = Annotated[int, Field(ge=1, le=10_000_000)]
+MOST_EVENTS = 64
 
 
 class Gaussian(Record):
     """`count` releases, each with noise of `noise_multiplier` times its L2 sensitivity."""
 
     event: Literal["gaussian"] = "gaussian"
-    noise_multiplier: PositiveFloat
-    count: PositiveInt = 1
+    noise_multiplier: NoiseMultiplier
+    count: Count = 1
 
 
 class PoissonSubsampledGaussian(Record):
@@ -39,8 +44,8 @@ class PoissonSubsampledGaussian(Record):
 
     event: Literal["poisson_subsampled_gaussian"] = "poisson_subsampled_gaussian"
     sampling_probability: Annotated[float, Field(gt=0, le=1)]
-    noise_multiplier: PositiveFloat
-    count: PositiveInt
+    noise_multiplier: NoiseMultiplier
+    count: Count
 
 
 Event = Annotated[Gaussian | PoissonSubsampledGaussian, Field(discriminator="event")]
@@ -69,7 +74,7 @@ class PrivacyCertificate(Record):
     """
 
     format: Literal["safegen.privacy-certificate/1"] = "safegen.privacy-certificate/1"
-    epsilon: PositiveFloat
+    epsilon: NonNegativeFloat
     delta: Annotated[float, Field(gt=0, lt=1)]
     target_epsilon: PositiveFloat
     variant: Literal["(epsilon, delta)-differential privacy"] = (
@@ -78,7 +83,7 @@ class PrivacyCertificate(Record):
     neighbours: Literal["add_or_remove_one"] = "add_or_remove_one"
     unit: Literal["record"] = "record"
     accountant: str
-    events: Annotated[tuple[Event, ...], Field(min_length=1)]
+    events: Annotated[tuple[Event, ...], Field(min_length=1, max_length=MOST_EVENTS)]
     clipping_norm: PositiveFloat
     sampling: Literal["poisson"] = "poisson"
     noise: str

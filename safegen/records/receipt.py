@@ -6,9 +6,9 @@ signature covers the canonical bytes of the receipt with `signature` set to null
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 
 from safegen.records.canonical import Record
 from safegen.records.decision import Decision
@@ -72,7 +72,7 @@ class Receipt(Record):
     manifest: str
     model: str
     request: GenerationRequest
-    decisions: tuple[Decision, ...]
+    decisions: Annotated[tuple[Decision, ...], Field(min_length=1)]
     explanation: Explanation
     entry: LogEntry
     proof: InclusionProof
@@ -94,7 +94,7 @@ class GenerationRequest(Record):
     purpose: str
     label: NonNegativeInt
     label_name: str
-    seed: NonNegativeInt
+    seed: Annotated[int, Field(ge=0, lt=2**53)]
     index: NonNegativeInt
     count: PositiveInt
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from safegen.models.generator import PictureGenerator, one_hot
 from safegen.models.vae import ConditionalVAE
+from safegen.privacy.noise import secure_generator
 from safegen.training.latents import fit_prior
 
 if TYPE_CHECKING:
@@ -23,13 +25,19 @@ ENCODING_ROWS = 2048
 
 
 class VaeObjective:
-    """Trains encoder and decoder together; both see records, so both are private."""
+    """Trains encoder and decoder together; both see records, so both are private.
+
+    The latent noise of each record must be secret: with a known stream, one record more would
+    shift the noise of all that follow it, and a step would depend on it by more than its own
+    clipped gradient. It comes from the operating system's stream, as sampling and privacy noise do.
+    """
 
     rows_beside = 0
 
     def __init__(self, architecture: Architecture, recipe: Recipe, device: torch.device) -> None:
         self._architecture = architecture
         self._recipe = recipe
+        self._secret = secure_generator()
         self.private = ConditionalVAE(architecture).to(device)
         self.averaged = self.private
 
@@ -41,7 +49,10 @@ class VaeObjective:
         2017), over a constant that makes a clipping norm of 1 fit.
         """
         onehot = one_hot(labels, self._architecture.classes)
-        logits, mean, log_variance = network(pictures, onehot)
+        drawn = self._secret.standard_normal(
+            (len(pictures), self._architecture.latent), dtype=np.float32
+        )
+        logits, mean, log_variance = network(pictures, onehot, torch.from_numpy(drawn).to(pictures))
         misfit = functional.binary_cross_entropy_with_logits(logits, pictures, reduction="none")
         divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(dim=1)
         bound: Tensor = misfit.flatten(1).sum(dim=1) + self._recipe.beta * divergence

@@ -103,8 +103,10 @@ def train(*arguments, cwd, keys):
         (["digits", "--epsilon", "-3"], ["epsilon is -3"]),
         (["digits", "--delta", "0.01"], ["delta is 0.01", "1/n"]),
         (["digits", "--batch", "9999"], ["9999", "1797"]),
-        (["digits", "--size", "200"], ["200x200", "--size 32"]),
+        (["digits", "--size", "200"], ["a side of 200", "--size 32"]),
         (["digits", "--device", "tpu"], ["'tpu'"]),
+        (["digits", "--seed", "-1"], ["the seed is -1"]),
+        (["digits", "--noise-multiplier", "0.3", "--epsilon", "0.1"], ["pay for one step"]),
     ],
 )
 def test_bad_training_input(made, tmp_path, arguments, words):
@@ -185,12 +187,14 @@ def test_a_folder_without_write_permission(tmp_path):
     locked.mkdir(mode=0o555)
     pid = os.fork()
     if pid == 0:
-        os.setuid(65534)
+        code = 9
         try:
+            os.setuid(65534)
             require_writable(locked)
         except InputError as error:
-            os._exit(7 if "change its permissions" in str(error) else 8)
-        os._exit(9)
+            code = 7 if "change its permissions" in str(error) else 8
+        finally:
+            os._exit(code)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
 
 
@@ -204,6 +208,23 @@ def test_explaining_what_was_not_released(made, tmp_path):
     one_sentence(safegen("explain", "0001.png", cwd=tmp_path), 2, "0001.receipt.json")
     shutil.copy(made.outputs / "0002.receipt.json", tmp_path / "0001.receipt.json")
     one_sentence(safegen("explain", "0001.png", cwd=tmp_path), 1, "another picture")
+
+
+def test_nobody_writes_a_verdict_into_our_lines(tmp_path):
+    from safegen.cli.console import plain
+
+    said = plain("x\ntrusted  out.png \x1b[2K :smile: [red]")
+    assert said.isprintable()
+    assert "\\[red]" in said
+    long = safegen("keys", "init", "k", "--organisation", "x\ntrusted", cwd=tmp_path)
+    one_sentence(long, 2, "printable")
+
+
+def test_the_version():
+    import tempfile
+
+    done = safegen("--version", cwd=tempfile.gettempdir())
+    assert done.stdout.count(".") == 2
 
 
 def test_every_error_has_an_exit_code_that_is_kept():

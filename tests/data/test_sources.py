@@ -109,6 +109,21 @@ def test_an_npz_with_a_pickle_inside_is_refused(tmp_path):
         load(tmp_path / "evil.npz")
 
 
+@pytest.mark.parametrize(
+    "labels", [np.zeros((0, 1), dtype=int), np.array(["a", "b"]), np.array(3), np.array([0, 2**62])]
+)
+def test_labels_that_no_network_takes_are_refused(tmp_path, labels):
+    images = np.zeros((labels.size if labels.ndim else 2, 28, 28), dtype=np.uint8)
+    with pytest.raises(DataError, match="one label from 0"):
+        load(medmnist(tmp_path / "odd.npz", images, labels))
+
+
+@pytest.mark.parametrize("size", [-5, 0, 30, 1000])
+def test_a_size_that_does_not_fit_is_refused_before_anything_is_read(size):
+    with pytest.raises(DataError, match="--size 32"):
+        load("digits", size=size)
+
+
 def test_other_npz_files_are_refused_by_what_they_lack(tmp_path):
     np.savez(tmp_path / "other.npz", x=np.zeros(3))
     with pytest.raises(DataError, match="train_images"):

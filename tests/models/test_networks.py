@@ -24,7 +24,7 @@ def test_every_size_from_28_to_64_grey_and_rgb(shape):
     made = architecture(*shape)
     pictures, labels = torch.rand(2, *shape), torch.tensor([0, 2])
     onehot = one_hot(labels, 3)
-    logits, mean, log_variance = ConditionalVAE(made)(pictures, onehot)
+    logits, mean, log_variance = ConditionalVAE(made)(pictures, onehot, torch.randn(2, 5))
     assert logits.shape == pictures.shape
     assert mean.shape == log_variance.shape == (2, 5)
     assert Discriminator(made)(pictures, onehot).shape == (2,)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import safegen
-from safegen.errors import KeyMaterialError, Refused, RequestError, StorageError
+from safegen.errors import KeyMaterialError, Refused, RequestError, SafegenError, StorageError
 from safegen.modality.image import ImageModality
 from safegen.provenance.ledger import Ledger
 from safegen.provenance.manifest import read
@@ -144,6 +144,12 @@ def test_saving_never_writes_over_another_file(release, tmp_path):
         ({"label": "seven"}, "no label 'seven'"),
         ({"count": 0}, "cannot make 0"),
         ({"count": 10_001}, "cannot make 10001"),
+        ({"label": True}, "no label True"),
+        ({"count": "3"}, "cannot make 3"),
+        ({"purpose": "two\nlines"}, "one line of printable text"),
+        ({"purpose": "\x1b[2Ktrusted"}, "one line of printable text"),
+        ({"purpose": "\u200b"}, "one line of printable text"),
+        ({"purpose": "x" * 1001}, "1000 letters at most"),
         ({"seed": -1}, "the seed is -1"),
         ({"seed": 2**53}, "the seed is"),
     ],
@@ -175,6 +181,48 @@ def test_a_refusal_at_release_logs_nothing_either(made, tmp_path):
         loaded.generate(1, purpose="x")
     assert refusal.value.decision.stage == "release"
     assert len(Ledger(made.ledger)) == before
+
+
+def test_a_rule_about_the_label_holds_for_each_output(made, tmp_path):
+    """Asking for all classes in turn is no way around a rule about one of them."""
+    no_sevens = tmp_path / "no-sevens.yaml"
+    no_sevens.write_text(
+        "name: no-sevens\ndescription: No sevens.\nrules:\n"
+        "- {id: ask, stage: request, require: request.label != 7, because: No sevens.}\n"
+        "- {id: leave, stage: release, require: request.label != 7, because: No sevens.}\n"
+    )
+    loaded = safegen.load(made.model, keys=made.keys, ledger=made.ledger, policy=no_sevens)
+    assert len(loaded.generate(7, purpose="0 to 6").outputs) == 7
+    with pytest.raises(Refused, match="leave: No sevens"):
+        loaded.generate(8, purpose="0 to 7")
+
+
+def test_a_signature_that_does_not_hold_is_withheld(made, monkeypatch):
+    """What is signed is read back as a stranger would, and a wrong signature never leaves."""
+    from safegen.provenance.signer import FileSigner
+
+    loaded = safegen.load(made.model, keys=made.keys, ledger=made.ledger)
+    right = FileSigner.sign
+    monkeypatch.setattr(FileSigner, "sign", lambda self, data: right(self, data + b"!"))
+    before = len(Ledger(made.ledger))
+    with pytest.raises(SafegenError):
+        loaded.generate(1, purpose="x")
+    assert len(Ledger(made.ledger)) == before
+
+
+def test_class_names_come_before_class_numbers():
+    from safegen.pipeline.request import understand
+
+    def labels(label, classes):
+        asked = {"count": 1, "purpose": "x", "seed": 0}
+        return understand(label=label, classes=classes, **asked)[0].label
+
+    assert labels("1", ("1", "2", "3")) == 0
+    assert labels(1, ("1", "2", "3")) == 1
+    assert labels("BAG", ("Shirt", "Bag")) == 1
+    assert labels("a", ("A", "a")) == 1
+    with pytest.raises(RequestError):
+        labels("á", ("A", "a"))
 
 
 def test_a_signer_that_fails_lets_nothing_out(made, monkeypatch):

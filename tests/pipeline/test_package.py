@@ -6,7 +6,7 @@ import torch
 
 import safegen
 from safegen import package
-from safegen.errors import DataError, PlanError, StorageError, TamperedError
+from safegen.errors import DataError, PlanError, StorageError, TamperedError, TrainingError
 from safegen.privacy.budget import Budget
 
 FILES = ["weights.safetensors", "config.json", "certificate.json", "model.c2pa", "digests.json"]
@@ -67,6 +67,40 @@ def test_a_better_certificate_does_not_fool_it_either(made, copy):
         load(copy, made)
 
 
+def test_a_package_of_a_stranger_is_not_signed_on(made, copy, tmp_path):
+    """Otherwise its invented certificate would leave under our own signature."""
+    from safegen.provenance import pki
+    from safegen.provenance.claims import model_claim
+    from safegen.provenance.manifest import sign_beside
+    from safegen.provenance.signer import open_signer
+    from safegen.records.certificate import Gaussian
+
+    pki.init(tmp_path / "stranger")
+    opened = package.read(copy)
+    rosy = opened.certificate.model_copy(
+        update={"epsilon": 0.1, "events": (Gaussian(noise_multiplier=80.0),)}
+    )
+    forged = package.pack(opened.weights, opened.config, rosy)
+    claim = model_claim(
+        name="x", certificate=rosy, digests=forged.digests, mime=package.WEIGHTS_MIME
+    )
+    signed = sign_beside(forged.weights, claim, open_signer(tmp_path / "stranger"))
+    package.write(copy, forged, signed)
+    with pytest.raises(TamperedError, match="whom you do not trust"):
+        load(copy, made)
+    root = tmp_path / "stranger" / "root.pem"
+    trusting = safegen.load(copy, keys=made.keys, ledger=made.ledger, trust=root)
+    with pytest.raises(safegen.Refused, match="model-certified"):
+        trusting.generate(1, purpose="x")
+
+
+def test_weights_that_are_not_finite_are_never_packed(made):
+    opened = package.read(made.model)
+    broken = {name: tensor * float("nan") for name, tensor in opened.weights.items()}
+    with pytest.raises(TrainingError, match="not finite"):
+        package.pack(broken, opened.config, opened.certificate)
+
+
 def test_a_missing_file_or_another_folder_is_no_package(made, copy, tmp_path):
     (copy / "config.json").unlink()
     with pytest.raises(StorageError, match=r"config\.json"):
@@ -96,7 +130,13 @@ def test_training_into_a_folder_with_a_model_refuses_and_keeps_it(made):
 
 def test_what_cannot_be_planned_spends_nothing(made, tmp_path):
     budget = tmp_path / "budget.db"
-    for wrong in ({"epsilon": 0}, {"delta": 0.1}, {"batch": 5000}, {"device": "abacus"}):
+    for wrong in (
+        {"epsilon": 0},
+        {"delta": 0.1},
+        {"batch": 5000},
+        {"device": "abacus"},
+        {"seed": -1},
+    ):
         with pytest.raises(PlanError):
             safegen.train(
                 "digits",

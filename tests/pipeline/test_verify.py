@@ -1,6 +1,7 @@
 """What verify says of files that are sound, changed, foreign or broken."""
 
 import json
+import os
 import shutil
 import struct
 import zlib
@@ -106,7 +107,6 @@ def test_without_trust_a_file_is_valid_and_its_signer_unknown(made, output):
 
 def test_a_foreign_root_does_not_make_it_trusted(made, output, tmp_path):
     pki.init(tmp_path / "foreign")
-    (output.parent / "0001.receipt.json").unlink()
     verdict = safegen.verify(output, trust=tmp_path / "foreign" / "root.pem")
     assert verdict.state == "valid"
     assert outcomes(verdict)["signer"] == "failed"
@@ -117,11 +117,32 @@ def test_a_receipt_without_the_ledger(made, output):
     assert outcomes(safegen.verify(output))["ledger"] == "not_checked"
     receipt = output.parent / "0001.receipt.json"
     changed = json.loads(receipt.read_text())
-    changed["request"]["purpose"] = "something else"
+    changed["decisions"][0]["policy"] = "something else"
     receipt.write_text(json.dumps(changed))
     verdict = safegen.verify(output, trust=made.root)
     assert verdict.state == "invalid"
     assert "signature does not match" in verdict.findings[4].text
+
+
+def test_with_the_ledger_the_receipt_must_stand_as_well(made, output):
+    receipt = output.parent / "0001.receipt.json"
+    whole = json.loads(receipt.read_text())
+    for change in (
+        lambda said: said["request"].update(purpose="something else"),
+        lambda said: said["decisions"][0].update(policy="another"),
+        lambda said: said["explanation"].update(baseline="another"),
+        lambda said: said.update(model="sha256:00"),
+        lambda said: said.update(signature=None),
+        lambda said: said.clear(),
+    ):
+        changed = json.loads(json.dumps(whole))
+        change(changed)
+        receipt.write_text(json.dumps(changed))
+        verdict = safegen.verify(output, trust=made.root, ledger=made.ledger)
+        assert verdict.state == "invalid"
+        assert "receipt" in verdict.findings[4].text
+    receipt.write_text(json.dumps(whole))
+    assert safegen.verify(output, trust=made.root, ledger=made.ledger).state == "trusted"
 
 
 def test_a_receipt_of_another_file(made, output):
@@ -199,6 +220,10 @@ def test_signing_again_unchanged_is_trusted(made, output):
         ("privacy", ("org.safegen.privacy", "epsilon"), -1.0, "cannot be read: epsilon"),
         ("privacy", ("org.safegen.privacy", "events"), [], "cannot be read: events"),
         ("privacy", ("org.safegen.privacy", "events", 0, "event"), "laplace", "cannot be read"),
+        ("privacy", ("org.safegen.privacy", "delta"), 0.5, "not below 1/n"),
+        ("privacy", ("org.safegen.privacy", "events", 0, "count"), 2**60, "cannot be read"),
+        ("privacy", ("org.safegen.privacy", "events", 0, "count"), 10**7, "its events give"),
+        ("privacy", ("org.safegen.privacy", "events", 0, "noise_multiplier"), 1e-9, "cannot be"),
         ("policy", ("org.safegen.decision", "allowed"), False, "did not allow it"),
         ("policy", ("org.safegen.decision", "findings", 0, "outcome"), "failed", "output-signed"),
         ("policy", ("org.safegen.decision", "findings"), [], "no rule passed"),
@@ -263,6 +288,31 @@ def test_a_folder_is_looked_through_and_companions_are_passed_over(made):
         *(f"000{n}.png" for n in range(1, 5)),
         *(f"explanations/000{n}.png" for n in range(1, 5)),
     ]
+
+
+def test_what_is_no_ordinary_file_is_unreadable(tmp_path, made):
+    os.mkfifo(tmp_path / "pipe.png")
+    assert safegen.verify(tmp_path / "pipe.png").state == "unreadable"
+    with pytest.raises(InputError, match="no file or folder of that name"):
+        safegen.verify("x" * 400)
+
+
+def test_a_picture_without_its_suffix_is_not_passed_over(tmp_path, made):
+    shutil.copy(made.outputs / "0001.png", tmp_path / "picture")
+    shutil.copy(made.outputs / "0001.png", tmp_path / ".hidden.png")
+    (tmp_path / "notes").write_text("words")
+    verdicts = safegen.verify_tree([tmp_path], trust=made.root)
+    assert len(verdicts) == 2
+
+
+def test_a_step_that_breaks_on_a_file_is_a_finding_against_it(made, output, monkeypatch):
+    def broken(evidence):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(steps, "ALL", (*steps.ALL[:-1], broken))
+    verdict = safegen.verify(output, trust=made.root)
+    assert verdict.state == "invalid"
+    assert "ZeroDivisionError" in verdict.findings[-1].text
 
 
 def test_nothing_to_verify_is_wrong_use(tmp_path, made):

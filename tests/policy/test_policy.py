@@ -144,7 +144,10 @@ def test_a_stage_without_rules_allows_nothing(baseline):
         ("name: a\ndescription: b\nruels: []\nrules: [1]\n", r"\.ruels: no such key"),
         ("name: a\ndescription: b\nrules: [1]\n", r"rules\[0\]: expected keys"),
         (
-            "name: a\ndescription: b\nrules: [{id: x, stage: request, require: 'true', because: y}]",
+            (
+                "name: a\ndescription: b\n"
+                "rules: [{id: x, stage: request, require: 'true', because: y}]"
+            ),
             "none for the release stage",
         ),
         (
@@ -152,8 +155,26 @@ def test_a_stage_without_rules_allows_nothing(baseline):
             r"rules\[0\]\.stage: 'birth' is no stage",
         ),
         (
-            "name: a\ndescription: b\nrules: [{id: x, stage: request, require: true, because: y}]",
+            "name: a\ndescription: b\nrules: [{id: x, stage: request, require: [], because: y}]",
             r"rules\[0\]\.require: expected text",
+        ),
+        (
+            (
+                "name: a\ndescription: b\nrules:\n"
+                "- {id: x, stage: request, require: 'false', because: y, require: 'true'}\n"
+            ),
+            "the key 'require' is there twice",
+        ),
+        ("name: a\nname: b\n", "the key 'name' is there twice"),
+        ("name: &a x\ndescription: *a\n", "references are not allowed"),
+        ("<<: {name: x}\n", "merges others"),
+        ("[" * 20_000, "nested too deeply"),
+        (
+            (
+                "name: a\ndescription: b\n"
+                "rules: [{id: x, stage: request, require: 'true // && false', because: y}]"
+            ),
+            "a comment",
         ),
         (
             (
@@ -178,8 +199,9 @@ def test_an_unknown_policy_lists_those_that_are_shipped():
 
 def test_a_yaml_file_runs_no_code(tmp_path):
     evil = "!!python/object/apply:os.system ['touch pwned']"
-    with pytest.raises(PolicyError, match="not YAML"):
+    with pytest.raises(PolicyError, match="expected keys"):
         load_policy(write(tmp_path, evil))
+    assert not (tmp_path / "pwned").exists()
 
 
 @pytest.mark.parametrize("changes", [{}, {"purpose": ""}, {"epsilon": 12.0}, {"certified": False}])

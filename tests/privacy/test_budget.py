@@ -60,6 +60,38 @@ def test_settling_gives_back_what_did_not_run(url):
     budget.grant(plan(5.0), card())
 
 
+def test_a_grant_is_settled_once_and_never_with_nothing(url, tmp_path):
+    budget = Budget(url)
+    granted = plan(9.0)
+    grant = budget.grant(granted, card())
+    with pytest.raises(StorageError, match="nothing ran"):
+        budget.settle(grant, ())
+    budget.settle(grant, granted.events())
+    with pytest.raises(StorageError, match="settled already"):
+        budget.settle(grant, granted.events(1))
+    with pytest.raises(StorageError):
+        Budget(str(tmp_path / "other.db")).settle(grant, granted.events())
+    (account,) = budget.accounts()
+    assert account.spent > 8.9
+
+
+def test_the_ledger_of_spending_is_for_its_owner_only(url, tmp_path):
+    Budget(url)
+    assert (tmp_path / "budget.db").stat().st_mode & 0o077 == 0
+
+
+def test_early_stopping_is_granted_no_more_than_it_may_spend(url):
+    stops_early = plan_within(
+        epsilon=5.0,
+        records=1000,
+        expected_batch_size=100,
+        steps=5000,
+        clipping_norm=1.0,
+        noise_multiplier=1.0,
+    )
+    assert Budget(url).grant(stops_early, card()).spent <= 5.0
+
+
 def test_an_owner_may_raise_the_total(url):
     budget = Budget(url)
     budget.grant(plan(9.0), card())

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from safegen.errors import StorageError
+from safegen.errors import StorageError, TamperedError
 from safegen.provenance import merkle
 from safegen.provenance.ledger import Ledger
 from safegen.provenance.proofs import prove, proves
@@ -107,6 +107,23 @@ def test_an_edited_removed_or_moved_row_breaks_older_proofs(ledger, tmp_path, ta
     with sqlite3.connect(tmp_path / "ledger.db") as connection:
         assert connection.execute(tamper).rowcount > 0
     assert not ledger.holds(proofs[-1])
+
+
+@pytest.mark.parametrize(
+    "tamper",
+    [
+        f"UPDATE entries SET file_digest = '{entry(3).file_digest}' WHERE number = 1",
+        "UPDATE entries SET entry = 1.5 WHERE number = 1",
+        "UPDATE entries SET number = 100 WHERE number = 1",
+    ],
+)
+def test_a_row_refiled_or_rewritten_finds_nothing(ledger, tmp_path, tamper):
+    """The column to search by is not under the tree; the entry that it leads to is."""
+    ledger.append([entry(number) for number in range(3)])
+    with sqlite3.connect(tmp_path / "ledger.db") as connection:
+        connection.execute(tamper)
+    with pytest.raises(TamperedError):
+        ledger.find(entry(3 if "file_digest" in tamper else 1).file_digest)
 
 
 def test_a_ledger_that_is_something_else_is_named(tmp_path):

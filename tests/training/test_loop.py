@@ -86,6 +86,20 @@ def test_only_the_discriminator_of_a_gan_sees_records(digits):
     assert all(gradient is None for outcome in outcomes for gradient in outcome)
 
 
+def test_latent_noise_is_secret(digits):
+    """Were it drawn from a known seed, one record more would shift the noise of all the others."""
+    chosen = preset("vae", digits.card)
+    pictures = torch.from_numpy(digits.images[:8]).float() / 255
+    labels = torch.from_numpy(digits.labels[:8])
+    losses = []
+    for _ in range(2):
+        torch.manual_seed(0)
+        objective = VaeObjective(chosen.architecture, chosen.recipe, CPU)
+        torch.manual_seed(0)
+        losses.append(objective.losses(objective.private, pictures, labels))
+    assert not torch.equal(*losses)
+
+
 def test_a_few_steps_already_learn_something(digits):
     """With little noise, reconstruction improves: the loop really trains."""
     torch.manual_seed(0)
