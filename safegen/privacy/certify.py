@@ -16,8 +16,8 @@ NOISE = "AES-128 counter stream keyed by the operating system; Gaussian in float
 TRUST_MODEL = "central: whoever ran the training saw the records; only the model is private"
 PUBLIC_BY_ASSUMPTION = (
     "the number of records",
-    "the number and names of classes",
-    "the pictures' size, channels and value range",
+    "the number and names of classes, as they were found among the records",
+    "the pictures' size, channels and value range, likewise",
     "the expected batch size, the number of steps and every other setting of the run",
 )
 NOT_PROTECTED = (
@@ -25,6 +25,7 @@ NOT_PROTECTED = (
     "how long the run took",
     "several records of one person: the unit is one record",
     "attacks on the rounding of floating-point noise",
+    "training again on nearly the same records under another budget",
 )
 
 
