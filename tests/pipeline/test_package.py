@@ -67,6 +67,45 @@ def test_a_better_certificate_does_not_fool_it_either(made, copy):
         load(copy, made)
 
 
+def test_a_manifest_that_was_edited_does_not_vouch(made, copy):
+    """The digests agree, the assertion reads well, and only the signature does not hold."""
+    from safegen.provenance.claims import PACKAGE
+    from safegen.provenance.manifest import UnreadableManifestError, read
+
+    opened = package.read(copy)
+    for place in range(len(opened.manifest) - 1, 0, -7):
+        edited = bytearray(opened.manifest)
+        edited[place] ^= 1
+        try:
+            found = read(opened.content.weights, package.WEIGHTS_MIME, beside=bytes(edited))
+        except UnreadableManifestError:
+            continue
+        if found.state == "Invalid" and found.assertions.get(PACKAGE):
+            break
+    package.write(copy, opened.content, bytes(edited))
+    with pytest.raises(TamperedError, match="does not vouch"):
+        load(copy, made)
+
+
+def test_the_grant_is_taken_before_the_first_step(made, tmp_path, monkeypatch):
+    def dies(*arguments, **options):
+        raise KeyboardInterrupt
+
+    budget = str(tmp_path / "budget.db")
+    monkeypatch.setattr("safegen.pipeline.train.train_privately", dies)
+    with pytest.raises(KeyboardInterrupt):
+        safegen.train(
+            "digits",
+            out=tmp_path / "model",
+            steps=5,
+            keys=made.keys,
+            ledger=tmp_path / "ledger.db",
+            budget=budget,
+        )
+    (account,) = Budget(budget).accounts()
+    assert account.spent > 7.9
+
+
 def test_a_package_of_a_stranger_is_not_signed_on(made, copy, tmp_path):
     """Otherwise its invented certificate would leave under our own signature."""
     from safegen.provenance import pki
