@@ -210,6 +210,21 @@ def test_a_signature_that_does_not_hold_is_withheld(made, monkeypatch):
     assert len(Ledger(made.ledger)) == before
 
 
+def test_a_file_that_changed_while_it_was_signed_is_withheld(made, monkeypatch):
+    from safegen.cli.tamper import with_one_bit_changed
+    from safegen.provenance.manifest import sign_embedded
+
+    loaded = safegen.load(made.model, keys=made.keys, ledger=made.ledger)
+    monkeypatch.setattr(
+        "safegen.pipeline.generate.sign_embedded",
+        lambda *arguments: with_one_bit_changed(sign_embedded(*arguments)),
+    )
+    before = len(Ledger(made.ledger))
+    with pytest.raises(SafegenError, match="was withheld"):
+        loaded.generate(1, purpose="x")
+    assert len(Ledger(made.ledger)) == before
+
+
 def test_class_names_come_before_class_numbers():
     from safegen.pipeline.request import understand
 

@@ -34,6 +34,12 @@ def test_two_releases_never_share_their_noise(labels):
     assert not np.allclose(fit(codes, labels, 4.0)[0], fit(codes, labels, 4.0)[0])
 
 
+def test_codes_inside_the_radius_stay_where_they_are(labels):
+    centre = np.full(LATENT, 1.5 / np.sqrt(LATENT))
+    means, _, _ = fit(np.tile(centre, (CLASSES * COUNT, 1)), labels, 0.1)
+    assert means == pytest.approx(np.tile(centre, (CLASSES, 1)), abs=0.02)
+
+
 def test_codes_are_clipped_to_the_radius(labels):
     codes = np.full((CLASSES * COUNT, LATENT), 1000.0)
     means, _, _ = fit(codes, labels, 0.1)
