@@ -6,8 +6,11 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+import hypothesis
 import pytest
 
+hypothesis.settings.register_profile("house", deadline=None)  # machines differ and are shared
+hypothesis.settings.load_profile("house")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch loads; see safegen.cli.main
 
 STEPS = 40  # enough to be a real run; the pictures need not be good

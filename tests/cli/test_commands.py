@@ -179,6 +179,7 @@ def test_a_folder_that_cannot_be_written(made, tmp_path):
     assert (tmp_path / "file").read_text() == "in the way"
 
 
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 @pytest.mark.skipif(os.geteuid() != 0, reason="only the superuser can become somebody else")
 def test_a_folder_without_write_permission(tmp_path):
     from safegen.storage import require_writable
