@@ -1,5 +1,6 @@
-import multiprocessing
 import sqlite3
+import subprocess
+import sys
 
 import pytest
 
@@ -117,26 +118,46 @@ def test_the_salt_is_the_data_sets_own(url):
     assert len(one.salt) == 32
 
 
-def race(url, start, answers):
-    start.wait()
-    try:
-        Budget(url).grant(plan(8.0), card())
-        answers.put("granted")
-    except BudgetRefused:
-        answers.put("refused")
+RACER = """
+import sys
+from safegen.errors import BudgetRefused
+from safegen.privacy.budget import Budget
+from safegen.privacy.plan import plan_within
+from safegen.records.card import DataCard, Shape
+
+plan = plan_within(
+    epsilon=8.0, records=1000, expected_batch_size=100, steps=20, clipping_norm=1.0
+)
+card = DataCard(
+    name="patients", source="", licence="", count=1000, digest="sha256:aa",
+    shape=Shape(channels=1, height=28, width=28), classes=("well", "ill"),
+)
+budget = Budget(sys.argv[1])
+print("ready", flush=True)
+sys.stdin.readline()
+try:
+    budget.grant(plan, card)
+    print("granted")
+except BudgetRefused:
+    print("refused")
+"""
 
 
 def test_of_two_processes_racing_for_the_last_of_a_budget_one_gets_it(url):
-    Budget(url)
-    context = multiprocessing.get_context("spawn")
-    start, answers = context.Barrier(2), context.Queue()
-    racers = [context.Process(target=race, args=(url, start, answers)) for _ in range(2)]
+    racers = [
+        subprocess.Popen(
+            [sys.executable, "-c", RACER, url],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    assert [racer.stdout.readline() for racer in racers] == ["ready\n", "ready\n"]
     for racer in racers:
-        racer.start()
-    outcome = sorted(answers.get(timeout=60) for _ in racers)
-    for racer in racers:
-        racer.join()
-    assert outcome == ["granted", "refused"]
+        racer.stdin.write("go\n")
+        racer.stdin.flush()
+    assert sorted(racer.communicate()[0] for racer in racers) == ["granted\n", "refused\n"]
 
 
 def test_a_file_that_is_no_database_is_named(tmp_path):
