@@ -140,14 +140,20 @@ def calibrate(
 def affordable_count(
     events_after: Callable[[int], Sequence[Event]], *, epsilon: float, delta: float, at_most: int
 ) -> int:
-    """How many of `at_most` steps fit under `epsilon`; 0 when not even one does."""
-    if epsilon_of(events_after(at_most), delta) <= epsilon:
+    """How many of `at_most` steps fit under `epsilon`; 0 when not even one does.
+
+    Bisection with coarse bins, which overstate epsilon: the answer never costs more.
+    """
+
+    def affordable(count: int) -> bool:
+        return _epsilon(_in_order(events_after(count)), delta, COARSE) <= epsilon
+
+    if not affordable(1):
+        return 0
+    if affordable(at_most):
         return at_most
-    low, high = 0, at_most
+    low, high = 1, at_most
     while high - low > 1:
         middle = (low + high) // 2
-        if epsilon_of(events_after(middle), delta) <= epsilon:
-            low = middle
-        else:
-            high = middle
+        low, high = (middle, high) if affordable(middle) else (low, middle)
     return low
