@@ -92,6 +92,17 @@ def test_two_engines_never_draw_the_same_noise():
     assert not np.allclose(*draws)
 
 
+def test_two_engines_never_draw_the_same_records():
+    """Whoever could repeat the sampling would know who was in a step, and gain by it."""
+    draws = []
+    for _ in range(2):
+        torch.manual_seed(0)
+        np.random.seed(0)  # noqa: NPY002 - the point: no global seed may reach the sampling
+        engine = engine_on(linear())
+        draws.append([engine.draw().tolist() for _ in range(5)])
+    assert draws[0] != draws[1]
+
+
 def test_records_enter_a_step_independently():
     """Poisson sampling: the drawn size is binomial, and pairs of records are uncorrelated."""
     engine = engine_on(linear())
