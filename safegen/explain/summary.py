@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from safegen.explain.faithfulness import believable
 from safegen.records.canonical import digest
 from safegen.records.explanation import Explanation, ExplanationSummary
 
@@ -28,11 +29,12 @@ def in_words(explanation: Explanation) -> str:
     summary = summarise(explanation)
     often = Counter(region.top_latents[0] for region in explanation.regions)
     leader, regions = often.most_common(1)[0]
+    doubt = "" if believable(explanation) else ", which is too much to rely on them"
     return (
         f"Against an average of all classes, the label made {summary.label_share:.0%} of the "
         f"difference and the latents the rest, latent {leader} most in {regions} of "
         f"{len(explanation.regions)} regions. The attributions miss what they explain by "
-        f"{summary.completeness_gap:.1%} at most."
+        f"{summary.completeness_gap:.1%} at most{doubt}."
     )
 
 

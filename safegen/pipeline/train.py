@@ -23,7 +23,7 @@ import torch
 from safegen import package, storage
 from safegen.data.dataset import DataSet
 from safegen.data.sources import load as load_data
-from safegen.errors import PlanError, StorageError
+from safegen.errors import KeyMaterialError, PlanError, StorageError
 from safegen.pipeline.model import Model, load
 from safegen.pipeline.request import LARGEST_SEED
 from safegen.privacy.budget import Budget
@@ -112,6 +112,8 @@ def train(  # noqa: PLR0913 - a run has as many choices as it has
     """
     folder, signer = Path(out), open_signer(keys)
     signer.sign(b"a trial before anything is spent")
+    if signer.anchor is None:
+        raise KeyMaterialError(f"no root.pem in {keys}: the new package could not be trusted")
     _require_seed(seed)
     _require_room(folder)
     progress("loading", 0, 1)
@@ -164,7 +166,7 @@ def _objective(run: _Run) -> Objective:
 def _publish(
     folder: Path, run: _Run, trained: Trained, grant: Grant, signer: FileSigner, log: Ledger
 ) -> None:
-    """Certify what ran, pack it, sign it, log it and write it."""
+    """Certify what ran, pack it, sign it, write it and log it."""
     card = published(run.data.card, grant.salt)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     certificate = certify(run.plan, trained.events, trained.steps_run, card)

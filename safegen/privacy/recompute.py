@@ -25,9 +25,7 @@ if TYPE_CHECKING:
     from safegen.records.certificate import PrivacyCertificate
 
 TOLERANCE = 1e-6
-SENSELESS = (
-    100.0  # an epsilon above this protects nobody, and can take a stranger's year to compute
-)
+SENSELESS = 100.0  # an epsilon above this protects nobody, and can take very long to compute
 
 
 class _Question(Record):
@@ -39,7 +37,7 @@ class _Question(Record):
 
 
 def recomputed_epsilon(certificate: PrivacyCertificate) -> float:
-    """Epsilon at the certificate's delta, from its events alone."""
+    """Epsilon at the certificate's delta, from its events alone; infinite when senseless."""
     question = _Question(
         accountant=accounting.accountant_name(), delta=certificate.delta, events=certificate.events
     )

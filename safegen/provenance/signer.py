@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -83,6 +84,8 @@ def open_signer(uri: str | Path) -> FileSigner:
     leaf, issuer = (_load_certificate(folder / name) for name in (pki.LEAF, pki.ISSUER))
     _require_fit(folder, key, leaf, issuer)
     root = folder / pki.ROOT
+    if root.is_file() and not _issued(issuer, read_anchors(root)):
+        raise KeyMaterialError(f"{folder / pki.ISSUER} was not issued by {pki.ROOT}; pair them")
     pem = serialization.Encoding.PEM
     return FileSigner(
         algorithm="es256",
@@ -106,6 +109,14 @@ def read_anchors(path: Path) -> bytes:
         ) from error
     pem = serialization.Encoding.PEM
     return b"".join(certificate.public_bytes(pem) for certificate in certificates)
+
+
+def _issued(certificate: x509.Certificate, anchors: bytes) -> bool:
+    for root in x509.load_pem_x509_certificates(anchors):
+        with contextlib.suppress(ValueError, TypeError, InvalidSignature):
+            certificate.verify_directly_issued_by(root)
+            return True
+    return False
 
 
 def _load_key(path: Path) -> ec.EllipticCurvePrivateKey:

@@ -57,6 +57,13 @@ def test_the_summary_names_what_matters(known):
     assert corner.brightness == pytest.approx(0.5, abs=1e-5)
 
 
+def test_an_explanation_that_does_not_add_up_says_so(known):
+    doubtful = known.model_copy(update={"completeness_gap": 0.3})
+    assert not believable(doubtful)
+    assert "too much to rely on" in in_words(doubtful)
+    assert "too much" not in in_words(known)
+
+
 def test_a_gap_is_noticed():
     attributions = torch.tensor([[[0.1, 0.1], [0.0, 0.0]]])
     changes = torch.tensor([[0.4, 0.1]])

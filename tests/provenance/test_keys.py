@@ -113,6 +113,14 @@ def test_a_leaf_of_another_issuer_is_refused(keys, tmp_path):
         open_signer(keys)
 
 
+def test_a_root_of_another_chain_is_refused_before_anything_is_spent(keys, tmp_path):
+    """Otherwise a whole run would end in a package that its own maker does not trust."""
+    pki.init(tmp_path / "other")
+    shutil.copy(tmp_path / "other" / pki.ROOT, keys / pki.ROOT)
+    with pytest.raises(KeyMaterialError, match=r"was not issued by root\.pem"):
+        open_signer(keys)
+
+
 def test_a_sec1_key_works_too(keys):
     key = serialization.load_pem_private_key((keys / pki.LEAF_KEY).read_bytes(), None)
     (keys / pki.LEAF_KEY).write_bytes(
