@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from safegen.cli import budget, demo, explain, generate, keys, policy, train, verify
+from safegen.cli import budget, certificate, demo, explain, generate, keys, policy, train, verify
 from safegen.cli.console import complain
 from safegen.errors import SafegenError
 
@@ -30,6 +30,7 @@ app.command("verify")(verify.verify)
 app.command("explain")(explain.explain)
 app.add_typer(keys.app, name="keys")
 app.add_typer(policy.app, name="policy")
+app.add_typer(certificate.app, name="certificate")
 app.add_typer(budget.app, name="budget")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,12 +12,21 @@ from safegen.cli.console import plain, say
 from safegen.cli.options import Budget
 from safegen.errors import InputError
 
+if TYPE_CHECKING:
+    from safegen.privacy.budget import Account
+    from safegen.privacy.budget import Budget as Ledger
+
 app = typer.Typer(help="Privacy budgets of data sets, over all runs.", no_args_is_help=True)
 
 
 @app.command("show")
-def show(budget: Budget = None) -> None:
-    """Show every data set's total and spending."""
+def show(
+    data: Annotated[
+        str | None, typer.Argument(help="A data set's name, or the start of its digest.")
+    ] = None,
+    budget: Budget = None,
+) -> None:
+    """Show every data set's total and spending; with one named, each of its runs."""
     from rich.table import Table
 
     from safegen.privacy import budget as spending
@@ -26,7 +35,11 @@ def show(budget: Budget = None) -> None:
     if "://" not in place and not Path(place).exists():
         say(f"No data set has spent anything yet: there is no {plain(place)}.")
         return
-    accounts = spending.Budget(place).accounts()
+    ledger = spending.Budget(place)
+    accounts = ledger.accounts()
+    if data is not None:
+        _show_runs(ledger, _named(accounts, data))
+        return
     table = Table("data set", "digest", "runs", "epsilon spent", "of", box=None)
     for account in accounts:
         total = "not limited (public)" if account.public else f"{account.total:g}"
@@ -53,18 +66,44 @@ def set_total(
     if epsilon <= 0:
         raise InputError(f"a total of epsilon {epsilon:g} allows nothing; give one above 0")
     ledger = spending.Budget(budget)
-    start = f"sha256:{digest.removeprefix('sha256:')}"
-    named = [
-        account
-        for account in ledger.accounts()
-        if account.name == digest or account.digest.startswith(start)
-    ]
-    if len(named) != 1:
-        raise InputError(
-            f"{len(named)} data sets are named {digest} or have a digest that starts so; "
-            "`safegen budget show` lists them"
-        )
-    (account,) = named
+    account = _named(ledger.accounts(), digest)
     ledger.set_total(account.digest, epsilon)
     left = " and has spent more already" if account.spent > epsilon else ""
     say(f"[bold]{plain(account.name)}[/] may spend epsilon {epsilon:g} in all{left}.")
+
+
+def _named(accounts: tuple[Account, ...], name: str) -> Account:
+    """The one account of that name or digest.
+
+    Raises:
+        InputError: there is none, or more than one.
+    """
+    start = f"sha256:{name.removeprefix('sha256:')}"
+    named = [each for each in accounts if each.name == name or each.digest.startswith(start)]
+    if len(named) != 1:
+        raise InputError(
+            f"{len(named)} data sets are named {name} or have a digest that starts so; "
+            "`safegen budget show` lists them"
+        )
+    return named[0]
+
+
+def _show_runs(ledger: Ledger, account: Account) -> None:
+    """Each run of one data set, with what it alone cost and what all had cost by then."""
+    from rich.table import Table
+
+    table = Table("granted", "state", "steps", "alone", "all until then", box=None)
+    for run in ledger.runs(account.digest):
+        table.add_row(
+            run.granted,
+            "finished" if run.settled else "granted",
+            str(run.steps),
+            f"{run.epsilon:.4f}",
+            f"{run.spent:.4f}",
+        )
+    console.print(table)
+    limit = "not limited (public)" if account.public else f"of {account.total:g}"
+    say(
+        f"[bold]{plain(account.name)}[/] ({account.digest[:19]}) has spent epsilon "
+        f"{account.spent:.4f} {limit}, at delta {account.delta:.2e}, by {account.unit}."
+    )

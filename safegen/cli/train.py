@@ -30,9 +30,28 @@ def train(
         Path | None, typer.Option(help="Folder that holds MNIST/raw or FashionMNIST/raw.")
     ] = None,
     size: Annotated[int | None, typer.Option(help="Resize pictures to this many pixels.")] = None,
+    groups: Annotated[
+        Path | None, typer.Option(help="CSV record,group: then a group is the privacy unit.")
+    ] = None,
+    records_per_group: Annotated[
+        int, typer.Option(help="Records of a group in a step, at most.")
+    ] = 4,
     download: Annotated[bool, typer.Option(help="Fetch a missing benchmark.")] = False,
     seed: Annotated[int, typer.Option(help="Of first weights; never of noise.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    mode: Annotated[
+        str, typer.Option(help="book-keeping, or Opacus' hooks, ew, functorch, ghost.")
+    ] = "book-keeping",
+    micro_batch: Annotated[
+        int | None, typer.Option(help="Rows at a time, to save memory; the same sum.")
+    ] = None,
+    precision: Annotated[str, typer.Option(help="float32, or on a GPU tf32 or bf16.")] = "float32",
+    canaries: Annotated[
+        int, typer.Option(help="Made-up units that prove a lower bound; 0 for none.")
+    ] = 1000,
+    resume: Annotated[
+        bool, typer.Option(help="Go on with the interrupted run in --out, as it was begun.")
+    ] = False,
     keys: Keys = "keys",
     ledger: Ledger = "ledger.db",
     budget: Budget = None,
@@ -46,6 +65,7 @@ def train(
         with Bars() as bars:
             bars("starting", 0, 1)
             from safegen.pipeline import train as pipeline
+            from safegen.privacy.execution import execution_of
 
             bars("starting", 1, 1)
             made = pipeline.train(
@@ -60,8 +80,13 @@ def train(
                 data_root=data_root,
                 size=size,
                 download=download,
+                groups=groups,
+                records_per_group=records_per_group,
                 seed=seed,
                 device=device,
+                execution=execution_of(mode, micro_batch, precision),
+                canaries=canaries,
+                resume=resume,
                 keys=keys,
                 ledger=ledger,
                 budget=budget,
@@ -69,8 +94,8 @@ def train(
             )
     except KeyboardInterrupt:
         say(
-            "Interrupted. If training had begun, what it was granted stays spent: see "
-            "`safegen budget show`."
+            "Interrupted. If training had begun, what it was granted stays spent, and the same "
+            "command with --resume goes on with it."
         )
         raise
     certificate = made.certificate
@@ -81,6 +106,12 @@ def train(
         f"[bold]{plain(out)}[/]: {plain(made.config.name)}, epsilon {certificate.epsilon:.4f} at "
         f"delta {certificate.delta:.2e}, {ran} private steps on {certificate.data.count:,} records"
     )
+    bound = certificate.lower_bound
+    if bound is not None:
+        say(
+            f"An attack on this run proved epsilon at least {bound.epsilon:.2f} with "
+            f"{bound.confidence:.0%} confidence ({bound.correct} of {bound.guesses} guesses right)."
+        )
 
 
 def _make_keys_unless_there(keys: str) -> None:

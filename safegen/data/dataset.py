@@ -27,11 +27,15 @@ class DataSet:
         images: (count, channels, height, width), uint8.
         labels: (count,), int64, each below the number of classes.
         card: name, source, licence, count, shape, classes, digest, privacy unit.
+        names: what each record is called in its source; empty when by its number, from 0.
+        groups: (count,), int64, the unit of each record, from 0; None when records are units.
     """
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
     card: DataCard
+    names: tuple[str, ...] = ()
+    groups: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -80,6 +84,7 @@ def assemble(
         shape=Shape(channels=channels, height=height, width=width),
         classes=classes,
         digest=digest_of(images, labels) if digest is None else digest,
+        units=len(images),
         public=public,
     )
     return DataSet(images=images, labels=labels, card=card)

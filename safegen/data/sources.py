@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import zipfile
 import zlib
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from safegen.data.dataset import DataSet, assemble, digest_of, require_side
+from safegen.data.groups import read_groups
 from safegen.data.idx import BENCHMARKS, read_benchmark
 from safegen.errors import DataError
 from safegen.modality.image import open_picture
@@ -35,6 +37,7 @@ def load(
     size: int | None = None,
     split: Split = "train",
     download: bool = False,
+    groups: Path | None = None,
 ) -> DataSet:
     """Load a data set by its name or its place.
 
@@ -45,10 +48,19 @@ def load(
         size: pixels a side to resize to; needed where pictures differ or do not fit.
         split: the records to train on, or those held out; `digits` and folders have no test split.
         download: let torchvision fetch a missing benchmark into `data_root`.
+        groups: a CSV file that says which group each record belongs to (`data.groups`); without
+            one, every record is a privacy unit of its own.
 
     Raises:
         DataError: nothing is there, or it cannot be read.
     """
+    data = _load(source, data_root, size, split, download)
+    return data if groups is None else read_groups(groups, data)
+
+
+def _load(
+    source: str | Path, data_root: Path | None, size: int | None, split: Split, download: bool
+) -> DataSet:
     if size is not None:
         require_side(size)
     name = str(source)
@@ -154,7 +166,7 @@ def _folder(path: Path, size: int | None) -> DataSet:
             f"{path} holds pictures of {len(shapes)} different sizes; give one, such as --size 32"
         )
     pixels = np.stack([np.asarray(picture.convert(mode)) for picture in pictures])
-    return assemble(
+    data = assemble(
         pixels[:, None] if mode == "L" else pixels.transpose(0, 3, 1, 2),
         np.array([label for _, label in files], dtype=np.int64),
         tuple(classes),
@@ -162,6 +174,9 @@ def _folder(path: Path, size: int | None) -> DataSet:
         source="a folder of pictures",
         licence="not stated",
         digest=digest_of(map(np.asarray, originals), (label for _, label in files)),
+    )
+    return dataclasses.replace(
+        data, names=tuple(file.relative_to(path).as_posix() for file, _ in files)
     )
 
 

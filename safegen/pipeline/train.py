@@ -2,59 +2,101 @@
 
     1. Load the records; their card fixes the privacy unit and the digest.
     2. Plan: bind sampling, clipping, noise and accounting in one frozen value.
-    3. Take a grant from the data set's budget, before the first step.
-    4. Train; count what ran; settle the grant with it.
-    5. Certify, pack, sign the package, write it, log it.
+    3. Build the networks and rehearse a step with made-up pictures.
+    4. Take a grant from the data set's budget, before the first step.
+    5. Train, with checkpoints; count what ran; settle the grant with it.
+    6. Certify, with the lower bound that the run's canaries prove; pack, sign, write, log.
 
-Everything that can be refused is refused before step 3, so that a mistake costs no budget.
+Everything that can be refused is refused before step 4, so that a mistake costs no budget. Started
+by torchrun, several processes train together; the first keeps the books.
 """
 
 from __future__ import annotations
 
-import secrets
+import contextlib
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
-from safegen import package, storage
+from safegen import storage
 from safegen.data.dataset import DataSet
+from safegen.data.groups import read_groups
 from safegen.data.sources import load as load_data
 from safegen.errors import KeyMaterialError, PlanError, StorageError
 from safegen.pipeline.model import Model, load
+from safegen.pipeline.publish import Publisher
 from safegen.pipeline.request import LARGEST_SEED
+from safegen.privacy import noise
 from safegen.privacy.budget import Budget
-from safegen.privacy.certify import certify
+from safegen.privacy.canaries import DEFAULT_COUNT, Canaries
+from safegen.privacy.engine import Settings
+from safegen.privacy.execution import Execution
 from safegen.privacy.plan import PrivacyPlan, plan_within
+from safegen.privacy.processes import Processes, joined
 from safegen.progress import Progress, silent
-from safegen.provenance.claims import model_claim
 from safegen.provenance.ledger import Ledger
-from safegen.provenance.manifest import sign_beside
-from safegen.provenance.signer import FileSigner, open_signer
-from safegen.records.card import published
-from safegen.records.config import Family, PackageConfig
+from safegen.provenance.signer import open_signer
 from safegen.records.names import DIGESTS
+from safegen.training import checkpoint
 from safegen.training.adversarial import GanObjective
+from safegen.training.checkpoint import RunFacts, Standing
 from safegen.training.elbo import VaeObjective
-from safegen.training.loop import Objective, Trained, train_privately
+from safegen.training.loop import Training
 from safegen.training.recipe import Preset, preset
 
 if TYPE_CHECKING:
-    from safegen.privacy.budget import Grant
+    from collections.abc import Iterator, Mapping
+
+    from torch import Tensor
+
+    from safegen.provenance.signer import FileSigner
+    from safegen.records.config import Architecture, Family, Recipe
+    from safegen.training.loop import Objective
+
+    Resumed = tuple[int, Mapping[str, Tensor]]
+
+RECORDS_PER_GROUP = 4  # in a step at most, when units are groups
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Run:
-    """One run, fully decided, before it touches a record."""
+class Wishes:
+    """What a caller decides about a run, apart from places.
 
-    data: DataSet
-    plan: PrivacyPlan
-    preset: Preset
-    device: torch.device
-    seed: int
+    Attributes:
+        epsilon: the most that the run may cost.
+        delta: below 1/n; 1 / (n ln n) by default.
+        model: the family.
+        steps: private steps; the preset's by default.
+        batch: expected units in a step; the preset's by default.
+        noise_multiplier: sought for `epsilon` by default; when given, training stops at the step
+            that the budget no longer pays for.
+        records_per_group: records of a group in a step at most, when units are groups.
+        seed: of first weights; noise and sampling have none.
+        canaries: made-up units for the lower bound; 0 for none, and no bound.
+        unsafe_seeded_noise: a seed for the noise; voids the guarantee, for tests only.
+    """
+
+    epsilon: float = 8.0
+    delta: float | None = None
+    model: Family = "vae"
+    steps: int | None = None
+    batch: int | None = None
+    noise_multiplier: float | None = None
+    records_per_group: int = RECORDS_PER_GROUP
+    seed: int = 0
+    canaries: int = DEFAULT_COUNT
+    unsafe_seeded_noise: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed <= LARGEST_SEED:
+            raise PlanError(f"the seed is {self.seed}; choose a whole number from 0 to 2^53 - 1")
+        if self.canaries and not 100 <= self.canaries <= 100_000:
+            raise PlanError(
+                f"{self.canaries} canaries prove nothing, or cost too much; choose 0 for none, or "
+                "100 to 100,000"
+            )
 
 
 def train(  # noqa: PLR0913 - a run has as many choices as it has
@@ -67,14 +109,20 @@ def train(  # noqa: PLR0913 - a run has as many choices as it has
     steps: int | None = None,
     batch: int | None = None,
     noise_multiplier: float | None = None,
+    groups: str | Path | None = None,
+    records_per_group: int = RECORDS_PER_GROUP,
     seed: int = 0,
     device: str = "auto",
+    execution: Execution | None = None,
+    canaries: int = DEFAULT_COUNT,
+    resume: bool = False,
     data_root: str | Path | None = None,
     size: int | None = None,
     download: bool = False,
     keys: str | Path = "keys",
     ledger: str | Path = "ledger.db",
     budget: str | None = None,
+    unsafe_seeded_noise: int | None = None,
     progress: Progress = silent,
 ) -> Model:
     """Train a generator on records within a privacy budget, and package it.
@@ -86,17 +134,25 @@ def train(  # noqa: PLR0913 - a run has as many choices as it has
         delta: below 1/n; 1 / (n ln n) by default.
         model: `vae` or `gan`.
         steps: private steps; the preset's by default.
-        batch: expected records in a step; the preset's by default.
+        batch: expected units in a step; the preset's by default.
         noise_multiplier: sought for `epsilon` by default; when given, training stops at the step
             that the budget no longer pays for.
+        groups: a CSV file that says which group each record belongs to (`data.groups`); then a
+            group is the privacy unit.
+        records_per_group: records of a group in a step at most.
         seed: of first weights; noise and sampling have none.
         device: `auto`, `cpu` or `cuda`.
+        execution: speed and memory; none of it changes epsilon.
+        canaries: made-up units for the lower bound on epsilon; 0 for none, and no bound.
+        resume: go on with the interrupted run in `out`, which was decided when it began.
         data_root: where the public benchmarks lie.
         size: pixels a side to resize to.
         download: let torchvision fetch a missing benchmark.
         keys: who signs the package.
         ledger: where it is logged.
         budget: where the data set's spending is kept; the user's own by default.
+        unsafe_seeded_noise: a seed for the noise: voids the guarantee, and the certificate says
+            so; for tests only.
         progress: told how far the work is.
 
     Returns:
@@ -110,105 +166,239 @@ def train(  # noqa: PLR0913 - a run has as many choices as it has
         StorageError: a place cannot be written, or holds a package already.
         TrainingError: a gradient is not finite.
     """
-    folder, signer = Path(out), open_signer(keys)
-    signer.sign(b"a trial before anything is spent")
-    if signer.anchor is None:
-        raise KeyMaterialError(f"no root.pem in {keys}: the new package could not be trusted")
-    _require_seed(seed)
-    _require_room(folder)
-    progress("loading", 0, 1)
-    records = _load(data, data_root, size, download)
-    progress("loading", 1, 1)
-    chosen = preset(model, records.card)
-    progress("planning", 0, 1)
-    plan = plan_within(
+    wishes = Wishes(
         epsilon=epsilon,
         delta=delta,
-        records=len(records),
-        expected_batch_size=chosen.expected_batch_size if batch is None else batch,
-        steps=chosen.steps if steps is None else steps,
-        clipping_norm=chosen.clipping_norm,
+        model=model,
+        steps=steps,
+        batch=batch,
         noise_multiplier=noise_multiplier,
-        release_share=chosen.release_share,
+        records_per_group=records_per_group,
+        seed=seed,
+        canaries=canaries,
+        unsafe_seeded_noise=unsafe_seeded_noise,
     )
-    progress("planning", 1, 1)
-    run = _Run(data=records, plan=plan, preset=chosen, device=_device(device), seed=seed)
-    log, spending = Ledger(ledger), Budget(budget)
-    grant = spending.grant(plan, records.card)
-    trained = _train(run, progress)
-    spending.settle(grant, trained.events)
-    _publish(folder, run, trained, grant, signer, log)
+    folder = Path(out)
+    with joined(_device(device)) as processes:
+        execution = execution or Execution()
+        if not processes.first:
+            records = _load(data, data_root, size, download, groups)
+            _follow(records, processes, execution)
+        else:
+            publisher = Publisher(folder=folder, signer=_signer(keys), log=Ledger(ledger))
+            storage.require_writable(folder)
+            with checkpoint.alone(folder):
+                _require_room(folder, resume=resume)
+                progress("loading", 0, 1)
+                records = _load(data, data_root, size, download, groups)
+                progress("loading", 1, 1)
+                run = _Run(records, Budget(budget), publisher, processes, execution, progress)
+                if resume:
+                    run.resume()
+                else:
+                    run.begin(wishes)
+        processes.tell(value=True)  # the package is written
     return load(folder, keys=keys, ledger=ledger)
 
 
-def _train(run: _Run, progress: Progress) -> Trained:
-    """Train; the seed fixes first weights and nothing that comes after them."""
-    devices = [run.device] if run.device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(run.seed)
-        objective = _objective(run)
-        torch.manual_seed(secrets.randbits(63))
-        return train_privately(
-            objective,
-            run.data,
-            run.plan,
-            run.preset.recipe,
-            device=run.device,
-            progress=progress,
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """The first process's part: it decides, keeps the books and publishes."""
+
+    data: DataSet
+    budget: Budget
+    publisher: Publisher
+    processes: Processes
+    execution: Execution
+    progress: Progress
+
+    def begin(self, wishes: Wishes) -> None:
+        """Plan, rehearse, take the grant, and train from the first step."""
+        self.progress("planning", 0, 1)
+        chosen = preset(wishes.model, self.data.card)
+        plan = _plan(wishes, chosen, self.data)
+        _rehearse(plan, chosen, self.data, self.execution, self.processes.device)
+        self.progress("planning", 1, 1)
+        grant = self.budget.grant(plan, self.data.card)
+        facts = RunFacts(
+            plan=plan,
+            grant=grant.number,
+            salt=grant.salt.hex(),
+            data_digest=self.data.card.digest,
+            architecture=chosen.architecture,
+            recipe=chosen.recipe,
+            seed=wishes.seed,
+            canaries=wishes.canaries,
+            release_key=f"{noise.new_key():032x}",
+            unsafe_seeded_noise=wishes.unsafe_seeded_noise,
+        )
+        self._train(facts, None)
+
+    def resume(self) -> None:
+        """Go on where an interrupted run was, with all that it may have run counted."""
+        if (self.publisher.folder / DIGESTS).exists():
+            self.publisher.complete()
+        else:
+            standing, tensors = checkpoint.read(self._checkpoint)
+            if standing.facts.data_digest != self.data.card.digest:
+                raise StorageError(
+                    f"the run in {self.publisher.folder} is of other records than "
+                    f"{self.data.card.name}; name the data set that it was begun with"
+                )
+            self._train(standing.facts, (standing.claimed, tensors))
+        checkpoint.remove(self._checkpoint)
+
+    def _train(self, facts: RunFacts, resumed: Resumed | None) -> None:
+        facts, resumed = self.processes.tell((facts, resumed))
+        made = _made_up(facts)
+        training = _training(facts, self.data, self.processes, self.execution, made, resumed)
+
+        def keep(counted: int, claimed: int, tensors: Mapping[str, Tensor]) -> None:
+            standing = Standing(
+                facts=facts,
+                counted=counted,
+                claimed=claimed,
+                events=facts.plan.step_events(claimed),
+            )
+            checkpoint.keep(self._checkpoint, standing, tensors)
+
+        trained = training.run(
+            self.data, key=int(facts.release_key, 16), keep=keep, progress=self.progress
+        )
+        assert trained is not None  # the first process finishes
+        self.budget.settle(facts.grant, trained.events)
+        self.publisher.publish(trained, facts, self.data.card, made)
+        checkpoint.remove(self._checkpoint)
+
+    @property
+    def _checkpoint(self) -> Path:
+        return self.publisher.folder / checkpoint.NAME
+
+
+def _follow(data: DataSet, processes: Processes, execution: Execution) -> None:
+    """The other processes' part: train along with the first."""
+    facts, resumed = processes.told()
+    training = _training(facts, data, processes, execution, _made_up(facts), resumed)
+    training.run(data, key=0, progress=silent)
+
+
+def _plan(wishes: Wishes, chosen: Preset, data: DataSet) -> PrivacyPlan:
+    by_group = data.card.unit == "group"
+    return plan_within(
+        epsilon=wishes.epsilon,
+        delta=wishes.delta,
+        units=data.card.units,
+        expected_batch_size=chosen.expected_batch_size if wishes.batch is None else wishes.batch,
+        steps=chosen.steps if wishes.steps is None else wishes.steps,
+        clipping_norm=chosen.clipping_norm,
+        noise_multiplier=wishes.noise_multiplier,
+        release_share=chosen.release_share,
+        unit=data.card.unit,
+        records_per_unit=wishes.records_per_group if by_group else 1,
+    )
+
+
+def _training(
+    facts: RunFacts,
+    data: DataSet,
+    processes: Processes,
+    execution: Execution,
+    made_up: Canaries | None,
+    resumed: Resumed | None,
+) -> Training:
+    """Networks and engine of a run; its seed fixes first weights and nothing after them."""
+    with _first_weights(facts.seed, processes.device):
+        objective = _objective(facts.architecture, facts.recipe, processes)
+    settings = Settings(
+        execution=execution,
+        processes=processes,
+        canaries=made_up,
+        unsafe_seeded_noise=facts.unsafe_seeded_noise,
+    )
+    return Training(
+        objective,
+        facts.plan,
+        facts.recipe,
+        groups=data.groups,
+        settings=settings,
+        resumed=resumed,
+    )
+
+
+def _rehearse(
+    plan: PrivacyPlan, chosen: Preset, data: DataSet, execution: Execution, device: torch.device
+) -> None:
+    """A step with made-up pictures, in networks that are thrown away."""
+    alone = Processes(device=device)
+    with _first_weights(0, device):
+        objective = _objective(chosen.architecture, chosen.recipe, alone)
+        settings = Settings(execution=execution, processes=alone)
+        shape = data.card.shape
+        Training(objective, plan, chosen.recipe, groups=data.groups, settings=settings).rehearse(
+            (shape.channels, shape.height, shape.width)
         )
 
 
-def _objective(run: _Run) -> Objective:
-    family = VaeObjective if run.preset.architecture.family == "vae" else GanObjective
-    return family(run.preset.architecture, run.preset.recipe, run.device)
+@contextlib.contextmanager
+def _first_weights(seed: int, device: torch.device) -> Iterator[None]:
+    """Torch's own randomness: from the seed inside, as it was before outside."""
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        yield
 
 
-def _publish(
-    folder: Path, run: _Run, trained: Trained, grant: Grant, signer: FileSigner, log: Ledger
-) -> None:
-    """Certify what ran, pack it, sign it, write it and log it."""
-    card = published(run.data.card, grant.salt)
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    certificate = certify(run.plan, trained.events, trained.steps_run, card)
-    config = PackageConfig(
-        name=f"{card.name}-{run.preset.architecture.family}",
-        safegen=version("safegen"),
-        created=now,
-        architecture=run.preset.architecture,
-        recipe=run.preset.recipe,
-        seed=run.seed,
-        data=card,
-    )
-    content = package.pack(trained.generator.state_dict(), config, certificate)
-    claim = model_claim(
-        name=config.name,
-        certificate=certificate,
-        digests=content.digests,
-        mime=package.WEIGHTS_MIME,
-    )
-    manifest = sign_beside(content.weights, claim, signer)
-    package.write(folder, content, manifest)
-    log.append([package.log_entry(content, now)])
+def _objective(architecture: Architecture, recipe: Recipe, processes: Processes) -> Objective:
+    family = VaeObjective if architecture.family == "vae" else GanObjective
+    return family(architecture, recipe, processes)
+
+
+def _made_up(facts: RunFacts) -> Canaries | None:
+    return Canaries(facts.canaries) if facts.canaries else None
+
+
+def _signer(keys: str | Path) -> FileSigner:
+    """Who will sign the package, tried before anything is spent."""
+    signer = open_signer(keys)
+    signer.sign(b"a trial before anything is spent")
+    if signer.anchor is None:
+        raise KeyMaterialError(f"no root.pem in {keys}: the new package could not be trusted")
+    return signer
 
 
 def _load(
-    data: str | Path | DataSet, data_root: str | Path | None, size: int | None, download: bool
+    data: str | Path | DataSet,
+    data_root: str | Path | None,
+    size: int | None,
+    download: bool,
+    groups: str | Path | None,
 ) -> DataSet:
     if isinstance(data, DataSet):
-        return data
-    root = None if data_root is None else Path(data_root)
-    return load_data(data, data_root=root, size=size, download=download)
+        return data if groups is None else read_groups(Path(groups), data)
+    return load_data(
+        data,
+        data_root=None if data_root is None else Path(data_root),
+        size=size,
+        download=download,
+        groups=None if groups is None else Path(groups),
+    )
 
 
-def _require_room(folder: Path) -> None:
-    if (folder / DIGESTS).exists():
+def _require_room(folder: Path, *, resume: bool) -> None:
+    """A new run needs a folder without one; a resumed run needs one."""
+    begun, done = (folder / checkpoint.NAME).exists(), (folder / DIGESTS).exists()
+    if resume and not begun:
+        raise StorageError(
+            f"{folder} holds {'a finished model' if done else 'no interrupted run'}; leave out "
+            "--resume" + (", and name a new folder with --out" if done else "")
+        )
+    if not resume and done:
         raise StorageError(f"{folder} already holds a model; name a new folder with --out")
-    storage.require_writable(folder)
-
-
-def _require_seed(seed: int) -> None:
-    if not 0 <= seed <= LARGEST_SEED:
-        raise PlanError(f"the seed is {seed}; choose a whole number from 0 to 2^53 - 1")
+    if not resume and begun:
+        raise StorageError(
+            f"{folder} holds an interrupted run, which has been granted its budget: go on with it "
+            "with --resume, or name a new folder with --out"
+        )
 
 
 def _device(name: str) -> torch.device:

@@ -41,6 +41,7 @@ _data_sets = sql.Table(
     sql.Column("total_epsilon", sql.Float, nullable=False),
     sql.Column("delta", sql.Float, nullable=False),
     sql.Column("salt", sql.LargeBinary, nullable=False),
+    sql.Column("unit", sql.String, nullable=False, server_default="record"),
 )
 _grants = sql.Table(
     "grants",
@@ -80,6 +81,26 @@ class Account:
     spent: float
     delta: float
     runs: int
+    unit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One run on a data set.
+
+    Attributes:
+        granted: when; ISO 8601, UTC.
+        settled: whether it finished; one that did not has spent all that it was granted.
+        steps: private steps that it ran, or was granted.
+        epsilon: what it cost alone.
+        spent: what all runs until then cost together.
+    """
+
+    granted: str
+    settled: bool
+    steps: int
+    epsilon: float
+    spent: float
 
 
 class Budget:
@@ -95,15 +116,22 @@ class Budget:
             StorageError: it cannot be opened.
         """
         self._engine = connect(url or default_location(), _tables, private=True)
+        _add_unit(self._engine)
 
     def grant(self, plan: PrivacyPlan, card: DataCard) -> Grant:
         """Take what the plan needs, before its first step.
 
         Raises:
-            BudgetRefused: the data set's total would be exceeded; nothing is taken.
+            BudgetRefused: the data set's total would be exceeded, or its spending is counted by
+                another unit; nothing is taken.
         """
         with writing(self._engine) as connection:
             account = self._open_account(connection, card)
+            if account.unit != card.unit:
+                raise BudgetRefused(
+                    f"{card.name} has spent by {account.unit} and cannot spend by {card.unit}, "
+                    "because the two do not add up; keep to one privacy unit"
+                )
             spent_events = self._spent(connection, card.digest)
             after = accounting.epsilon_of((*spent_events, *plan.granted_events()), account.delta)
             if not account.public and after > account.total_epsilon:
@@ -126,22 +154,28 @@ class Budget:
             assert number is not None
             return Grant(number=int(number[0]), salt=bytes(account.salt), spent=after)
 
-    def settle(self, grant: Grant, events: tuple[Event, ...]) -> None:
-        """Replace what was granted by what really ran; once, and with no less than one event.
+    def settle(self, number: int, events: tuple[Event, ...]) -> None:
+        """Replace what was granted by what really ran, with no less than one event.
+
+        Settling a second time changes nothing, and must be with the same events.
 
         Raises:
-            StorageError: this ledger gave no such grant, or it is settled already.
+            StorageError: this ledger gave no such grant, or it is settled otherwise.
         """
+        ran = _EVENTS.dump_json(events)
         with writing(self._engine) as connection:
             changed = connection.execute(
                 sql.update(_grants)
-                .where(_grants.c.id == grant.number, _grants.c.settled.is_(other=False))
-                .values(events=_EVENTS.dump_json(events), settled=True)
+                .where(
+                    _grants.c.id == number,
+                    sql.or_(_grants.c.settled.is_(other=False), _grants.c.events == ran),
+                )
+                .values(events=ran, settled=True)
             ).rowcount
             if changed != 1 or not events:
                 connection.rollback()
                 raise StorageError(
-                    f"grant {grant.number} cannot be settled so: it is settled already, or nothing "
+                    f"grant {number} cannot be settled so: it is settled otherwise, or nothing "
                     "ran; what was granted stays spent"
                 )
 
@@ -167,9 +201,34 @@ class Budget:
                     spent=accounting.epsilon_of(self._spent(connection, row.digest), row.delta),
                     delta=row.delta,
                     runs=self._runs(connection, row.digest),
+                    unit=row.unit,
                 )
                 for row in rows
             )
+
+    def runs(self, digest: str) -> tuple[Run, ...]:
+        """Every run on one data set, in order."""
+        with reading(self._engine) as connection:
+            query = sql.select(_data_sets.c.delta).where(_data_sets.c.digest == digest)
+            delta = float(connection.execute(query).scalar_one())
+            rows = connection.execute(
+                sql.select(_grants).where(_grants.c.digest == digest).order_by(_grants.c.id)
+            ).all()
+        runs: list[Run] = []
+        before: tuple[Event, ...] = ()
+        for row in rows:
+            events = _EVENTS.validate_json(row.events)
+            before = (*before, *events)
+            runs.append(
+                Run(
+                    granted=row.granted,
+                    settled=row.settled,
+                    steps=sum(e.count for e in events if e.event == "poisson_subsampled_gaussian"),
+                    epsilon=accounting.epsilon_of(events, delta),
+                    spent=accounting.epsilon_of(before, delta),
+                )
+            )
+        return tuple(runs)
 
     def _open_account(self, connection: sql.Connection, card: DataCard) -> sql.Row[Any]:
         query = sql.select(_data_sets).where(_data_sets.c.digest == card.digest)
@@ -180,8 +239,9 @@ class Budget:
                     digest=card.digest,
                     name=card.name,
                     public=card.public,
+                    unit=card.unit,
                     total_epsilon=DEFAULT_TOTAL,
-                    delta=default_delta(card.count),
+                    delta=default_delta(card.units),
                     salt=secrets.token_bytes(32),
                 )
             )
@@ -195,6 +255,17 @@ class Budget:
     def _runs(self, connection: sql.Connection, digest: str) -> int:
         query = sql.select(sql.func.count()).where(_grants.c.digest == digest)
         return int(connection.execute(query).scalar_one())
+
+
+def _add_unit(engine: sql.Engine) -> None:
+    """A ledger of safegen 0.1 knows no unit; all that it holds was spent by record."""
+    with reading(engine) as connection:
+        columns = {column["name"] for column in sql.inspect(connection).get_columns("data_sets")}
+    if "unit" not in columns:
+        with writing(engine) as connection:
+            connection.exec_driver_sql(
+                "ALTER TABLE data_sets ADD COLUMN unit VARCHAR NOT NULL DEFAULT 'record'"
+            )
 
 
 def default_location() -> str:

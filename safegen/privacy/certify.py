@@ -6,16 +6,15 @@ from typing import TYPE_CHECKING
 
 from safegen.errors import TrainingError
 from safegen.privacy import accounting
-from safegen.records.certificate import Event, PrivacyCertificate
+from safegen.records.certificate import Event, LowerBound, Noise, PrivacyCertificate
 
 if TYPE_CHECKING:
     from safegen.privacy.plan import PrivacyPlan
     from safegen.records.card import DataCard
 
-NOISE = "AES-128 counter stream keyed by the operating system; Gaussian in floating point"
 TRUST_MODEL = "central: whoever ran the training saw the records; only the model is private"
 PUBLIC_BY_ASSUMPTION = (
-    "the number of records",
+    "the number of records and of units",
     "the number and names of classes, as they were found among the records",
     "the pictures' size, channels and value range, likewise",
     "the expected batch size, the number of steps and every other setting of the run",
@@ -23,22 +22,32 @@ PUBLIC_BY_ASSUMPTION = (
 NOT_PROTECTED = (
     "settings that were chosen by looking at the records outside the budget",
     "how long the run took",
-    "several records of one person: the unit is one record",
-    "attacks on the rounding of floating-point noise",
     "training again on nearly the same records under another budget",
 )
+UNIT_NOT_PROTECTED = {
+    "record": "several records of one person: the unit is one record",
+    "group": "what all members of several groups have in common: the unit is one group",
+}
 
 
 def certify(
-    plan: PrivacyPlan, events: tuple[Event, ...], steps_run: int, card: DataCard
+    plan: PrivacyPlan,
+    events: tuple[Event, ...],
+    card: DataCard,
+    *,
+    steps_run: int,
+    noise: Noise,
+    lower_bound: LowerBound | None,
 ) -> PrivacyCertificate:
     """Certify the events that ran.
 
     Args:
         plan: what was granted.
         events: what ran, as the engine and the release counted it.
-        steps_run: how many steps are among them.
         card: the published card of the data set.
+        steps_run: how many steps are among them.
+        noise: where the noise came from.
+        lower_bound: what an attack on the run could prove; None when none was made.
 
     Raises:
         TrainingError: more ran than the plan allows; then nothing is certified.
@@ -55,14 +64,17 @@ def certify(
         target_epsilon=plan.epsilon,
         neighbours=plan.neighbours,
         unit=plan.unit,
+        units=plan.units,
+        records_per_unit=plan.records_per_unit,
         accountant=accounting.accountant_name(),
         events=events,
         clipping_norm=plan.clipping_norm,
         sampling=plan.sampling,
-        noise=NOISE,
+        noise=noise,
         trust_model=TRUST_MODEL,
         outcome="completed" if steps_run == plan.steps else "budget_exhausted",
+        lower_bound=lower_bound,
         data=card,
         public_by_assumption=PUBLIC_BY_ASSUMPTION,
-        not_protected=NOT_PROTECTED,
+        not_protected=(*NOT_PROTECTED, UNIT_NOT_PROTECTED[plan.unit]),
     )

@@ -1,33 +1,66 @@
-"""The private engine: the one door through which a network may learn from records.
+"""The private engine: the one way in which a network may learn from records.
 
-It stands on Opacus' per-sample gradients and its DPOptimizer, and adds what a generator needs:
-sampling and noise from a secure stream, a normaliser that is a public constant, empty batches
-that are steps like any other, a count of the events that ran, and a way to use the network
-publicly without leaving a trace in it.
+A step, in order:
+
+    1. `draw`: every unit enters independently (`sampling`).
+    2. Losses of the drawn rows, and of the public rows beside them, in one pass or in
+       micro-batches; each unit's gradient is clipped and the clipped ones are summed.
+    3. The sum is rounded to a lattice and noise is added in integers (`lattice`).
+    4. It is divided by a public constant, never by the number that was drawn.
+    5. The step is counted; an empty batch is a step like any other.
 """
 
 from __future__ import annotations
 
 import contextlib
-import warnings
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
 import torch
-from opacus import GradSampleModule
-from opacus.optimizers import DPOptimizer
 from torch import Tensor, nn
 
-from safegen.errors import PlanError, TrainingError
-from safegen.privacy.noise import secure_generator
+from safegen.privacy.bookkeeping import BookKeeping
+from safegen.privacy.execution import Execution
+from safegen.privacy.lattice import lattice
+from safegen.privacy.noise import secure_generator, unsafe_seeded_generator
+from safegen.privacy.opacus_bridge import NoisyOptimizer, OpacusGradients
+from safegen.privacy.processes import Processes
+from safegen.privacy.sampling import Draw, PoissonSampler
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import numpy as np
     from numpy.typing import NDArray
 
+    from safegen.privacy.canaries import Canaries
     from safegen.privacy.plan import PrivacyPlan
     from safegen.records.certificate import Event
+
+
+class Losses(Protocol):
+    """What turns rows into losses."""
+
+    def __call__(self, network: nn.Module, *parts: Tensor) -> Tensor:
+        """Each row's own loss, (rows,), computed through `network` from slices of the parts."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How a run is carried out; nothing here changes epsilon, apart from what is unsafe.
+
+    Attributes:
+        execution: speed and memory.
+        processes: this process among those that train together.
+        canaries: made-up units that take part; None for none.
+        unsafe_seeded_noise: a seed for the noise; voids the guarantee, for tests only.
+    """
+
+    execution: Execution = field(default_factory=Execution)
+    processes: Processes = field(default_factory=Processes)
+    canaries: Canaries | None = None
+    unsafe_seeded_noise: int | None = None
 
 
 class PrivateEngine:
@@ -40,74 +73,97 @@ class PrivateEngine:
         optimizer: torch.optim.Optimizer,
         *,
         rows_beside: int = 0,
+        groups: NDArray[np.int64] | None = None,
+        settings: Settings | None = None,
+        steps_before: int = 0,
     ) -> None:
         """Put a network under a plan.
 
         Args:
-            network: the only one that will see records; made of layers that have a per-sample
-                gradient (no BatchNorm, no spectral norm).
+            network: the only one that will see records; made of layers with a rule for one
+                record's gradient (no BatchNorm, no spectral norm).
             plan: what was granted.
             optimizer: over the network's parameters.
-            rows_beside: rows of public content in every step, such as generated pictures; a
-                fixed number, because one that follows the drawn batch would double sensitivity.
+            rows_beside: rows of public content in every step, such as generated pictures, over
+                all processes; a fixed number, because one that follows the drawn batch would
+                double sensitivity.
+            groups: (records,), int64, the unit of each record; None when records are units.
+            settings: how the plan is carried out.
+            steps_before: steps that an interrupted run has counted already.
 
         Raises:
-            PlanError: the network has a layer without a per-sample gradient.
+            PlanError: the network has a layer without a rule, or the groups do not fit.
         """
         self._plan = plan
-        self._generator = secure_generator()
-        self._steps_run = 0
-        try:
-            self.network = GradSampleModule(network, loss_reduction="sum", strict=True)
-        except NotImplementedError as error:
-            raise PlanError(
-                f"the network cannot be trained privately: {error}; use GroupNorm or none in "
-                "place of BatchNorm, and plain Linear and Conv2d layers"
-            ) from error
-        self._optimizer = _SecureOptimizer(
-            optimizer,
-            noise_multiplier=plan.noise_multiplier,
-            max_grad_norm=plan.clipping_norm,
-            expected_batch_size=plan.expected_batch_size + rows_beside,
-            loss_reduction="mean",
+        settings = settings or Settings()
+        canaries, seed = settings.canaries, settings.unsafe_seeded_noise
+        self._execution, self._processes = settings.execution, settings.processes
+        self._canaries = canaries
+        self._network = network
+        self._steps_run = steps_before
+        self._divisor = plan.expected_batch_size + rows_beside
+        self.network = self._clipping(network)
+        self._canary_gradients = None if canaries is None else self._clipping(canaries)
+        self._sampler = PoissonSampler(
+            plan,
+            groups,
+            generator=secure_generator(),
+            canaries=None if canaries is None else canaries.numbers,
+            share=(self._processes.rank, self._processes.world),
         )
-        self._optimizer.secure_generator = self._generator
+        if canaries is not None:
+            optimizer.add_param_group({"params": list(canaries.parameters()), "lr": 0.0})
+        self.lattice = lattice(
+            clipping_norm=plan.clipping_norm,
+            noise_multiplier=plan.noise_multiplier,
+            dimensions=sum(p.numel() for g in optimizer.param_groups for p in g["params"]),
+        )
+        self._optimizer = NoisyOptimizer(
+            optimizer,
+            lattice=self.lattice,
+            noise=secure_generator() if seed is None else unsafe_seeded_generator(seed),
+            processes=self._processes,
+            expected_batch_size=self._divisor,
+            noise_multiplier=plan.noise_multiplier,
+            clipping_norm=plan.clipping_norm,
+        )
         self._optimizer.attach_step_hook(self._count)
 
-    def draw(self) -> NDArray[np.int64]:
-        """Draw a step's records: each one independently, with the plan's probability.
+    def draw(self) -> Draw:
+        """Draw a step's units: each one independently, with the plan's probability."""
+        return self._sampler.draw()
 
-        Returns:
-            The drawn records' numbers, sorted; (drawn,), int64; possibly none.
-        """
-        chosen = self._generator.random(self._plan.records) < self._plan.sampling_probability
-        return np.flatnonzero(chosen)
-
-    def step(self, losses: Tensor | None) -> None:
-        """Take one noisy step: clip each row's gradient, sum, add noise, divide by a constant.
+    def step(self, draw: Draw, parts: tuple[Tensor, ...], losses: Losses) -> None:
+        """Take one noisy step.
 
         Args:
-            losses: (rows,), each row's own loss, computed through `network`; None for an empty
-                batch, which must not go through the network, because Opacus would keep its
-                activations for the next.
+            draw: who takes part.
+            parts: tensors whose first dimension is rows: first the drawn ones in the draw's
+                order, then the public ones beside them.
+            losses: turns slices of the parts into each row's loss.
 
         Raises:
             TrainingError: a gradient is not finite. The network is left as it was; the step is
                 counted all the same, because stopping has told something about the records.
         """
-        if losses is None:
-            self._pretend_empty_gradients()
-        else:
-            with warnings.catch_warnings():  # pictures need no gradient, and Opacus knows
-                warnings.filterwarnings("ignore", message="Full backward hook is firing")
-                losses.sum().backward()  # type: ignore[no-untyped-call]
+        self._optimizer.sums = self._clipped_sums(draw, parts, losses)
         self._optimizer.step()
+        if self._canaries is not None:
+            self._canaries.listen(self._divisor / self._plan.clipping_norm)
         self._optimizer.zero_grad(set_to_none=True)
 
+    def rehearse(self, draw: Draw, parts: tuple[Tensor, ...], losses: Losses) -> bool:
+        """Do all of a step that comes before the noise, with made-up rows, and forget it.
+
+        Returns:
+            Whether every sum came out finite.
+        """
+        sums = self._clipped_sums(draw, parts, losses)
+        return all(bool(summed.isfinite().all()) for summed in sums.values())
+
     def set_learning_rate(self, value: float) -> None:
-        """Change the learning rate from the next step on."""
-        for group in self._optimizer.param_groups:
-            group["lr"] = value
+        """Change the network's learning rate from the next step on; the canaries stay put."""
+        self._optimizer.param_groups[0]["lr"] = value
 
     @contextlib.contextmanager
     def used_publicly(self) -> Iterator[nn.Module]:
@@ -115,17 +171,19 @@ class PrivateEngine:
 
         Gradients flow through it to its inputs and leave nothing on its parameters.
         """
-        self.network.disable_hooks()
-        self.network.requires_grad_(requires_grad=False)
+        self._network.requires_grad_(requires_grad=False)
+        if isinstance(self.network, OpacusGradients):
+            self.network.wrapped.disable_hooks()
         try:
-            yield self.network
+            yield self._network
         finally:
-            self.network.requires_grad_(requires_grad=True)
-            self.network.enable_hooks()
+            if isinstance(self.network, OpacusGradients):
+                self.network.wrapped.enable_hooks()
+            self._network.requires_grad_(requires_grad=True)
 
     @property
     def steps_run(self) -> int:
-        """How many noisy steps have run."""
+        """How many noisy steps have run, those of an interrupted run before this included."""
         return self._steps_run
 
     def events(self) -> tuple[Event, ...]:
@@ -134,34 +192,64 @@ class PrivateEngine:
 
     def release_network(self) -> None:
         """Take the hooks off the network; no private step can follow."""
-        self.network.to_standard_module()
+        self.network.release()
 
-    def _count(self, optimizer: DPOptimizer) -> None:  # noqa: ARG002 - Opacus' hook
+    def _clipping(self, network: nn.Module) -> BookKeeping | OpacusGradients:
+        mode = self._execution.mode
+        if mode == "book-keeping":
+            return BookKeeping(network, self._execution)
+        return OpacusGradients(network, mode, self._plan.clipping_norm)
+
+    def _clipped_sums(
+        self, draw: Draw, parts: tuple[Tensor, ...], losses: Losses
+    ) -> dict[nn.Parameter, Tensor]:
+        """The sum of clipped gradients of a step, over micro-batches and canaries."""
+        sums: dict[nn.Parameter, Tensor] = {}
+
+        def add(more: dict[nn.Parameter, Tensor]) -> None:
+            for parameter, summed in more.items():
+                held = sums.get(parameter)
+                sums[parameter] = summed.double() if held is None else held.add_(summed)
+
+        norm, records = self._plan.clipping_norm, self._plan.records_per_unit
+        drawn, count = len(draw.rows), len(parts[0])
+        for part, rows in self._micro_batches(drawn, count):
+            with self._execution.products(parts[0].device):
+                each = losses(self.network, *(tensor[part] for tensor in parts)).float()
+            if rows:
+                absent = torch.from_numpy(draw.rows[part.start : part.start + rows] < 0)
+                each = _without(each, absent)
+            add(self.network.clipped_sum(each, norm, rows=rows, records=records))
+        if self._canary_gradients is not None and len(draw.canaries):
+            numbers = torch.from_numpy(draw.canaries).to(parts[0].device)
+            loud = self._canary_gradients(numbers) * norm
+            add(self._canary_gradients.clipped_sum(loud, norm, rows=0, records=1))
+        return sums
+
+    def _micro_batches(self, drawn: int, count: int) -> Iterator[tuple[slice, int]]:
+        """Slices of the rows, and how many rows of each slice were drawn."""
+        if not count:
+            return
+        size = self._execution.micro_batch
+        if size is None:
+            yield slice(0, count), drawn
+            return
+        records = self._plan.records_per_unit
+        whole = max(size // records, 1) * records
+        for start in range(0, drawn, whole):
+            stop = min(start + whole, drawn)
+            yield slice(start, stop), stop - start
+        for start in range(drawn, count, size):
+            yield slice(start, min(start + size, count)), 0
+
+    def _count(self, optimizer: NoisyOptimizer) -> None:  # noqa: ARG002 - Opacus' hook
         self._steps_run += 1
 
-    def _pretend_empty_gradients(self) -> None:
-        """An empty batch has a sum of gradients too: zero. Its noise is added all the same."""
-        for parameter in self.network.parameters():
-            parameter.grad_sample = parameter.new_zeros((0, *parameter.shape))
 
-
-class _SecureOptimizer(DPOptimizer):  # type: ignore[misc]
-    """Opacus' optimizer with noise from a secure stream, and a refusal of broken gradients."""
-
-    secure_generator: np.random.Generator
-
-    def add_noise(self) -> None:
-        deviation = self.noise_multiplier * self.max_grad_norm
-        broken = False
-        for parameter in self.params:
-            summed = parameter.summed_grad
-            noise = self.secure_generator.standard_normal(summed.shape, dtype=np.float32)
-            broken |= not bool(torch.isfinite(summed).all())
-            parameter.grad = summed + deviation * torch.from_numpy(noise).to(summed)
-        if broken:
-            if self.step_hook:
-                self.step_hook(self)
-            raise TrainingError(
-                "a gradient is not finite, so it cannot be clipped: training stops here; lower "
-                "the learning rate, or look for broken values in the pictures"
-            )
+def _without(losses: Tensor, absent: Tensor) -> Tensor:
+    """Losses with those of absent rows replaced by a zero that has no gradient."""
+    if not bool(absent.any()):
+        return losses
+    padded = torch.zeros(len(losses), dtype=torch.bool)
+    padded[: len(absent)] = absent
+    return torch.where(padded.to(losses.device), torch.zeros_like(losses), losses)

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from safegen.errors import PlanError
 from safegen.privacy import accounting
+from safegen.records.card import Unit
 from safegen.records.certificate import Event, Gaussian, PoissonSubsampledGaussian
 
 LARGEST_DELTA = 1e-3  # by default: with few records, 1 / (n ln n) would promise nothing
@@ -23,9 +24,10 @@ class PrivacyPlan:
 
     Attributes:
         epsilon: the most that the run may cost, at `delta`.
-        delta: probability that the bound fails; below 1 / records.
-        records: privacy units in the data set; public by assumption.
-        expected_batch_size: a step's sampling probability is this over `records`.
+        delta: probability that the bound fails; below 1 / units.
+        units: privacy units in the data set; public by assumption.
+        expected_batch_size: units in a step on average; the sampling probability is this over
+            `units`.
         steps: noisy gradient steps.
         clipping_norm: L2 bound on one unit's gradient in a step.
         noise_multiplier: a step's noise deviation over `clipping_norm`.
@@ -33,12 +35,13 @@ class PrivacyPlan:
             None when the run makes no release.
         sampling: how units enter a step; only Poisson sampling is accounted for.
         neighbours: how two data sets that must look alike differ.
-        unit: what is added or removed.
+        unit: what is added or removed: a record, or a group of records such as a patient.
+        records_per_unit: how many records of a unit take part in a step at most.
     """
 
     epsilon: float
     delta: float
-    records: int
+    units: int
     expected_batch_size: int
     steps: int
     clipping_norm: float
@@ -46,14 +49,16 @@ class PrivacyPlan:
     release_noise_multiplier: float | None = None
     sampling: Literal["poisson"] = "poisson"
     neighbours: Literal["add_or_remove_one"] = "add_or_remove_one"
-    unit: Literal["record"] = "record"
+    unit: Unit = "record"
+    records_per_unit: int = 1
 
     def __post_init__(self) -> None:
-        _require_target(self.epsilon, self.delta, self.records)
-        if not 1 <= self.expected_batch_size <= self.records:
+        _require_target(self.epsilon, self.delta, self.units)
+        self._require_known_mechanism()
+        if not 1 <= self.expected_batch_size <= self.units:
             raise PlanError(
-                f"a batch of {self.expected_batch_size} records does not fit a data set of "
-                f"{self.records}; choose from 1 to {self.records}"
+                f"a batch of {self.expected_batch_size} {self.unit}s does not fit a data set of "
+                f"{self.units}; choose from 1 to {self.units}"
             )
         if self.steps < 1:
             raise PlanError(f"{self.steps} steps train nothing; choose at least 1")
@@ -62,10 +67,27 @@ class PrivacyPlan:
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise PlanError(f"{name} is {value}; it must be a finite number above 0")
 
+    def _require_known_mechanism(self) -> None:
+        """Types are not checked while a program runs; what is not accounted for is refused here."""
+        if self.sampling != "poisson":
+            raise PlanError(
+                f"sampling is {self.sampling!r}; only poisson is accounted for, and shuffled "
+                "batches would overstate the guarantee"
+            )
+        if self.neighbours != "add_or_remove_one":
+            raise PlanError(f"neighbours are {self.neighbours!r}; only add_or_remove_one is known")
+        if self.unit not in get_args(Unit):
+            raise PlanError(f"the unit is {self.unit!r}; choose record or group")
+        if self.records_per_unit < 1 or (self.unit == "record" and self.records_per_unit != 1):
+            raise PlanError(
+                f"{self.records_per_unit} records of a {self.unit} cannot take part in a step; "
+                "choose 1 for a record, and 1 or more for a group"
+            )
+
     @property
     def sampling_probability(self) -> float:
         """The probability with which each unit enters a step, independently of all others."""
-        return self.expected_batch_size / self.records
+        return self.expected_batch_size / self.units
 
     def events(self, steps: int | None = None) -> tuple[Event, ...]:
         """The events of a run of `steps` steps, all of them by default, and of its release."""
@@ -100,45 +122,49 @@ class PrivacyPlan:
         )
 
 
-def default_delta(records: int) -> float:
-    """1 / (n ln n), the customary delta for n records, and never above 1e-3.
+def default_delta(units: int) -> float:
+    """1 / (n ln n), the customary delta for n units, and never above 1e-3.
 
     >>> f"{default_delta(60_000):.2e}"
     '1.51e-06'
     """
-    return min(1 / (records * math.log(max(records, 3))), LARGEST_DELTA)
+    return min(1 / (units * math.log(max(units, 3))), LARGEST_DELTA)
 
 
-def plan_within(
+def plan_within(  # noqa: PLR0913 - a plan has as many choices as it has
     *,
     epsilon: float,
-    records: int,
+    units: int,
     expected_batch_size: int,
     steps: int,
     clipping_norm: float,
     delta: float | None = None,
     noise_multiplier: float | None = None,
     release_share: float = 0.0,
+    unit: Unit = "record",
+    records_per_unit: int = 1,
 ) -> PrivacyPlan:
     """Plan a run that costs at most `epsilon`, with as little noise as that allows.
 
     Args:
         epsilon: the most that the run may cost.
-        records: privacy units in the data set.
+        units: privacy units in the data set.
         expected_batch_size: units that a step draws on average.
         steps: noisy gradient steps.
         clipping_norm: L2 bound on one unit's gradient.
-        delta: below 1 / records; 1 / (n ln n) by default.
+        delta: below 1 / units; 1 / (n ln n) by default.
         noise_multiplier: of the steps; sought when None. When given, the run may afford fewer
             steps than planned, and stops there.
         release_share: in [0, 1), the one-shot release's share of the budget, measured in squared
             Gaussian-DP mu, which adds up over releases (Dong, Roth, Su 2022, corollary 3.3).
+        unit: what is added or removed.
+        records_per_unit: records of a unit in a step at most.
 
     Raises:
         PlanError: no mechanism can honour this.
     """
-    delta = default_delta(records) if delta is None else delta
-    _require_target(epsilon, delta, records)
+    delta = default_delta(units) if delta is None else delta
+    _require_target(epsilon, delta, units)
     if not 0 <= release_share < 1:
         raise PlanError(f"the release's share is {release_share:g}; choose from 0 to below 1")
     release = None
@@ -152,12 +178,14 @@ def plan_within(
         return PrivacyPlan(
             epsilon=epsilon,
             delta=delta,
-            records=records,
+            units=units,
             expected_batch_size=expected_batch_size,
             steps=steps,
             clipping_norm=clipping_norm,
             noise_multiplier=sigma,
             release_noise_multiplier=release,
+            unit=unit,
+            records_per_unit=records_per_unit,
         )
 
     if noise_multiplier is not None:
@@ -179,13 +207,13 @@ def plan_within(
     )
 
 
-def _require_target(epsilon: float, delta: float, records: int) -> None:
+def _require_target(epsilon: float, delta: float, units: int) -> None:
     if not (math.isfinite(epsilon) and epsilon > 0):
         raise PlanError(f"epsilon is {epsilon:g}; it must be a finite number above 0")
-    if records < 2:
-        raise PlanError(f"a data set of {records} cannot hide anybody; it needs 2 records or more")
-    if not 0 < delta < 1 / records:
+    if units < 2:
+        raise PlanError(f"a data set of {units} cannot hide anybody; it needs 2 or more")
+    if not 0 < delta < 1 / units:
         raise PlanError(
-            f"delta is {delta:g}; it must be above 0 and below 1/n = {1 / records:.3g}, or whole "
-            f"records could leak; leave it out for {default_delta(records):.3g}"
+            f"delta is {delta:g}; it must be above 0 and below 1/n = {1 / units:.3g}, or whole "
+            f"units could leak; leave it out for {default_delta(units):.3g}"
         )

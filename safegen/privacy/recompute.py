@@ -52,10 +52,30 @@ def recomputed_epsilon(certificate: PrivacyCertificate) -> float:
     return epsilon
 
 
+def faults(certificate: PrivacyCertificate) -> tuple[str, ...]:
+    """Why the claim cannot stand, a sentence each; none when it follows from its events."""
+    found = []
+    if not certificate.delta < 1 / certificate.units:
+        found.append(
+            f"Its delta of {certificate.delta:g} is not below 1/n, so whole "
+            f"{certificate.unit}s could leak."
+        )
+    if certificate.noise.source != "operating system":
+        found.append(
+            "Its noise came from a seed, so that whoever knows the seed can take it off again."
+        )
+    epsilon = recomputed_epsilon(certificate)
+    if not abs(epsilon - certificate.epsilon) <= TOLERANCE:  # so written, NaN fails
+        found.append(
+            f"It claims epsilon {certificate.epsilon:.4f} at delta {certificate.delta:.2e}, but "
+            f"its events give epsilon {epsilon:.4f}."
+        )
+    return tuple(found)
+
+
 def agrees(certificate: PrivacyCertificate) -> bool:
-    """Whether the claimed epsilon is the recomputed one, at a delta below 1 / count."""
-    exact = abs(recomputed_epsilon(certificate) - certificate.epsilon) <= TOLERANCE
-    return exact and certificate.delta < 1 / certificate.data.count
+    """Whether the claim can stand."""
+    return not faults(certificate)
 
 
 def _cache_folder() -> Path:

@@ -12,10 +12,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from safegen.privacy.lattice import lattice
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Vectors = NDArray[np.float64]
+
+SENSITIVITY = math.sqrt(3)  # of count, sum and second moment together, for vectors of norm 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +44,7 @@ def class_moments(
     vectors: Vectors,
     labels: NDArray[np.int64],
     *,
+    groups: NDArray[np.int64] | None = None,
     classes: int,
     radius: float,
     noise_multiplier: float,
@@ -53,9 +58,15 @@ def class_moments(
     sqrt(1 + |u|^2 + |u|^4) <= sqrt(3) in L2, which is the sensitivity used here. Rebuilding the
     symmetric matrix divides the off-diagonal noise by sqrt(2).
 
+    When units are groups, each record counts as one over its group's size: a group adds the
+    average of its records' entries, whose norm is at most sqrt(3) again.
+
+    Statistic and noise are integers on a lattice (`lattice`).
+
     Args:
         vectors: (records, dimensions), float64, clipped here to norm `radius`.
         labels: (records,), int64 in [0, classes).
+        groups: (records,), int64, the unit of each record; None when records are units.
         classes: how many; public.
         radius: public bound on a vector's norm.
         noise_multiplier: noise deviation over the L2 sensitivity.
@@ -64,22 +75,26 @@ def class_moments(
     dimensions = vectors.shape[1]
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     units = vectors / np.maximum(norms, radius)
-    member = np.eye(classes)[labels]
+    shares = np.ones(len(units)) if groups is None else 1.0 / np.bincount(groups)[groups]
+    member = np.eye(classes)[labels] * shares[:, None]
     upper = np.triu_indices(dimensions)
     weights = np.where(upper[0] == upper[1], 1.0, math.sqrt(2))
 
     counts = member.sum(axis=0)
     sums = member.T @ units
     products = np.stack(
-        [(units[labels == k].T @ units[labels == k])[upper] for k in range(classes)]
+        [((units * member[:, k, None]).T @ units)[upper] * weights for k in range(classes)]
     )
 
-    deviation = noise_multiplier * math.sqrt(3)
-    counts = counts + deviation * generator.standard_normal(counts.shape)
-    sums = sums + deviation * generator.standard_normal(sums.shape)
-    weighted = products * weights + deviation * generator.standard_normal(products.shape)
+    statistic = np.concatenate([counts, sums.ravel(), products.ravel()])
+    grid = lattice(
+        clipping_norm=SENSITIVITY, noise_multiplier=noise_multiplier, dimensions=len(statistic)
+    )
+    noisy = grid.values(grid.points(statistic) + grid.noise(len(statistic), generator))
+    counts, sums, weighted = np.split(noisy, [classes, classes + sums.size])
+    sums, weighted = sums.reshape(classes, dimensions), weighted.reshape(products.shape)
 
     symmetric = np.zeros((classes, dimensions, dimensions))
     symmetric[:, upper[0], upper[1]] = weighted / weights
     symmetric[:, upper[1], upper[0]] = weighted / weights
-    return ClassMoments(counts=counts, sums=sums, products=symmetric, deviation=deviation)
+    return ClassMoments(counts=counts, sums=sums, products=symmetric, deviation=grid.deviation)

@@ -5,7 +5,7 @@
       "licence": "MIT", "count": 60000,
       "shape": {"channels": 1, "height": 28, "width": 28},
       "classes": ["T-shirt/top", "Trouser", ...],
-      "digest": "sha256:...", "unit": "record", "public": true
+      "digest": "sha256:...", "unit": "record", "units": 60000, "public": true
     }
 
 A plain digest of private data would let anybody who holds all records but one test a guess for
@@ -21,6 +21,8 @@ from typing import Literal
 from pydantic import PositiveInt
 
 from safegen.records.canonical import Record
+
+Unit = Literal["record", "group"]
 
 
 class Shape(Record):
@@ -42,7 +44,8 @@ class DataCard(Record):
         shape: of one record.
         classes: the labels' names, in the order of their numbers.
         digest: of the records and labels; a salted commitment on a published private card.
-        unit: what one neighbour adds or removes.
+        unit: what one neighbour adds or removes: a record, or all records of a group.
+        units: how many there are; public by assumption.
         public: whether anybody may hold the records; then its budget is kept but not limited.
     """
 
@@ -53,7 +56,8 @@ class DataCard(Record):
     shape: Shape
     classes: tuple[str, ...]
     digest: str
-    unit: Literal["record"] = "record"
+    unit: Unit = "record"
+    units: PositiveInt
     public: bool = False
 
 

@@ -1,7 +1,7 @@
 """What a privacy claim says, and the events from which anybody can recompute it.
 
     {
-      "format": "safegen.privacy-certificate/1",
+      "format": "safegen.privacy-certificate/2",
       "epsilon": 7.98, "delta": 7.4e-05, "neighbours": "add_or_remove_one", "unit": "record",
       "accountant": "dp-accounting 0.6.0, PLD",
       "events": [
@@ -9,6 +9,8 @@
          "sampling_probability": 0.28, "noise_multiplier": 1.7, "count": 240},
         {"event": "gaussian", "noise_multiplier": 4.1, "count": 1}
       ],
+      "noise": {"source": "operating system", "sensitivity_margin": 0.0018, ...},
+      "lower_bound": {"epsilon": 0.9, "confidence": 0.95, "canaries": 1000, ...},
       ...
     }
 
@@ -20,10 +22,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from safegen.records.canonical import Record
-from safegen.records.card import DataCard
+from safegen.records.card import DataCard, Unit
 
 # Bounds that any real run keeps, so that a stranger's certificate cannot ask for a year of work.
 NoiseMultiplier = Annotated[float, Field(ge=0.05, le=1e6)]
@@ -51,29 +53,70 @@ class PoissonSubsampledGaussian(Record):
 Event = Annotated[Gaussian | PoissonSubsampledGaussian, Field(discriminator="event")]
 
 
+class Noise(Record):
+    """Where the noise came from, and what it was added to.
+
+    Attributes:
+        source: `operating system` for an AES-128 counter stream with a key that nobody else had;
+            `unsafe seed` voids the whole certificate.
+        lattice_spacing: the steps' sums and noise are integers times this.
+        sensitivity_margin: the steps' noise is scaled to the clipping norm times one plus this: for
+            rounding to the lattice, and for the allowance.
+        arithmetic_allowance: the part of the margin set aside for sums in 32 bits, which is
+            measured and not proved.
+    """
+
+    source: Literal["operating system", "unsafe seed"]
+    lattice_spacing: PositiveFloat
+    sensitivity_margin: PositiveFloat
+    arithmetic_allowance: PositiveFloat
+
+
+class LowerBound(Record):
+    """What an attack on this very run could prove.
+
+    Attributes:
+        epsilon: at the certificate's delta, epsilon is at least this with `confidence`.
+        confidence: probability that the bound holds, over the run's own randomness.
+        attack: what was tried.
+        canaries: made-up units that took part, or could have, by a coin.
+        guesses: how many of them the attack dared to guess.
+        correct: how many of the guesses were right.
+    """
+
+    epsilon: NonNegativeFloat
+    confidence: Annotated[float, Field(gt=0, lt=1)]
+    attack: str
+    canaries: PositiveInt
+    guesses: NonNegativeInt
+    correct: NonNegativeInt
+
+
 class PrivacyCertificate(Record):
     """The privacy claim of one training run.
 
     Attributes:
         epsilon: upper bound at `delta`, recomputed from `events`, never from the plan.
-        delta: the probability that the bound may fail with, below 1 / count.
+        delta: the probability that the bound may fail with, below 1 / units.
         target_epsilon: what the run was allowed; `epsilon` is at most this.
         neighbours: how two data sets that must look alike differ.
         unit: what is added or removed.
+        units: how many there are in the data set.
+        records_per_unit: how many records of a unit took part in a step at most.
         accountant: library, version and method behind `epsilon`.
         events: what really ran, in the vocabulary of dp-accounting.
-        clipping_norm: L2 bound on one record's gradient.
-        sampling: how records entered a step.
-        noise: where the noise came from.
+        clipping_norm: L2 bound on one unit's gradient.
+        sampling: how units entered a step.
+        noise: where the noise came from, and what it was added to.
         trust_model: who saw the records.
         outcome: whether all planned steps ran, or the budget ended them.
-        lower_bound: audited lower bound on epsilon; null means that no audit was made.
+        lower_bound: what an attack on this run could prove; null when none was made.
         data: the published card of the data set.
         public_by_assumption: what the guarantee takes to be known to everybody.
         not_protected: what the guarantee does not cover.
     """
 
-    format: Literal["safegen.privacy-certificate/1"] = "safegen.privacy-certificate/1"
+    format: Literal["safegen.privacy-certificate/2"] = "safegen.privacy-certificate/2"
     epsilon: NonNegativeFloat
     delta: Annotated[float, Field(gt=0, lt=1)]
     target_epsilon: PositiveFloat
@@ -81,15 +124,17 @@ class PrivacyCertificate(Record):
         "(epsilon, delta)-differential privacy"
     )
     neighbours: Literal["add_or_remove_one"] = "add_or_remove_one"
-    unit: Literal["record"] = "record"
+    unit: Unit
+    units: PositiveInt
+    records_per_unit: PositiveInt
     accountant: str
     events: Annotated[tuple[Event, ...], Field(min_length=1, max_length=MOST_EVENTS)]
     clipping_norm: PositiveFloat
     sampling: Literal["poisson"] = "poisson"
-    noise: str
+    noise: Noise
     trust_model: str
     outcome: Literal["completed", "budget_exhausted"]
-    lower_bound: PositiveFloat | None = None
+    lower_bound: LowerBound | None
     data: DataCard
     public_by_assumption: tuple[str, ...]
     not_protected: tuple[str, ...]

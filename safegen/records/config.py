@@ -1,7 +1,7 @@
 """What a model package says of itself: `config.json`.
 
 {
-  "format": "safegen.model/1", "name": "digits-vae", "safegen": "0.1.0",
+  "format": "safegen.model/2", "name": "digits-vae", "safegen": "0.1.0",
   "created": "2026-11-20T10:00:00+00:00",
   "architecture": {"family": "vae", "channels": 1, "height": 32, "width": 32,
                    "classes": 10, "latent": 16, "base": 16},
@@ -82,7 +82,7 @@ class PackageConfig(Record):
         data: the published card of its data set.
     """
 
-    format: Literal["safegen.model/1"] = "safegen.model/1"
+    format: Literal["safegen.model/2"] = "safegen.model/2"
     name: str
     safegen: str
     created: str

@@ -8,6 +8,7 @@ Bie et al. 2023).
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING
 
 import torch
@@ -16,8 +17,12 @@ from torch.nn import functional
 
 from safegen.models.gan import Discriminator
 from safegen.models.generator import PictureGenerator, one_hot
+from safegen.privacy.processes import Processes
+from safegen.training.optimizers import optimizer_tensors, restore_optimizer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from safegen.privacy.engine import PrivateEngine
     from safegen.privacy.plan import PrivacyPlan
     from safegen.records.certificate import Event
@@ -28,34 +33,57 @@ if TYPE_CHECKING:
 class GanObjective:
     """Trains a discriminator privately and a generator against it publicly."""
 
-    def __init__(self, architecture: Architecture, recipe: Recipe, device: torch.device) -> None:
+    def __init__(
+        self, architecture: Architecture, recipe: Recipe, processes: Processes | None = None
+    ) -> None:
+        """Make both networks.
+
+        Args:
+            architecture: of the networks.
+            recipe: what does not affect epsilon.
+            processes: this process among those that train together: all make the same pictures
+                and take the same generator steps, and each shows the discriminator its share.
+        """
         self._architecture = architecture
         self._recipe = recipe
-        self._device = device
-        self._generator = PictureGenerator(architecture).to(device)
+        self._processes = processes or Processes()
+        self._device = self._processes.device
+        self._generator = PictureGenerator(architecture).to(self._device)
         self._rate = recipe.generator_rate or recipe.learning_rate
         self._optimizer = torch.optim.Adam(
             self._generator.decoder.parameters(), lr=self._rate, betas=recipe.betas
         )
+        self._public = torch.Generator(device="cpu").manual_seed(
+            self._processes.tell(secrets.randbits(63))
+        )
         self._private_steps = 0
-        self.private = Discriminator(architecture).to(device)
+        self.private = Discriminator(architecture).to(self._device)
         self.averaged = self._generator
         self.rows_beside = recipe.generator_rows
 
-    def losses(self, network: nn.Module, pictures: Tensor, labels: Tensor) -> Tensor:
-        """The non-saturating logistic loss of each row (Goodfellow et al. 2014, section 3).
+    def batch(self, pictures: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
+        """Records and generated pictures in one batch.
 
         Returns:
-            (records + generated,), float32: softplus(-score) for records, softplus(score) for
-            generated pictures.
+            Pictures (rows, channels, height, width), labels (rows, classes), both float32, and
+            signs (rows,): -1 for records, 1 for generated pictures.
         """
         with torch.no_grad():
             made, made_labels = self._generate(self.rows_beside)
-        onehot = one_hot(torch.cat([labels, made_labels]), self._architecture.classes)
-        scores = network(torch.cat([pictures, made]), onehot)
-        sign = torch.ones_like(scores)
-        sign[: len(labels)] = -1
-        return functional.softplus(sign * scores) / self._recipe.loss_scale
+        mine = slice(self._processes.rank, None, self._processes.world)
+        onehot = one_hot(torch.cat([labels, made_labels[mine]]), self._architecture.classes)
+        signs = torch.ones(len(onehot), device=self._device)
+        signs[: len(labels)] = -1
+        return torch.cat([pictures, made[mine]]), onehot, signs
+
+    def losses(self, network: nn.Module, *parts: Tensor) -> Tensor:
+        """The non-saturating logistic loss of each row (Goodfellow et al. 2014, section 3).
+
+        Returns:
+            (rows,), float32: softplus(-score) for records, softplus(score) for generated pictures.
+        """
+        pictures, onehot, signs = parts
+        return functional.softplus(signs * network(pictures, onehot)) / self._recipe.loss_scale
 
     def work_publicly(self, engine: PrivateEngine, *, rate_factor: float) -> None:
         """Every few private steps, let the generator take one against the discriminator."""
@@ -70,12 +98,28 @@ class GanObjective:
             self._optimizer.zero_grad(set_to_none=True)
             functional.softplus(-scores).mean().backward()  # type: ignore[no-untyped-call]
             self._optimizer.step()
+        self._processes.agree(list(self._generator.parameters()))
+
+    def state(self) -> dict[str, Tensor]:
+        """The generator, its optimizer, and the number of private steps."""
+        return {
+            "steps": torch.tensor(self._private_steps),
+            **{f"generator.{k}": t for k, t in self._generator.state_dict().items()},
+            **{f"moments.{k}": t for k, t in optimizer_tensors(self._optimizer).items()},
+        }
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Take up what `state` gave."""
+        self._private_steps = int(state["steps"])
+        self._generator.load_state_dict(_below("generator.", state))
+        restore_optimizer(self._optimizer, _below("moments.", state))
 
     def finish(
         self,
         average: nn.Module,
         records: Records,  # noqa: ARG002 - the protocol's shape
         plan: PrivacyPlan,  # noqa: ARG002 - likewise
+        key: int,  # noqa: ARG002 - likewise
     ) -> tuple[PictureGenerator, tuple[Event, ...]]:
         """Keep the averaged generator; its prior stays N(0, I), so nothing is released."""
         assert isinstance(average, PictureGenerator)
@@ -83,6 +127,11 @@ class GanObjective:
 
     def _generate(self, rows: int) -> tuple[Tensor, Tensor]:
         """Pictures of uniformly drawn labels: how often a class occurs among records is secret."""
-        labels = torch.randint(self._architecture.classes, (rows,), device=self._device)
-        noise = torch.randn(rows, self._architecture.latent, device=self._device)
+        labels = torch.randint(self._architecture.classes, (rows,), generator=self._public)
+        noise = torch.randn(rows, self._architecture.latent, generator=self._public)
+        labels, noise = labels.to(self._device), noise.to(self._device)
         return self._generator.render(noise, one_hot(labels, self._architecture.classes)), labels
+
+
+def _below(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): t for name, t in state.items() if name.startswith(prefix)}

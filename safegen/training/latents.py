@@ -26,18 +26,22 @@ def fit_prior(
     codes: Vectors,
     labels: NDArray[np.int64],
     *,
+    groups: NDArray[np.int64] | None = None,
     classes: int,
     radius: float,
     noise_multiplier: float,
+    key: int | None = None,
 ) -> tuple[Vectors, Vectors, Gaussian]:
     """Release the codes' class moments and fit one Gaussian a class to them.
 
     Args:
         codes: (records, latent), float64; clipped to `radius`.
         labels: (records,), int64.
+        groups: (records,), int64, the unit of each record; None when records are units.
         classes: how many.
         radius: public bound on a code's norm.
         noise_multiplier: noise deviation over the release's L2 sensitivity.
+        key: of the noise; fresh from the operating system when None.
 
     Returns:
         Means (classes, latent), factors (classes, latent, latent) with factor factor^T the
@@ -46,10 +50,11 @@ def fit_prior(
     moments = class_moments(
         codes,
         labels,
+        groups=groups,
         classes=classes,
         radius=radius,
         noise_multiplier=noise_multiplier,
-        generator=secure_generator(),
+        generator=secure_generator(key),
     )
     means, factors = gaussians(moments, LEAST_VARIANCE / radius**2)
     return means * radius, factors * radius, Gaussian(noise_multiplier=noise_multiplier)

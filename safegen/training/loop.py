@@ -1,9 +1,10 @@
 """The one private loop: draw, step, count, average; whatever is being trained.
 
-    1. Draw the step's records, each independently.
-    2. Ask the objective for each row's loss and let the engine take one noisy step.
-    3. Let the objective do its public work, such as a generator's step.
-    4. Update the moving average of the weights: post-processing, which costs nothing.
+    1. Claim the next steps in a checkpoint, before any of them runs.
+    2. Draw the step's units, each independently.
+    3. Let the objective make a batch of them, and the engine take one noisy step.
+    4. Let the objective do its public work, such as a generator's step.
+    5. Update the moving average of the weights: post-processing, which costs nothing.
 
 The loop stops when the plan's steps are done or when one more would exceed the budget.
 """
@@ -14,12 +15,20 @@ import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from safegen.privacy.engine import PrivateEngine
+from safegen.errors import PlanError
+from safegen.privacy.engine import PrivateEngine, Settings
+from safegen.privacy.sampling import Draw
+from safegen.training.optimizers import optimizer_tensors, restore_optimizer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
+
     from safegen.data.dataset import DataSet
     from safegen.models.generator import PictureGenerator
     from safegen.privacy.plan import PrivacyPlan
@@ -27,8 +36,12 @@ if TYPE_CHECKING:
     from safegen.records.certificate import Event
     from safegen.records.config import Recipe
 
+    Keep = Callable[[int, int, Mapping[str, Tensor]], None]
+
 WARM_UP_STEPS = 10
 LAST_RATE = 0.05  # of the highest learning rate, at the last step
+REHEARSED_UNITS = 4
+CLAIM = 20  # steps from one checkpoint to the next: what a crash can waste
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,14 +51,20 @@ class Records:
     Attributes:
         pictures: (n, channels, height, width), uint8.
         labels: (n,), int64.
+        groups: (n,), int64, the unit of each record; None when records are units.
     """
 
     pictures: Tensor
     labels: Tensor
+    groups: NDArray[np.int64] | None
 
-    def rows(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
-        """The chosen rows: pictures as float32 in [0, 1], and labels."""
-        return self.pictures[chosen].float() / 255, self.labels[chosen]
+    def rows(self, chosen: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """The chosen rows: pictures as float32 in [0, 1], and labels; an absent row is record 0.
+
+        The engine takes the losses of absent rows out again.
+        """
+        numbers = torch.from_numpy(np.maximum(chosen, 0)).to(self.labels.device)
+        return self.pictures[numbers].float() / 255, self.labels[numbers]
 
 
 class Objective(Protocol):
@@ -54,7 +73,7 @@ class Objective(Protocol):
     Attributes:
         private: the only network that sees records.
         averaged: the network whose weights are averaged.
-        rows_beside: rows of public content in every private step.
+        rows_beside: rows of public content in every private step, over all processes.
     """
 
     @property
@@ -64,79 +83,205 @@ class Objective(Protocol):
     @property
     def rows_beside(self) -> int: ...  # noqa: D102 - above
 
-    def losses(self, network: nn.Module, pictures: Tensor, labels: Tensor) -> Tensor:
-        """Each row's loss: the records' rows, then `rows_beside` others."""
+    def batch(self, pictures: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
+        """A step's tensors, row by row: the records' rows, then public ones beside them."""
+        ...
+
+    def losses(self, network: nn.Module, *parts: Tensor) -> Tensor:
+        """Each row's loss, (rows,), from slices of a batch."""
         ...
 
     def work_publicly(self, engine: PrivateEngine, *, rate_factor: float) -> None:
         """Do what needs no records, after each private step."""
         ...
 
+    def state(self) -> dict[str, Tensor]:
+        """What a checkpoint must hold beside the private network, its optimizer and the average."""
+        ...
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Take up what a checkpoint held."""
+        ...
+
     def finish(
-        self, average: nn.Module, records: Records, plan: PrivacyPlan
+        self, average: nn.Module, records: Records, plan: PrivacyPlan, key: int
     ) -> tuple[PictureGenerator, tuple[Event, ...]]:
-        """Make the generator, with the events of any release that this took."""
+        """Make the generator, with the events of any release that this took.
+
+        Args:
+            average: the averaged network.
+            records: all of them.
+            plan: what was granted.
+            key: of the release's noise; the same key makes the same release again.
+        """
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
-    """What a run leaves: the generator, and the events that ran."""
+    """What a run leaves.
+
+    Attributes:
+        generator: ready to sample.
+        events: what ran.
+        steps_run: how many steps are among them, those lost to a crash included.
+        lattice: spacing and margin of the noise that was added.
+    """
 
     generator: PictureGenerator
     events: tuple[Event, ...]
     steps_run: int
+    spacing: float
+    margin: float
 
 
-def train_privately(
-    objective: Objective,
-    data: DataSet,
-    plan: PrivacyPlan,
-    recipe: Recipe,
-    *,
-    device: torch.device,
-    progress: Progress,
-) -> Trained:
-    """Run a granted plan.
+class Training:
+    """One run of a plan."""
 
-    Args:
-        objective: the family's part, its networks on `device`.
-        data: the records.
-        plan: what was granted.
-        recipe: what does not affect epsilon.
-        device: where to train.
-        progress: told after each step.
+    def __init__(
+        self,
+        objective: Objective,
+        plan: PrivacyPlan,
+        recipe: Recipe,
+        *,
+        groups: NDArray[np.int64] | None = None,
+        settings: Settings | None = None,
+        resumed: tuple[int, Mapping[str, Tensor]] | None = None,
+    ) -> None:
+        """Prepare a run; no record is looked at.
 
-    Raises:
-        TrainingError: a gradient is not finite.
-    """
-    allowed = plan.affordable_steps()
-    records = Records(
-        pictures=torch.from_numpy(data.images).to(device),
-        labels=torch.from_numpy(data.labels).to(device),
-    )
-    optimizer = torch.optim.Adam(
-        objective.private.parameters(), lr=recipe.learning_rate, betas=recipe.betas
-    )
-    engine = PrivateEngine(objective.private, plan, optimizer, rows_beside=objective.rows_beside)
-    average = Average(objective.averaged, recipe.average_decay)
-    for step in range(allowed):
-        factor = rate_factor(step, allowed)
-        engine.set_learning_rate(recipe.learning_rate * factor)
-        pictures, labels = records.rows(torch.from_numpy(engine.draw()).to(device))
-        anything = len(pictures) or objective.rows_beside
-        engine.step(objective.losses(engine.network, pictures, labels) if anything else None)
-        objective.work_publicly(engine, rate_factor=factor)
-        average.update(objective.averaged)
-        progress("training", step + 1, allowed)
-    step_events = engine.events()
-    engine.release_network()
-    generator, release_events = objective.finish(average.network, records, plan)
-    return Trained(
-        generator=generator.cpu().eval(),
-        events=(*step_events, *release_events),
-        steps_run=engine.steps_run,
-    )
+        Args:
+            objective: the family's part, its networks on the device that trains.
+            plan: what will be granted.
+            recipe: what does not affect epsilon.
+            groups: (records,), int64, the unit of each record; None when records are units.
+            settings: how it is carried out.
+            resumed: steps of an interrupted run that count already, and what `keep` was given.
+
+        Raises:
+            PlanError: the network has a layer that cannot be trained privately.
+        """
+        counted, parts = (0, None) if resumed is None else (resumed[0], _unfold(resumed[1]))
+        self._objective = objective
+        self._plan = plan
+        self._recipe = recipe
+        self._settings = settings or Settings()
+        self._average = Average(objective.averaged, recipe.average_decay)
+        self._optimizer = torch.optim.Adam(
+            objective.private.parameters(), lr=recipe.learning_rate, betas=recipe.betas
+        )
+        self._groups = groups
+        canaries = self._settings.canaries
+        if canaries is not None:
+            if parts is not None:
+                canaries.restore(parts["canaries"])
+            canaries.agree(self._settings.processes)
+        self.engine = PrivateEngine(
+            objective.private,
+            plan,
+            self._optimizer,
+            rows_beside=objective.rows_beside,
+            groups=groups,
+            settings=self._settings,
+            steps_before=counted,
+        )
+        if parts is not None:
+            self._restore(parts)
+
+    def rehearse(self, shape: tuple[int, int, int]) -> None:
+        """Go through a step with made-up pictures, so that a mistake shows before it costs.
+
+        Args:
+            shape: channels, height, width.
+
+        Raises:
+            PlanError: a loss or gradient of ordinary pictures is not finite.
+        """
+        count = REHEARSED_UNITS * self._plan.records_per_unit
+        device = self._settings.processes.device
+        pictures = torch.rand(count, *shape, device=device)
+        labels = torch.zeros(count, dtype=torch.int64, device=device)
+        draw = Draw(rows=np.arange(count), canaries=np.arange(0))
+        parts = self._objective.batch(pictures, labels)
+        if not self.engine.rehearse(draw, parts, self._objective.losses):
+            raise PlanError(
+                "the network's gradients are not finite even for made-up pictures; nothing was "
+                "spent: look at its first weights and its loss"
+            )
+
+    def run(
+        self, data: DataSet, *, key: int, keep: Keep | None = None, progress: Progress
+    ) -> Trained | None:
+        """Run the granted plan to its end.
+
+        Args:
+            data: the records.
+            key: of the one-shot release's noise.
+            keep: writes a checkpoint of (counted, claimed, tensors); None for none.
+            progress: told after each step.
+
+        Returns:
+            What the run leaves, in the first process; None in any other.
+
+        Raises:
+            TrainingError: a gradient is not finite.
+        """
+        device = self._settings.processes.device
+        records = Records(
+            pictures=torch.from_numpy(data.images).to(device),
+            labels=torch.from_numpy(data.labels).to(device),
+            groups=self._groups,
+        )
+        allowed = self._plan.affordable_steps()
+        claimed = self.engine.steps_run
+        for step in range(self.engine.steps_run, allowed):
+            if keep is not None and step >= claimed:
+                claimed = min(step + CLAIM, allowed)
+                keep(step, claimed, self._tensors())
+            self._step(records, rate_factor(step, allowed))
+            progress("training", step + 1, allowed)
+        if keep is not None:
+            keep(allowed, allowed, self._tensors())
+        return self._finish(records, key) if self._settings.processes.first else None
+
+    def _restore(self, parts: Mapping[str, Mapping[str, Tensor]]) -> None:
+        """Take up what `keep` was given."""
+        self._objective.private.load_state_dict(parts["private"])
+        self._average.restore(parts["average"])
+        restore_optimizer(self._optimizer, parts["optimizer"])
+        self._objective.restore(parts.get("objective", {}))
+
+    def _step(self, records: Records, factor: float) -> None:
+        self.engine.set_learning_rate(self._recipe.learning_rate * factor)
+        draw = self.engine.draw()
+        self.engine.step(
+            draw, self._objective.batch(*records.rows(draw.rows)), self._objective.losses
+        )
+        self._objective.work_publicly(self.engine, rate_factor=factor)
+        self._average.update(self._objective.averaged)
+
+    def _finish(self, records: Records, key: int) -> Trained:
+        events, grid = self.engine.events(), self.engine.lattice
+        self.engine.release_network()
+        generator, release = self._objective.finish(self._average.network, records, self._plan, key)
+        return Trained(
+            generator=generator.cpu().eval(),
+            events=(*events, *release),
+            steps_run=self.engine.steps_run,
+            spacing=grid.spacing,
+            margin=grid.margin,
+        )
+
+    def _tensors(self) -> dict[str, Tensor]:
+        parts: dict[str, Mapping[str, Tensor]] = {
+            "private": self._objective.private.state_dict(),
+            "average": self._average.state(),
+            "optimizer": optimizer_tensors(self._optimizer),
+            "objective": self._objective.state(),
+        }
+        if self._settings.canaries is not None:
+            parts["canaries"] = self._settings.canaries.state()
+        return {f"{part}/{name}": t for part, held in parts.items() for name, t in held.items()}
 
 
 def rate_factor(step: int, steps: int) -> float:
@@ -163,3 +308,26 @@ class Average:
         decay = min(self._decay, self._updates / (self._updates + 9))
         for mine, new in zip(self.network.parameters(), network.parameters(), strict=True):
             mine.lerp_(new, 1 - decay)
+
+    def state(self) -> dict[str, Tensor]:
+        """The averaged weights, and of how many updates."""
+        return {"updates": torch.tensor(self._updates), **_prefixed(self.network.state_dict())}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Take up what `state` gave."""
+        self._updates = int(state["updates"])
+        weights = {name.removeprefix("w."): t for name, t in state.items() if name != "updates"}
+        self.network.load_state_dict(weights)
+
+
+def _prefixed(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {f"w.{name}": tensor for name, tensor in weights.items()}
+
+
+def _unfold(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+    """Tensors by their part's name, the word before the slash."""
+    parts: dict[str, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        part, _, rest = name.partition("/")
+        parts.setdefault(part, {})[rest] = tensor
+    return parts

@@ -126,7 +126,7 @@ def test_an_unknown_event_refuses():
 def plan(**changes):
     fields = {
         "epsilon": 4.0,
-        "records": 1000,
+        "units": 1000,
         "expected_batch_size": 100,
         "steps": 50,
         "clipping_norm": 1.0,
@@ -147,7 +147,7 @@ def plan(**changes):
         ({"expected_batch_size": 1001}, "does not fit"),
         ({"expected_batch_size": 0}, "does not fit"),
         ({"steps": 0}, "train nothing"),
-        ({"records": 1, "expected_batch_size": 1}, "cannot hide anybody"),
+        ({"units": 1, "expected_batch_size": 1}, "cannot hide anybody"),
         ({"clipping_norm": 0.0}, "clipping_norm"),
         ({"noise_multiplier": -1.0}, "noise_multiplier"),
         ({"release_share": 1.0}, "share"),

@@ -19,13 +19,14 @@ def card(**changes):
         "shape": Shape(channels=1, height=28, width=28),
         "classes": ("well", "ill"),
         "digest": "sha256:aa",
+        "units": 1000,
     }
     return DataCard(**(fields | changes))
 
 
 def plan(epsilon):
     return plan_within(
-        epsilon=epsilon, records=1000, expected_batch_size=100, steps=20, clipping_norm=1.0
+        epsilon=epsilon, units=1000, expected_batch_size=100, steps=20, clipping_norm=1.0
     )
 
 
@@ -55,7 +56,7 @@ def test_settling_gives_back_what_did_not_run(url):
     budget = Budget(url)
     granted = plan(9.0)
     grant = budget.grant(granted, card())
-    budget.settle(grant, granted.events(1))
+    budget.settle(grant.number, granted.events(1))
     (account,) = budget.accounts()
     assert account.spent < 5
     budget.grant(plan(5.0), card())
@@ -66,12 +67,13 @@ def test_a_grant_is_settled_once_and_never_with_nothing(url, tmp_path):
     granted = plan(9.0)
     grant = budget.grant(granted, card())
     with pytest.raises(StorageError, match="nothing ran"):
-        budget.settle(grant, ())
-    budget.settle(grant, granted.events())
-    with pytest.raises(StorageError, match="settled already"):
-        budget.settle(grant, granted.events(1))
+        budget.settle(grant.number, ())
+    budget.settle(grant.number, granted.events())
+    budget.settle(grant.number, granted.events())  # after a crash, once more
+    with pytest.raises(StorageError, match="settled otherwise"):
+        budget.settle(grant.number, granted.events(1))
     with pytest.raises(StorageError):
-        Budget(str(tmp_path / "other.db")).settle(grant, granted.events())
+        Budget(str(tmp_path / "other.db")).settle(grant.number, granted.events())
     (account,) = budget.accounts()
     assert account.spent > 8.9
 
@@ -84,7 +86,7 @@ def test_the_ledger_of_spending_is_for_its_owner_only(url, tmp_path):
 def test_early_stopping_is_granted_no_more_than_it_may_spend(url):
     stops_early = plan_within(
         epsilon=5.0,
-        records=1000,
+        units=1000,
         expected_batch_size=100,
         steps=5000,
         clipping_norm=1.0,
@@ -126,10 +128,10 @@ from safegen.privacy.plan import plan_within
 from safegen.records.card import DataCard, Shape
 
 plan = plan_within(
-    epsilon=8.0, records=1000, expected_batch_size=100, steps=20, clipping_norm=1.0
+    epsilon=8.0, units=1000, expected_batch_size=100, steps=20, clipping_norm=1.0
 )
 card = DataCard(
-    name="patients", source="", licence="", count=1000, digest="sha256:aa",
+    name="patients", source="", licence="", count=1000, units=1000, digest="sha256:aa",
     shape=Shape(channels=1, height=28, width=28), classes=("well", "ill"),
 )
 budget = Budget(sys.argv[1])
@@ -178,3 +180,21 @@ def test_a_locked_database_refuses_and_writes_nothing(url):
         budget.grant(plan(1.0), card())
     held.execute("ROLLBACK")
     assert budget.accounts() == ()
+
+
+def test_a_data_set_keeps_to_one_privacy_unit(url):
+    """Hiding a group is not hiding one record of it at the same cost, so they do not add up."""
+    budget = Budget(url)
+    budget.grant(plan(1.0), card())
+    with pytest.raises(BudgetRefused, match="spent by record and cannot spend by group"):
+        budget.grant(plan(1.0), card(unit="group", units=500))
+    (account,) = budget.accounts()
+    assert (account.runs, account.unit) == (1, "record")
+
+
+def test_a_ledger_from_before_there_were_units_is_taken_over(url):
+    Budget(url).grant(plan(1.0), card())
+    with sqlite3.connect(url) as old:
+        old.execute("ALTER TABLE data_sets DROP COLUMN unit")
+    (account,) = Budget(url).accounts()
+    assert (account.runs, account.unit) == (1, "record")

@@ -2,21 +2,34 @@ import pytest
 
 from safegen.data.sources import load
 from safegen.errors import TrainingError
-from safegen.privacy.certify import certify
+from safegen.privacy.certify import certify as certificate_of
 from safegen.privacy.plan import plan_within
 from safegen.privacy.recompute import agrees, recomputed_epsilon
+from safegen.records.certificate import Noise
 
 
 @pytest.fixture(scope="module")
 def plan():
     return plan_within(
-        epsilon=4.0, records=1797, expected_batch_size=128, steps=30, clipping_norm=1.0
+        epsilon=4.0, units=1797, expected_batch_size=128, steps=30, clipping_norm=1.0
     )
 
 
 @pytest.fixture(scope="module")
 def card():
     return load("digits").card
+
+
+NOISE = Noise(
+    source="operating system",
+    lattice_spacing=2**-18,
+    sensitivity_margin=0.002,
+    arithmetic_allowance=0.001,
+)
+
+
+def certify(plan, events, steps_run, card, noise=NOISE):
+    return certificate_of(plan, events, card, steps_run=steps_run, noise=noise, lower_bound=None)
 
 
 def test_the_certificate_speaks_of_what_ran_not_of_the_plan(plan, card):
@@ -37,6 +50,11 @@ def test_a_false_epsilon_does_not_agree(plan, card):
     honest = certify(plan, plan.events(), 30, card)
     assert agrees(honest)
     assert not agrees(honest.model_copy(update={"epsilon": honest.epsilon - 0.01}))
+
+
+def test_noise_from_a_seed_voids_the_certificate(plan, card):
+    seeded = NOISE.model_copy(update={"source": "unsafe seed"})
+    assert not agrees(certify(plan, plan.events(), 30, card, noise=seeded))
 
 
 def test_recomputing_is_kept_by_what_it_was_computed_from(plan, card, tmp_path, monkeypatch):

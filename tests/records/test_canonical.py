@@ -66,6 +66,7 @@ def card(**changes):
         "shape": Shape(channels=1, height=28, width=28),
         "classes": ("cat",),
         "digest": "sha256:00",
+        "units": 10,
     }
     return DataCard(**(fields | changes))
 

@@ -4,15 +4,20 @@ import numpy as np
 import pytest
 import torch
 
+from safegen.data.groups import grouped
 from safegen.data.sources import load
+from safegen.errors import PlanError
+from safegen.privacy.canaries import Canaries
+from safegen.privacy.engine import Settings
+from safegen.privacy.execution import Execution
 from safegen.privacy.plan import PrivacyPlan
+from safegen.privacy.processes import Processes
 from safegen.progress import silent
 from safegen.training.adversarial import GanObjective
 from safegen.training.elbo import VaeObjective
-from safegen.training.loop import train_privately
+from safegen.training.loop import Training
 from safegen.training.recipe import preset
 
-CPU = torch.device("cpu")
 FAMILIES = {"vae": VaeObjective, "gan": GanObjective}
 
 
@@ -25,7 +30,7 @@ def plan(**changes):
     fields = {
         "epsilon": 8.0,
         "delta": 1e-4,
-        "records": 1797,
+        "units": 1797,
         "expected_batch_size": 32,
         "steps": 4,
         "clipping_norm": 1.0,
@@ -34,12 +39,19 @@ def plan(**changes):
     return PrivacyPlan(**(fields | changes))
 
 
-def trained(family, data, made_plan, progress=silent):
+def trained(family, data, made_plan, progress=silent, settings=None, keep=None, resumed=None):
     chosen = preset(family, data.card)
-    objective = FAMILIES[family](chosen.architecture, chosen.recipe, CPU)
-    return objective, train_privately(
-        objective, data, made_plan, chosen.recipe, device=CPU, progress=progress
+    settings = settings or Settings()
+    objective = FAMILIES[family](chosen.architecture, chosen.recipe, settings.processes)
+    training = Training(
+        objective,
+        made_plan,
+        chosen.recipe,
+        groups=data.groups,
+        settings=settings,
+        resumed=resumed,
     )
+    return objective, training.run(data, key=1, keep=keep, progress=progress)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -77,9 +89,10 @@ def test_only_the_discriminator_of_a_gan_sees_records(digits):
     outcomes = []
     for pixels in (0, 255):
         torch.manual_seed(0)
-        objective = GanObjective(chosen.architecture, chosen.recipe, CPU)
+        objective = GanObjective(chosen.architecture, chosen.recipe)
         pictures = torch.full((5, 1, 28, 28), pixels / 255)
-        losses = objective.losses(objective.private, pictures, torch.zeros(5, dtype=int))
+        parts = objective.batch(pictures, torch.zeros(5, dtype=int))
+        losses = objective.losses(objective.private, *parts)
         assert len(losses) == 5 + chosen.recipe.generator_rows
         losses.sum().backward()
         outcomes.append([p.grad for p in objective.averaged.parameters()])
@@ -94,9 +107,9 @@ def test_latent_noise_is_secret(digits):
     losses = []
     for _ in range(2):
         torch.manual_seed(0)
-        objective = VaeObjective(chosen.architecture, chosen.recipe, CPU)
+        objective = VaeObjective(chosen.architecture, chosen.recipe)
         torch.manual_seed(0)
-        losses.append(objective.losses(objective.private, pictures, labels))
+        losses.append(objective.losses(objective.private, *objective.batch(pictures, labels)))
     assert not torch.equal(*losses)
 
 
@@ -104,24 +117,84 @@ def test_a_few_steps_already_learn_something(digits):
     """With little noise, reconstruction improves: the loop really trains."""
     torch.manual_seed(0)
     chosen = preset("vae", digits.card)
-    objective = VaeObjective(chosen.architecture, chosen.recipe, CPU)
+    objective = VaeObjective(chosen.architecture, chosen.recipe)
     pictures = torch.from_numpy(digits.images[:200]).float() / 255
     labels = torch.from_numpy(digits.labels[:200])
 
     def loss():
         with torch.no_grad():
-            return float(objective.losses(objective.private, pictures, labels).mean())
+            parts = objective.batch(pictures, labels)
+            return float(objective.losses(objective.private, *parts).mean())
 
     before = loss()
-    train_privately(
-        objective,
-        digits,
-        plan(epsilon=1e6, noise_multiplier=0.2, steps=40, expected_batch_size=128),
-        chosen.recipe,
-        device=CPU,
-        progress=silent,
-    )
+    quiet = plan(epsilon=1e6, noise_multiplier=0.2, steps=40, expected_batch_size=128)
+    Training(objective, quiet, chosen.recipe).run(digits, key=1, progress=silent)
     assert loss() < 0.95 * before
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_resumed_run_goes_on_with_what_the_checkpoint_held(digits, family):
+    kept = []
+    canaries = Canaries(100)
+    made_plan = plan(steps=3, release_noise_multiplier=9.0 if family == "vae" else None)
+    objective, whole = trained(
+        family,
+        digits,
+        made_plan,
+        settings=Settings(canaries=canaries),
+        keep=lambda *call: kept.append((*call[:2], {k: t.clone() for k, t in call[2].items()})),
+    )
+    assert [(counted, claimed) for counted, claimed, _ in kept] == [(0, 3), (3, 3)]
+    again = Canaries(100)
+    resumed, once_more = trained(
+        family, digits, made_plan, settings=Settings(canaries=again), resumed=(3, kept[-1][2])
+    )
+    assert once_more.events == whole.events
+    assert np.array_equal(again.included, canaries.included)
+    assert np.array_equal(again.scores, canaries.scores)
+    for mine, theirs in zip(
+        resumed.private.parameters(), objective.private.parameters(), strict=True
+    ):
+        assert torch.equal(mine, theirs)
+    for name, tensor in whole.generator.state_dict().items():  # the release, too: one key
+        assert torch.allclose(once_more.generator.state_dict()[name], tensor, atol=1e-5), name
+
+
+def test_steps_that_may_have_run_are_counted_before_they_run(digits):
+    """Whoever resumes from what `keep` was given at any moment counts at least what ran."""
+    ran, claims = [], []
+    made_plan = plan(steps=45)
+
+    def keep(counted, claimed, tensors):
+        claims.append((len(ran), counted, claimed))
+
+    trained("vae", digits, made_plan, progress=lambda *call: ran.append(call), keep=keep)
+    steps = [step for stage, step, _ in ran if stage == "training"]
+    for before, counted, claimed in claims:
+        assert counted == (steps[before - 1] if before else 0)
+        assert claimed >= counted
+    for step in steps:
+        last = [claimed for before, _, claimed in claims if before < step][-1]
+        assert step <= last
+
+
+def test_groups_train_as_units(digits):
+    by_patient = grouped(digits, [str(number // 3) for number in range(len(digits))])
+    assert by_patient.card.units == 599
+    made_plan = plan(units=599, unit="group", records_per_unit=2, release_noise_multiplier=5.0)
+    _, made = trained("vae", by_patient, made_plan)
+    assert made.events == made_plan.events()
+
+
+def test_a_network_that_cannot_be_trained_is_found_in_rehearsal(digits):
+    chosen = preset("vae", digits.card)
+    objective = VaeObjective(chosen.architecture, chosen.recipe)
+    training = Training(objective, plan(), chosen.recipe)
+    training.rehearse((1, 28, 28))
+    with torch.no_grad():
+        objective.private.encoder.head.weight.fill_(torch.nan)
+    with pytest.raises(PlanError, match="nothing was spent"):
+        training.rehearse((1, 28, 28))
 
 
 def test_presets_do_not_look_at_records(digits):
@@ -133,11 +206,22 @@ def test_presets_do_not_look_at_records(digits):
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+@pytest.mark.parametrize("precision", ["float32", "tf32", "bf16"])
 @pytest.mark.parametrize("family", FAMILIES)
-def test_training_on_a_gpu(digits, family):
-    chosen = preset(family, digits.card)
-    device = torch.device("cuda")
-    objective = FAMILIES[family](chosen.architecture, chosen.recipe, device)
-    made = train_privately(objective, digits, plan(), chosen.recipe, device=device, progress=silent)
+def test_training_on_a_gpu(digits, family, precision):
+    settings = Settings(
+        processes=Processes(device=torch.device("cuda")),
+        execution=Execution(precision=precision),
+        canaries=Canaries(100),
+    )
+    _, made = trained(family, digits, plan(), settings=settings)
     assert made.steps_run == 4
     assert made.generator.prior.means.device.type == "cpu"
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_half_precision_trains(digits, family):
+    _, made = trained(
+        family, digits, plan(), settings=Settings(execution=Execution(precision="bf16"))
+    )
+    assert made.steps_run == 4

@@ -1,0 +1,1 @@
+"""What an attack finds: lower bounds on epsilon, membership inference, with their confidence."""

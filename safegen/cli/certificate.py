@@ -1,0 +1,110 @@
+"""`safegen certificate`: what a privacy certificate says, and whether its events bear it out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from safegen.cli.console import out as console
+from safegen.cli.console import plain, say
+
+if TYPE_CHECKING:
+    from safegen.records.certificate import PrivacyCertificate
+
+app = typer.Typer(help="Privacy certificates.", no_args_is_help=True)
+Place = Annotated[Path, typer.Argument(help="A model package, or a certificate.json.")]
+
+
+@app.command("show")
+def show(place: Place) -> None:
+    """Show what a certificate says, in words."""
+    from rich.table import Table
+
+    certificate = _read(place)
+    noise, bound = certificate.noise, certificate.lower_bound
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column()
+    table.add_column(overflow="fold")
+    rows = {
+        "data": f"{certificate.data.name}, {certificate.data.count:,} records",
+        "epsilon": f"at most {certificate.epsilon:.6f} (allowed {certificate.target_epsilon:g}) "
+        f"at delta {certificate.delta:.3g}",
+        "attack": "none was measured"
+        if bound is None
+        else f"epsilon at least {bound.epsilon:.2f} with {bound.confidence:.0%} confidence: "
+        f"{bound.correct} of {bound.guesses} guesses about {bound.canaries} canaries were right",
+        "unit": _unit(certificate),
+        "sampling": certificate.sampling,
+        "noise": f"from the {noise.source}, on a lattice of {noise.lattice_spacing:.3g}, for the "
+        f"clipping norm {certificate.clipping_norm:g} and a margin of "
+        f"{noise.sensitivity_margin:.3%}",
+        "outcome": certificate.outcome.replace("_", " "),
+        "accountant": certificate.accountant,
+        "trust": certificate.trust_model,
+    }
+    for name, text in rows.items():
+        table.add_row(f"[bold]{name}[/]", plain(text))
+    for event in certificate.events:
+        table.add_row("[bold]event[/]", plain(event.model_dump_json()))
+    for name, texts in (
+        ("public", certificate.public_by_assumption),
+        ("not protected", certificate.not_protected),
+    ):
+        for text in texts:
+            table.add_row(f"[bold]{name}[/]", plain(text))
+    console.print(table)
+
+
+@app.command("check")
+def check(place: Place) -> None:
+    """Compute epsilon again from the events; exit 1 when the claim does not follow."""
+    from safegen.privacy.recompute import faults, recomputed_epsilon
+
+    certificate = _read(place)
+    found = faults(certificate)
+    for fault in found:
+        say(f"[red]failed[/]  {plain(fault)}")
+    if found:
+        raise typer.Exit(1)
+    say(
+        f"[green]passed[/]  epsilon {recomputed_epsilon(certificate):.6f} at delta "
+        f"{certificate.delta:.3g} follows from {len(certificate.events)} kinds of events "
+        f"({plain(certificate.accountant)})"
+    )
+    say("[dim]The certificate alone: `safegen verify` also checks who signed it.[/]")
+
+
+def _unit(certificate: PrivacyCertificate) -> str:
+    if certificate.unit == "record":
+        return f"one record of {certificate.units:,} added or removed"
+    return (
+        f"one group of {certificate.units:,} added or removed, at most "
+        f"{certificate.records_per_unit} of its records in a step"
+    )
+
+
+def _read(place: Path) -> PrivacyCertificate:
+    """The certificate in a file or a package.
+
+    Raises:
+        DataError: it is none, or has an event that nobody here can account for.
+    """
+    from pydantic import ValidationError
+
+    from safegen import storage
+    from safegen.errors import DataError
+    from safegen.records.certificate import PrivacyCertificate
+    from safegen.records.names import CERTIFICATE
+
+    path = place / CERTIFICATE if place.is_dir() else place
+    try:
+        return PrivacyCertificate.model_validate_json(storage.read(path))
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in problem["loc"]) or "the file"
+        raise DataError(
+            f"{path} is no certificate that can be checked here: {where}: {problem['msg']}; it may "
+            "be of another version"
+        ) from error

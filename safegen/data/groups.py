@@ -1,0 +1,96 @@
+"""Privacy units of several records: which patient, user or household each record belongs to.
+
+The groups come in a CSV file with one line a record, for every record of the data set:
+
+    record,group
+    sick/0001.png,patient-17
+    sick/0002.png,patient-17
+    well/0001.png,patient-20
+
+A record is named by its path inside the folder, or by its number, from 0, in an array.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from safegen.errors import DataError
+from safegen.storage import read
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from safegen.data.dataset import DataSet
+
+HEADER = ["record", "group"]
+
+
+def grouped(data: DataSet, groups: Sequence[str]) -> DataSet:
+    """The same records with groups as their privacy unit.
+
+    Args:
+        data: the records.
+        groups: one name a record; records with the same name are one unit.
+
+    Raises:
+        DataError: a record has no group, or there is only one.
+    """
+    if len(groups) != len(data):
+        raise DataError(
+            f"{data.card.name} has {len(data)} records and {len(groups)} group ids; give one for "
+            "each record"
+        )
+    nameless = [number for number, group in enumerate(groups) if not str(group).strip()]
+    if nameless:
+        raise DataError(
+            f"{len(nameless)} records have no group id, the first is {_name(data, nameless[0])}; "
+            "give every record one, a record alone its own"
+        )
+    names, numbers = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
+    if len(names) < 2:
+        raise DataError(f"all records are in group {names[0]}; one unit cannot be hidden")
+    card = data.card.model_copy(update={"unit": "group", "units": len(names)})
+    return dataclasses.replace(data, card=card, groups=numbers.astype(np.int64))
+
+
+def read_groups(path: Path, data: DataSet) -> DataSet:
+    """The records with the groups that a CSV file gives them.
+
+    Raises:
+        DataError: it is not such a file, or a record has no group in it.
+        StorageError: it cannot be read.
+    """
+    try:
+        lines = list(csv.reader(io.StringIO(read(path).decode("utf-8-sig"))))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} is not a CSV file in UTF-8; write it with a header") from error
+    if not lines or [word.strip() for word in lines[0]] != HEADER:
+        raise DataError(f"{path} must begin with the line {','.join(HEADER)}")
+    table: dict[str, str] = {}
+    for number, line in enumerate(lines[1:], start=2):
+        if len(line) != 2 or line[0] in table:
+            problem = "names a record twice" if len(line) == 2 else "has not two columns"
+            raise DataError(f"{path}, line {number}, {problem}; give each record one line")
+        table[line[0]] = line[1]
+    return grouped(data, _in_order(path, table, data))
+
+
+def _in_order(path: Path, table: Mapping[str, str], data: DataSet) -> list[str]:
+    names = [_name(data, number) for number in range(len(data))]
+    missing = [name for name in names if name not in table]
+    if missing:
+        raise DataError(
+            f"{path} gives no group to {len(missing)} of {len(names)} records, the first is "
+            f"{missing[0]}; give every record one"
+        )
+    return [table[name] for name in names]
+
+
+def _name(data: DataSet, number: int) -> str:
+    return data.names[number] if data.names else str(number)

@@ -1,0 +1,210 @@
+"""Book-keeping: clipped sums of per-unit gradients from one backward pass (Bu et al. 2023).
+
+    1. Forward, with parameters frozen and every layer's input kept.
+    2. Backward to every layer's output: the gradients of the losses there, and none of a weight.
+    3. Chunk by chunk of units: each layer's squared norms (`rules`), which add up to the unit's;
+       the factor that clips it; each layer's sum of gradients under these factors.
+
+Beside the activations, which plain training keeps too, memory holds one chunk of per-unit
+gradients, however large the batch is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from safegen.errors import PlanError
+from safegen.privacy.execution import Execution
+from safegen.privacy.rules import RULES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CHUNK_ROWS = {"cpu": 512, "cuda": 4096}  # measured: fewer wait for each other, more miss caches
+KNOWN = "Linear, Conv2d, ConvTranspose2d, GroupNorm or Embedding"
+INSTEAD = {
+    "BatchNorm": "GroupNorm, because it mixes the records of a batch",
+    "InstanceNorm": "GroupNorm",
+    "LayerNorm": "GroupNorm with one group",
+    "Parametrized": "the layer without spectral norm or any other parametrization, because those "
+    "change weights outside the gradient",
+    "RNN": "convolutions or linear layers",
+    "LSTM": "convolutions or linear layers",
+    "GRU": "convolutions or linear layers",
+    "Conv": "Conv2d",
+}
+
+
+@dataclass(slots=True)
+class _Call:
+    """One layer in one forward pass."""
+
+    layer: nn.Module
+    seen: Tensor
+    given: Tensor
+    version: int
+
+
+class BookKeeping(nn.Module):
+    """A network whose losses can be turned into a clipped sum of gradients."""
+
+    def __init__(self, network: nn.Module, execution: Execution | None = None) -> None:
+        """Wrap a network.
+
+        Args:
+            network: made of layers that `rules` knows.
+            execution: its precision holds for the backward pass, never for norms and sums.
+
+        Raises:
+            PlanError: a layer with parameters has no rule; the message says what to use instead.
+        """
+        super().__init__()
+        require_rules(network)
+        self.network = network
+        self._execution = execution or Execution()
+        self._calls: list[_Call] = []
+        self._handles = [
+            layer.register_forward_hook(self._keep)
+            for layer in network.modules()
+            if type(layer) in RULES
+        ]
+        self._keeping = False
+
+    def forward(self, *inputs: Any, **named: Any) -> Any:  # noqa: ANN401 - the network's own
+        """The network's forward pass, kept for the next `clipped_sum` when gradients are on."""
+        if not torch.is_grad_enabled():
+            return self.network(*inputs, **named)
+        parameters = [p for p in self.network.parameters() if p.requires_grad]
+        for parameter in parameters:
+            parameter.requires_grad_(False)  # noqa: FBT003 - torch takes no name here
+        self._keeping = bool(parameters)
+        try:
+            return self.network(*inputs, **named)
+        finally:
+            self._keeping = False
+            for parameter in parameters:
+                parameter.requires_grad_(True)  # noqa: FBT003 - likewise
+
+    def clipped_sum(
+        self, losses: Tensor, norm: float, *, rows: int, records: int
+    ) -> dict[nn.Parameter, Tensor]:
+        """Sum over units of the gradient of each unit's losses, clipped to an L2 norm.
+
+        Args:
+            losses: (n,), each row's own loss, computed through this module since the last call.
+            norm: the clipping norm.
+            rows: how many of the first rows belong to units of `records` rows each, beside each
+                other; every row after them is a unit of its own.
+            records: rows of one unit.
+
+        Returns:
+            For each parameter that took part, its sum, float32, in its shape.
+        """
+        calls, self._calls = self._calls, []
+        for call in calls:
+            if call.given._version != call.version:  # noqa: SLF001 - torch's own counter
+                raise PlanError(
+                    f"a {type(call.layer).__name__}'s output is changed in place, so its gradient "
+                    "is lost; use the function that makes a new tensor, such as SiLU(inplace=False)"
+                )
+        with self._execution.products(losses.device):
+            slopes = torch.autograd.grad(
+                losses.sum(), [call.given for call in calls], allow_unused=True
+            )
+        pairs = [
+            (call, slope.float())
+            for call, slope in zip(calls, slopes, strict=True)
+            if slope is not None
+        ]
+        sums: dict[nn.Parameter, Tensor] = {}
+        for part, size in _chunks(len(losses), rows, records, losses.device):
+            for parameter, summed in _clipped_chunk(pairs, norm, part, size):
+                held = sums.get(parameter)
+                sums[parameter] = summed if held is None else held.add_(summed)
+        return sums
+
+    def release(self) -> nn.Module:
+        """Take the hooks off; no clipped sum can follow."""
+        for handle in self._handles:
+            handle.remove()
+        return self.network
+
+    def _keep(self, layer: nn.Module, inputs: tuple[Tensor, ...], given: Tensor) -> Tensor:
+        if not self._keeping:
+            return given
+        if any(call.layer is layer for call in self._calls):
+            raise PlanError(
+                f"a {type(layer).__name__} is used twice in one pass, which book-keeping cannot "
+                "follow; train with mode `hooks`"
+            )
+        if not given.requires_grad:
+            given = given.requires_grad_()
+        self._calls.append(_Call(layer, inputs[0].detach(), given, given._version))  # noqa: SLF001
+        return given
+
+
+def require_rules(network: nn.Module) -> None:
+    """Refuse a network with parameters that no rule covers.
+
+    Raises:
+        PlanError: it names the layer and what to use instead.
+    """
+    owners: dict[int, str] = {}
+    for name, layer in network.named_modules():
+        for parameter in layer.parameters(recurse=False):
+            if type(layer) not in RULES or _unusual(layer):
+                kind = type(layer).__name__
+                instead = next((way for word, way in INSTEAD.items() if word in kind), None)
+                raise PlanError(
+                    f"layer {name or 'network'} ({kind}) has no rule for one record's gradient "
+                    f"there; use {instead or KNOWN}"
+                )
+            if id(parameter) in owners:
+                raise PlanError(
+                    f"layers {owners[id(parameter)]} and {name} share a parameter, which "
+                    "book-keeping cannot follow; train with mode `hooks`"
+                )
+            owners[id(parameter)] = name
+        if getattr(layer, "_forward_pre_hooks", None) and hasattr(layer, "weight_orig"):
+            raise PlanError(
+                f"layer {name} has spectral or weight norm; use {INSTEAD['Parametrized']}"
+            )
+
+
+def _unusual(layer: nn.Module) -> bool:
+    """Settings of a known layer that its rule does not cover."""
+    if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+        return isinstance(layer.padding, str) or layer.padding_mode != "zeros"
+    if isinstance(layer, nn.Embedding):
+        return layer.max_norm is not None or layer.scale_grad_by_freq or layer.sparse
+    return False
+
+
+def _chunks(
+    count: int, rows: int, records: int, device: torch.device
+) -> Iterator[tuple[slice, int]]:
+    """Slices of whole units, and how many rows a unit has there."""
+    size = CHUNK_ROWS.get(device.type, CHUNK_ROWS["cpu"])
+    whole = max(size // records, 1) * records
+    for start in range(0, rows, whole):
+        yield slice(start, min(start + whole, rows)), records
+    for start in range(rows, count, size):
+        yield slice(start, min(start + size, count)), 1
+
+
+def _clipped_chunk(
+    pairs: list[tuple[_Call, Tensor]], norm: float, part: slice, records: int
+) -> Iterator[tuple[nn.Parameter, Tensor]]:
+    """Each parameter with its clipped sum over one chunk."""
+    sums = [
+        RULES[type(call.layer)](call.layer, call.seen[part], slope[part], records)
+        for call, slope in pairs
+    ]
+    squares = torch.stack([each.squares for each in sums]).sum(dim=0)
+    factors = norm / squares.sqrt().clamp(min=norm)
+    for (call, _), each in zip(pairs, sums, strict=True):
+        yield from zip(call.layer.parameters(recurse=False), each.weigh(factors), strict=True)

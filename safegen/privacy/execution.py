@@ -1,0 +1,74 @@
+"""How fast and where a plan runs; nothing here can change epsilon."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, get_args
+
+import torch
+
+from safegen.errors import PlanError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Mode = Literal["book-keeping", "hooks", "ew", "functorch", "ghost"]
+Precision = Literal["float32", "tf32", "bf16"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Execution:
+    """Settings of speed and memory.
+
+    Attributes:
+        mode: how per-unit gradients are clipped: by book-keeping, or by one of Opacus' modes,
+            which also take layers that book-keeping has no rule for.
+        micro_batch: rows that go through the network at a time; all of a step's when None. Less
+            memory, the same sum.
+        precision: of matrix products in the network's forward and backward pass, with
+            book-keeping. `bf16` and `tf32` are for GPUs that have them; norms and sums stay in
+            32 bits, because sensitivity rests on them.
+    """
+
+    mode: Mode = "book-keeping"
+    micro_batch: int | None = None
+    precision: Precision = "float32"
+
+    def __post_init__(self) -> None:
+        if self.mode not in get_args(Mode):
+            raise PlanError(f"no mode {self.mode!r}; choose {', '.join(get_args(Mode))}")
+        if self.precision not in get_args(Precision):
+            raise PlanError(
+                f"no precision {self.precision!r}; choose {', '.join(get_args(Precision))}"
+            )
+        if self.micro_batch is not None and self.micro_batch < 1:
+            raise PlanError(f"a micro-batch of {self.micro_batch} rows holds nothing; choose 1 up")
+        if self.precision != "float32" and self.mode != "book-keeping":
+            raise PlanError(
+                f"precision {self.precision} needs mode `book-keeping`: Opacus' modes would take "
+                "norms in it, too"
+            )
+
+    @contextlib.contextmanager
+    def products(self, device: torch.device) -> Iterator[None]:
+        """Matrix products of this precision, for the network's own passes."""
+        matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+        before = matmul.allow_tf32, cudnn.allow_tf32
+        matmul.allow_tf32 = cudnn.allow_tf32 = self.precision == "tf32"
+        try:
+            with torch.autocast(
+                device.type, dtype=torch.bfloat16, enabled=self.precision == "bf16"
+            ):
+                yield
+        finally:
+            matmul.allow_tf32, cudnn.allow_tf32 = before
+
+
+def execution_of(mode: str, micro_batch: int | None, precision: str) -> Execution:
+    """Settings from what somebody typed.
+
+    Raises:
+        PlanError: there is no such mode or precision.
+    """
+    return Execution(mode=mode, micro_batch=micro_batch, precision=precision)  # type: ignore[arg-type]

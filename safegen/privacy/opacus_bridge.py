@@ -1,0 +1,172 @@
+"""The one door to Opacus: its optimizer with our noise, and its ways to per-unit gradients.
+
+Every way gives what book-keeping gives, so the engine does not know which one it has.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+from opacus.grad_sample import GradSampleModule, GradSampleModuleExpandedWeights
+from opacus.grad_sample.grad_sample_module_fast_gradient_clipping import (
+    GradSampleModuleFastGradientClipping,
+)
+from opacus.optimizers.optimizer_fast_gradient_clipping import DPOptimizerFastGradientClipping
+from torch import Tensor, nn
+
+from safegen.errors import PlanError, TrainingError
+
+if TYPE_CHECKING:
+    from safegen.privacy.lattice import Lattice
+    from safegen.privacy.processes import Processes
+
+OpacusMode = Literal["hooks", "ew", "functorch", "ghost"]
+
+
+class OpacusGradients(nn.Module):
+    """A network under one of Opacus' modes, with the interface of `BookKeeping`."""
+
+    def __init__(self, network: nn.Module, mode: OpacusMode, norm: float) -> None:
+        """Wrap a network.
+
+        Raises:
+            PlanError: Opacus refuses a layer.
+        """
+        super().__init__()
+        self._mode = mode
+        try:
+            self.wrapped = _wrap(network, mode, norm)
+        except NotImplementedError as error:
+            raise PlanError(
+                f"the network cannot be trained privately: {error}; use GroupNorm or none in "
+                "place of BatchNorm, and plain Linear and Conv2d layers"
+            ) from error
+
+    def forward(self, *inputs: Any, **named: Any) -> Any:  # noqa: ANN401 - the network's own
+        """The network's forward pass, kept for the next `clipped_sum`."""
+        return self.wrapped(*inputs, **named)
+
+    def clipped_sum(
+        self, losses: Tensor, norm: float, *, rows: int, records: int
+    ) -> dict[nn.Parameter, Tensor]:
+        """As `BookKeeping.clipped_sum`."""
+        with warnings.catch_warnings():  # pictures need no gradient, and Opacus knows
+            warnings.filterwarnings("ignore", message="Full backward hook is firing")
+            if self._mode == "ghost":
+                return self._ghost(losses, rows=rows, records=records)
+            losses.sum().backward()  # type: ignore[no-untyped-call]
+        return self._sums(norm, rows=rows, records=records)
+
+    def release(self) -> nn.Module:
+        """Take the hooks off; no clipped sum can follow."""
+        network: nn.Module = self.wrapped.to_standard_module()
+        return network
+
+    def _sums(self, norm: float, *, rows: int, records: int) -> dict[nn.Parameter, Tensor]:
+        each: dict[nn.Parameter, Tensor] = {}
+        for parameter in self.parameters():
+            sample = getattr(parameter, "grad_sample", None)
+            parameter.grad_sample = parameter.grad = None  # type: ignore[attr-defined]
+            if sample is not None:
+                inside, beside = sample[:rows].flatten(1), sample[rows:].flatten(1)
+                units = inside.unflatten(0, (-1, records)).sum(1) if rows else inside
+                each[parameter] = torch.cat([units, beside])
+        squares = torch.stack([sample.square().sum(1) for sample in each.values()]).sum(0)
+        factors = norm / squares.sqrt().clamp(min=norm)
+        return {
+            parameter: (factors @ sample).view_as(parameter) for parameter, sample in each.items()
+        }
+
+    def _ghost(self, losses: Tensor, *, rows: int, records: int) -> dict[nn.Parameter, Tensor]:
+        if records != 1 and rows:
+            raise PlanError("mode `ghost` cannot clip groups; train with mode `book-keeping`")
+        losses.sum().backward(retain_graph=True)  # type: ignore[no-untyped-call]
+        factors = self.wrapped.get_clipping_coef()
+        self.wrapped.disable_hooks()
+        for parameter in self.parameters():
+            parameter.grad = None
+        (factors * losses).sum().backward()
+        self.wrapped.enable_hooks()
+        sums = {p: p.grad for p in self.parameters() if p.grad is not None}
+        for parameter in sums:
+            parameter.grad = None
+        return sums
+
+
+def _wrap(network: nn.Module, mode: OpacusMode, norm: float) -> Any:  # noqa: ANN401 - untyped
+    match mode:
+        case "ew":
+            return GradSampleModuleExpandedWeights(network, loss_reduction="sum")
+        case "ghost":
+            return GradSampleModuleFastGradientClipping(
+                network, loss_reduction="sum", max_grad_norm=norm, use_ghost_clipping=True
+            )
+        case "hooks" | "functorch":
+            return GradSampleModule(
+                network, loss_reduction="sum", strict=True, force_functorch=mode == "functorch"
+            )
+
+
+class NoisyOptimizer(DPOptimizerFastGradientClipping):  # type: ignore[misc]
+    """Opacus' optimizer for gradients that are clipped already, with noise on a lattice."""
+
+    def __init__(
+        self,
+        optimizer: torch.optim.Optimizer,
+        *,
+        lattice: Lattice,
+        noise: np.random.Generator,
+        processes: Processes,
+        expected_batch_size: int,
+        noise_multiplier: float,
+        clipping_norm: float,
+    ) -> None:
+        super().__init__(
+            optimizer,
+            noise_multiplier=noise_multiplier,
+            max_grad_norm=clipping_norm,
+            expected_batch_size=expected_batch_size,
+            loss_reduction="mean",
+        )
+        self._lattice = lattice
+        self._noise = noise
+        self._processes = processes
+        self.sums: dict[nn.Parameter, Tensor] = {}
+
+    def accumulate(self) -> None:
+        """Nothing is left to clip; a parameter that took no part has a sum of zero."""
+        for parameter in self.params:
+            held = self.sums.get(parameter)
+            parameter.summed_grad = torch.zeros_like(parameter) if held is None else held
+        self.sums = {}
+
+    def add_noise(self) -> None:
+        """Round the sum to the lattice, add it up over all processes with the first one's noise.
+
+        Raises:
+            TrainingError: a gradient is not finite. The step is counted all the same, because
+                stopping has told something about the records.
+        """
+        flat = torch.cat([p.summed_grad.flatten().double().cpu() for p in self.params]).numpy()
+        try:
+            points, broken = self._lattice.points(flat), 0
+        except OverflowError:
+            points, broken = np.zeros(len(flat), dtype=np.int64), 1
+        if self._processes.first:
+            points = points + self._lattice.noise(len(flat), self._noise)
+        shared = self._processes.total(np.append(points, broken))
+        if shared[-1]:
+            self.step_hook(self)
+            raise TrainingError(
+                "a gradient is not finite, so it cannot be clipped: training stops here; lower "
+                "the learning rate, or look for broken values in the pictures"
+            )
+        noisy = torch.from_numpy(self._lattice.values(shared[:-1]))
+        start = 0
+        for parameter in self.params:
+            stop = start + parameter.numel()
+            parameter.grad = noisy[start:stop].view_as(parameter).to(parameter)
+            start = stop

@@ -1,0 +1,146 @@
+"""What an interrupted run leaves, so that it can go on: weights and events in one file.
+
+A checkpoint names the steps that may run before the next one is written. They are counted from
+then on, whether they end up running or not: however the process dies, no certificate counts fewer
+steps than ran.
+
+The file is safetensors, for its owner's eyes only: it holds the state of a private run and the
+key of its one-shot release, so that a release repeated after a crash is the same release.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import NonNegativeInt, TypeAdapter, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+
+from safegen import storage
+from safegen.errors import DataError, StorageError
+from safegen.privacy.plan import PrivacyPlan
+from safegen.records.canonical import Record
+from safegen.records.certificate import Event
+from safegen.records.config import Architecture, Recipe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from torch import Tensor
+
+NAME = "checkpoint.safetensors"
+_METADATA = "safegen"
+
+
+class RunFacts(Record):
+    """What a run was decided to be; nothing of it changes while it runs.
+
+    Attributes:
+        plan: what was granted.
+        grant: the grant's number in the budget ledger.
+        salt: opens the published card's commitment, hex; secret.
+        data_digest: of the records; secret.
+        architecture: of the networks.
+        recipe: what does not affect epsilon.
+        seed: of the first weights.
+        canaries: how many.
+        release_key: of the noise in the one-shot release, hex; secret.
+        unsafe_seeded_noise: a seed for the steps' noise, in tests only.
+    """
+
+    plan: PrivacyPlan
+    grant: NonNegativeInt
+    salt: str
+    data_digest: str
+    architecture: Architecture
+    recipe: Recipe
+    seed: NonNegativeInt
+    canaries: NonNegativeInt
+    release_key: str
+    unsafe_seeded_noise: int | None = None
+
+
+class Standing(Record):
+    """How far a run is.
+
+    Attributes:
+        counted: steps that are behind it, or were lost to a crash.
+        claimed: steps that may have run by the time anybody reads this; at least `counted`.
+        events: those of the claimed steps.
+    """
+
+    format: Literal["safegen.checkpoint/1"] = "safegen.checkpoint/1"
+    facts: RunFacts
+    counted: NonNegativeInt
+    claimed: NonNegativeInt
+    events: tuple[Event, ...]
+
+
+_STANDING: TypeAdapter[Standing] = TypeAdapter(Standing)
+
+
+def keep(path: Path, standing: Standing, tensors: Mapping[str, Tensor]) -> None:
+    """Write a checkpoint; the old one stays whole until the new one is.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    data = save(whole, metadata={_METADATA: standing.model_dump_json()})
+    storage.write(path, data, mode=0o600)
+
+
+def read(path: Path) -> tuple[Standing, dict[str, Tensor]]:
+    """Read a checkpoint.
+
+    Raises:
+        StorageError: there is none.
+        DataError: it is damaged, or another version's.
+    """
+    data = storage.read(path)
+    try:
+        length = int.from_bytes(data[:8], "little")
+        metadata = json.loads(data[8 : 8 + length])["__metadata__"]
+        return _STANDING.validate_json(metadata[_METADATA]), load(data)
+    except (ValidationError, SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{path} is not a checkpoint that can be resumed: it is damaged or was made by another "
+            "version; what it was granted stays spent, and a new run needs a new folder"
+        ) from error
+
+
+def remove(path: Path) -> None:
+    """Forget a checkpoint, whose run is finished."""
+    with contextlib.suppress(FileNotFoundError):
+        path.unlink()
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Hold a folder's run for one process; the system lets go of it however the process ends.
+
+    Raises:
+        StorageError: another process is training there.
+    """
+    storage.make_folder(folder)
+    path = folder / ".training.lock"
+    try:
+        handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+    except OSError as error:
+        raise StorageError(f"cannot write to {folder}: {error.strerror}; choose another") from error
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise StorageError(
+                f"another process is training in {folder}; wait for it, or name another folder"
+            ) from error
+        yield
+        path.unlink(missing_ok=True)
+    finally:
+        os.close(handle)
