@@ -14,6 +14,7 @@ that the certificate states, far more sharply than any attack.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,9 +27,12 @@ from safegen.records.certificate import LowerBound
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    Scores = NDArray[np.float64]
+
 ATTACK = "one run, canaries among the units, noisy gradients of all steps seen"
 CONFIDENCE = 0.95
-DOUBT = 1e-4  # a p-value below this is a finding: one sound run in 10,000 has it
+DOUBT = 1e-3  # a p-value below this is a finding: one sound run in 1,000 has it
+ROUNDS = 4000  # simulated sound runs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,31 +98,69 @@ def compare(
         deviation: of the noise in a step, in units of the clipping norm.
     """
     noise = steps * deviation**2
-    turns = steps * sampling_probability * (1 - sampling_probability)
     out, inside = scores[~included], scores[included]
     return (
-        _mean("mean score of excluded canaries", out, 0.0, noise),
-        _variance("noise variance on excluded canaries", out, noise),
-        _mean(
-            "mean score of included canaries", inside, steps * sampling_probability, noise + turns
-        ),
-        _variance("score variance of included canaries", inside, noise + turns),
+        _excluded_mean(out, noise),
+        _excluded_variance(out, noise),
+        _included_mean(inside, noise, steps, sampling_probability),
+        _included_variance(inside, noise, steps, sampling_probability),
     )
 
 
-def _mean(what: str, values: NDArray[np.float64], expected: float, variance: float) -> Comparison:
+def _excluded_mean(scores: Scores, noise: float) -> Comparison:
     """A z-test."""
-    found = float(values.mean())
-    z = (found - expected) / np.sqrt(variance / len(values))
+    found = float(scores.mean())
     return Comparison(
-        what=what, found=found, expected=expected, p_value=float(2 * stats.norm.sf(abs(z)))
+        what="the mean score of excluded canaries",
+        found=found,
+        expected=0.0,
+        p_value=float(2 * stats.norm.sf(abs(found) / math.sqrt(noise / len(scores)))),
     )
 
 
-def _variance(what: str, values: NDArray[np.float64], expected: float) -> Comparison:
-    """A chi-square test of a variance; nearly exact, because the noise is Gaussian."""
-    freedom = len(values) - 1
-    found = float(values.var(ddof=1))
-    ratio = freedom * found / expected
+def _excluded_variance(scores: Scores, noise: float) -> Comparison:
+    """A chi-square test, exact because these scores are Gaussian."""
+    freedom = len(scores) - 1
+    found = float(scores.var(ddof=1))
+    ratio = freedom * found / noise
     tail = min(stats.chi2.cdf(ratio, freedom), stats.chi2.sf(ratio, freedom))
-    return Comparison(what=what, found=found, expected=expected, p_value=float(2 * tail))
+    return Comparison(
+        what="the noise variance on excluded canaries",
+        found=found,
+        expected=noise,
+        p_value=float(2 * tail),
+    )
+
+
+def _included_mean(scores: Scores, noise: float, steps: int, probability: float) -> Comparison:
+    """How often canaries took part in all, binomial, seen through the noise: exact by summing."""
+    turns = len(scores) * steps
+    middle, width = turns * probability, math.sqrt(turns * probability * (1 - probability))
+    count = np.arange(max(0, middle - 12 * width - 12), min(turns, middle + 12 * width + 12) + 1)
+    count = np.rint(count)
+    weight = stats.binom.pmf(count, turns, probability)
+    above = (scores.sum() - count) / math.sqrt(noise * len(scores))
+    tail = min((weight * stats.norm.sf(above)).sum(), (weight * stats.norm.cdf(above)).sum())
+    return Comparison(
+        what="the mean score of included canaries",
+        found=float(scores.mean()),
+        expected=steps * probability,
+        p_value=min(1.0, float(2 * tail)),
+    )
+
+
+def _included_variance(scores: Scores, noise: float, steps: int, probability: float) -> Comparison:
+    """Against simulated sound runs, so that the p-value is never below 2 / ROUNDS."""
+    generator = np.random.default_rng(0)
+    shape = (ROUNDS, len(scores))
+    runs = generator.binomial(steps, probability, shape) + generator.normal(
+        scale=math.sqrt(noise), size=shape
+    )
+    found, sound = float(scores.var(ddof=1)), runs.var(axis=1, ddof=1)
+    tail = min((sound >= found).sum(), (sound <= found).sum()) + 1
+    return Comparison(
+        what="the score variance of included canaries",
+        found=found,
+        expected=noise + steps * probability * (1 - probability),
+        p_value=min(1.0, float(2 * tail / (ROUNDS + 1))),
+    )

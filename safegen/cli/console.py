@@ -59,7 +59,7 @@ def complain(error: SafegenError) -> None:
 class Bars:
     """One bar a stage, on standard error, so that pipes stay clean."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, quiet: bool = False) -> None:
         self._progress = Progress(
             SpinnerColumn(finished_text="[green]✓[/]"),
             TextColumn("{task.description:<11}"),
@@ -67,6 +67,7 @@ class Bars:
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             console=err,
+            disable=quiet,
         )
         self._tasks: dict[str, TaskID] = {}
 

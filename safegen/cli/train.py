@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from safegen.cli.console import Bars, plain, say
 from safegen.cli.options import Budget, Keys, Ledger
 from safegen.records.config import Family
+
+if TYPE_CHECKING:
+    from safegen.pipeline.model import Model
 
 
 def train(
@@ -60,9 +64,11 @@ def train(
 
     Without any keys in ./keys, a development chain is made there first.
     """
-    _make_keys_unless_there(keys)
+    speaks = os.environ.get("RANK", "0") == "0"  # of several that torchrun started, the first
+    if speaks:
+        _make_keys_unless_there(keys)
     try:
-        with Bars() as bars:
+        with Bars(quiet=not speaks) as bars:
             bars("starting", 0, 1)
             from safegen.pipeline import train as pipeline
             from safegen.privacy.execution import execution_of
@@ -98,6 +104,12 @@ def train(
             "command with --resume goes on with it."
         )
         raise
+    if speaks:
+        _tell(made, out)
+
+
+def _tell(made: Model, out: Path) -> None:
+    """What came of it."""
     certificate = made.certificate
     ran = sum(event.count for event in certificate.events if hasattr(event, "sampling_probability"))
     if certificate.outcome == "budget_exhausted":

@@ -14,7 +14,6 @@ from safegen.privacy.certify import certify
 from safegen.privacy.lattice import ALLOWANCE
 from safegen.provenance.claims import model_claim
 from safegen.provenance.manifest import sign_beside
-from safegen.records.card import published
 from safegen.records.certificate import Noise, PrivacyCertificate
 from safegen.records.config import PackageConfig
 
@@ -41,10 +40,9 @@ class Publisher:
     log: Ledger
 
     def publish(
-        self, trained: Trained, facts: RunFacts, own_card: DataCard, canaries: Canaries | None
+        self, trained: Trained, facts: RunFacts, card: DataCard, canaries: Canaries | None
     ) -> None:
-        """Certify what ran, pack it, sign it, write it and log it."""
-        card = published(own_card, bytes.fromhex(facts.salt))
+        """Certify what ran, pack it, sign it, write it and log it; `card` is the published one."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
         certificate = _certificate(trained, facts, card, canaries)
         config = PackageConfig(

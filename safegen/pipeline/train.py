@@ -3,7 +3,7 @@
     1. Load the records; their card fixes the privacy unit and the digest.
     2. Plan: bind sampling, clipping, noise and accounting in one frozen value.
     3. Build the networks and rehearse a step with made-up pictures.
-    4. Take a grant from the data set's budget, before the first step.
+    4. Write a checkpoint that names the run; take its grant from the data set's budget.
     5. Train, with checkpoints; count what ran; settle the grant with it.
     6. Certify, with the lower bound that the run's canaries prove; pack, sign, write, log.
 
@@ -14,6 +14,7 @@ by torchrun, several processes train together; the first keeps the books.
 from __future__ import annotations
 
 import contextlib
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +25,7 @@ from safegen import storage
 from safegen.data.dataset import DataSet
 from safegen.data.groups import read_groups
 from safegen.data.sources import load as load_data
-from safegen.errors import KeyMaterialError, PlanError, StorageError
+from safegen.errors import BudgetRefused, KeyMaterialError, PlanError, StorageError
 from safegen.pipeline.model import Model, load
 from safegen.pipeline.publish import Publisher
 from safegen.pipeline.request import LARGEST_SEED
@@ -38,6 +39,7 @@ from safegen.privacy.processes import Processes, joined
 from safegen.progress import Progress, silent
 from safegen.provenance.ledger import Ledger
 from safegen.provenance.signer import open_signer
+from safegen.records.card import DataCard, published
 from safegen.records.names import DIGESTS
 from safegen.training import checkpoint
 from safegen.training.adversarial import GanObjective
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from safegen.privacy.budget import Grant
     from safegen.provenance.signer import FileSigner
     from safegen.records.config import Architecture, Family, Recipe
     from safegen.training.loop import Objective
@@ -219,11 +222,9 @@ class _Run:
         plan = _plan(wishes, chosen, self.data)
         _rehearse(plan, chosen, self.data, self.execution, self.processes.device)
         self.progress("planning", 1, 1)
-        grant = self.budget.grant(plan, self.data.card)
         facts = RunFacts(
             plan=plan,
-            grant=grant.number,
-            salt=grant.salt.hex(),
+            token=secrets.token_hex(16),
             data_digest=self.data.card.digest,
             architecture=chosen.architecture,
             recipe=chosen.recipe,
@@ -240,10 +241,11 @@ class _Run:
             self.publisher.complete()
         else:
             standing, tensors = checkpoint.read(self._checkpoint)
-            if standing.facts.data_digest != self.data.card.digest:
+            if not _begun_with(standing.facts, self.data.card):
                 raise StorageError(
                     f"the run in {self.publisher.folder} is of other records than "
-                    f"{self.data.card.name}; name the data set that it was begun with"
+                    f"{self.data.card.name}, or of another size or grouping of them; name the data "
+                    "set as when it was begun"
                 )
             self._train(standing.facts, (standing.claimed, tensors))
         checkpoint.remove(self._checkpoint)
@@ -262,17 +264,39 @@ class _Run:
             )
             checkpoint.keep(self._checkpoint, standing, tensors)
 
+        if resumed is None:
+            keep(0, 0, training.tensors())
+        grant = self._grant(facts)
         trained = training.run(
             self.data, key=int(facts.release_key, 16), keep=keep, progress=self.progress
         )
         assert trained is not None  # the first process finishes
-        self.budget.settle(facts.grant, trained.events)
-        self.publisher.publish(trained, facts, self.data.card, made)
+        self.budget.settle(grant.number, trained.events)
+        card = published(self.data.card, grant.salt)
+        self.publisher.publish(trained, facts, card, made)
         checkpoint.remove(self._checkpoint)
+
+    def _grant(self, facts: RunFacts) -> Grant:
+        """The run's one grant: taken now, or when it began."""
+        try:
+            return self.budget.grant(facts.plan, self.data.card, token=facts.token)
+        except BudgetRefused:
+            checkpoint.remove(self._checkpoint)
+            raise
 
     @property
     def _checkpoint(self) -> Path:
         return self.publisher.folder / checkpoint.NAME
+
+
+def _begun_with(facts: RunFacts, card: DataCard) -> bool:
+    """Whether a run was begun with these records, in this shape, under these units."""
+    made, plan = facts.architecture, facts.plan
+    return (
+        facts.data_digest == card.digest
+        and (made.height, made.width) == (card.shape.height, card.shape.width)
+        and (plan.unit, plan.units) == (card.unit, card.units)
+    )
 
 
 def _follow(data: DataSet, processes: Processes, execution: Execution) -> None:

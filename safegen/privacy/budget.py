@@ -51,6 +51,7 @@ _grants = sql.Table(
     sql.Column("granted", sql.String, nullable=False),
     sql.Column("events", sql.LargeBinary, nullable=False),
     sql.Column("settled", sql.Boolean, nullable=False, default=False),
+    sql.Column("token", sql.String, nullable=True),
 )
 _EVENTS: TypeAdapter[tuple[Event, ...]] = TypeAdapter(tuple[Event, ...])
 
@@ -116,10 +117,15 @@ class Budget:
             StorageError: it cannot be opened.
         """
         self._engine = connect(url or default_location(), _tables, private=True)
-        _add_unit(self._engine)
+        _take_over(self._engine)
 
-    def grant(self, plan: PrivacyPlan, card: DataCard) -> Grant:
+    def grant(self, plan: PrivacyPlan, card: DataCard, *, token: str | None = None) -> Grant:
         """Take what the plan needs, before its first step.
+
+        Args:
+            plan: what is going to run.
+            card: of the data set.
+            token: names the run; asking again with the same token gives the grant that it has.
 
         Raises:
             BudgetRefused: the data set's total would be exceeded, or its spending is counted by
@@ -133,6 +139,10 @@ class Budget:
                     "because the two do not add up; keep to one privacy unit"
                 )
             spent_events = self._spent(connection, card.digest)
+            held = self._held(connection, card.digest, token)
+            if held is not None:
+                spent = accounting.epsilon_of(spent_events, account.delta)
+                return Grant(number=held, salt=bytes(account.salt), spent=spent)
             after = accounting.epsilon_of((*spent_events, *plan.granted_events()), account.delta)
             if not account.public and after > account.total_epsilon:
                 before = accounting.epsilon_of(spent_events, account.delta)
@@ -148,6 +158,7 @@ class Budget:
                     granted=datetime.now(UTC).isoformat(timespec="seconds"),
                     events=_EVENTS.dump_json(plan.granted_events()),
                     settled=False,
+                    token=token,
                 )
             )
             number = row.inserted_primary_key
@@ -248,6 +259,14 @@ class Budget:
             row = connection.execute(query).one()
         return row
 
+    def _held(self, connection: sql.Connection, digest: str, token: str | None) -> int | None:
+        """The number of the grant that a run has already."""
+        if token is None:
+            return None
+        query = sql.select(_grants.c.id).where(_grants.c.token == token, _grants.c.digest == digest)
+        number = connection.execute(query).scalar_one_or_none()
+        return None if number is None else int(number)
+
     def _spent(self, connection: sql.Connection, digest: str) -> tuple[Event, ...]:
         rows = connection.execute(sql.select(_grants.c.events).where(_grants.c.digest == digest))
         return tuple(event for (data,) in rows for event in _EVENTS.validate_json(data))
@@ -257,15 +276,18 @@ class Budget:
         return int(connection.execute(query).scalar_one())
 
 
-def _add_unit(engine: sql.Engine) -> None:
-    """A ledger of safegen 0.1 knows no unit; all that it holds was spent by record."""
-    with reading(engine) as connection:
-        columns = {column["name"] for column in sql.inspect(connection).get_columns("data_sets")}
-    if "unit" not in columns:
-        with writing(engine) as connection:
-            connection.exec_driver_sql(
-                "ALTER TABLE data_sets ADD COLUMN unit VARCHAR NOT NULL DEFAULT 'record'"
-            )
+def _take_over(engine: sql.Engine) -> None:
+    """A ledger of an earlier version knows no units, all being records, and no tokens."""
+    added = {
+        "data_sets": ("unit", "VARCHAR NOT NULL DEFAULT 'record'"),
+        "grants": ("token", "VARCHAR"),
+    }
+    for table, (column, kind) in added.items():
+        with reading(engine) as connection:
+            columns = {held["name"] for held in sql.inspect(connection).get_columns(table)}
+        if column not in columns:
+            with writing(engine) as connection:
+                connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
 
 
 def default_location() -> str:

@@ -41,9 +41,8 @@ class RunFacts(Record):
     """What a run was decided to be; nothing of it changes while it runs.
 
     Attributes:
-        plan: what was granted.
-        grant: the grant's number in the budget ledger.
-        salt: opens the published card's commitment, hex; secret.
+        plan: what is granted.
+        token: names the run in the budget ledger, so that it takes its grant once.
         data_digest: of the records; secret.
         architecture: of the networks.
         recipe: what does not affect epsilon.
@@ -54,8 +53,7 @@ class RunFacts(Record):
     """
 
     plan: PrivacyPlan
-    grant: NonNegativeInt
-    salt: str
+    token: str
     data_digest: str
     architecture: Architecture
     recipe: Recipe

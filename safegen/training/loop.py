@@ -237,18 +237,18 @@ class Training:
         for step in range(self.engine.steps_run, allowed):
             if keep is not None and step >= claimed:
                 claimed = min(step + CLAIM, allowed)
-                keep(step, claimed, self._tensors())
+                keep(step, claimed, self.tensors())
             self._step(records, rate_factor(step, allowed))
             progress("training", step + 1, allowed)
         if keep is not None:
-            keep(allowed, allowed, self._tensors())
+            keep(allowed, allowed, self.tensors())
         return self._finish(records, key) if self._settings.processes.first else None
 
     def _restore(self, parts: Mapping[str, Mapping[str, Tensor]]) -> None:
         """Take up what `keep` was given."""
         self._objective.private.load_state_dict(parts["private"])
         self._average.restore(parts["average"])
-        restore_optimizer(self._optimizer, parts["optimizer"])
+        restore_optimizer(self._optimizer, parts.get("optimizer", {}))  # empty before step 1
         self._objective.restore(parts.get("objective", {}))
 
     def _step(self, records: Records, factor: float) -> None:
@@ -272,7 +272,8 @@ class Training:
             margin=grid.margin,
         )
 
-    def _tensors(self) -> dict[str, Tensor]:
+    def tensors(self) -> dict[str, Tensor]:
+        """What a checkpoint must hold."""
         parts: dict[str, Mapping[str, Tensor]] = {
             "private": self._objective.private.state_dict(),
             "average": self._average.state(),

@@ -196,5 +196,17 @@ def test_a_ledger_from_before_there_were_units_is_taken_over(url):
     Budget(url).grant(plan(1.0), card())
     with sqlite3.connect(url) as old:
         old.execute("ALTER TABLE data_sets DROP COLUMN unit")
+        old.execute("ALTER TABLE grants DROP COLUMN token")
     (account,) = Budget(url).accounts()
     assert (account.runs, account.unit) == (1, "record")
+
+
+def test_a_run_that_asks_again_has_the_grant_that_it_has(url):
+    budget = Budget(url)
+    first = budget.grant(plan(6.0), card(), token="a run")
+    again = Budget(url).grant(plan(6.0), card(), token="a run")
+    assert again.number == first.number
+    with pytest.raises(BudgetRefused):
+        budget.grant(plan(9.0), card(), token="another run")
+    (account,) = budget.accounts()
+    assert account.runs == 1

@@ -1,0 +1,102 @@
+"""Several processes train one model: the same events, one grant, one package, noise added once."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+import safegen
+from safegen.privacy.budget import Budget
+
+TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port")
+
+
+def together(port, *command):
+    return subprocess.run(
+        [*TORCHRUN, str(port), *map(str, command)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"},
+    )
+
+
+@pytest.mark.parametrize(("family", "port"), [("vae", 29611), ("gan", 29612)])
+def test_two_processes_make_one_package(made, tmp_path, family, port):
+    budget = tmp_path / "budget.db"
+    done = together(
+        port, "-m", "safegen", "train", "digits", "--out", tmp_path / "model", "--model", family,
+        "--steps", 30, "--keys", made.keys, "--ledger", tmp_path / "ledger.db",
+        "--budget", budget, "--device", "cpu",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.count("private steps on") == 1
+    certificate = json.loads((tmp_path / "model" / "certificate.json").read_bytes())
+    assert certificate["events"][0]["count"] == 30
+    assert certificate["lower_bound"]["canaries"] == 1000  # and they heard the planned noise
+    (account,) = Budget(str(budget)).accounts()
+    assert account.runs == 1
+    assert account.spent == pytest.approx(certificate["epsilon"])
+    verdict = safegen.verify(
+        tmp_path / "model" / "weights.safetensors", trust=made.root, ledger=tmp_path / "ledger.db"
+    )
+    assert verdict.state == "trusted"
+
+
+STEPS = """
+import sys
+import numpy as np, torch
+from torch import nn
+from safegen.privacy.engine import PrivateEngine, Settings
+from safegen.privacy.plan import PrivacyPlan
+from safegen.privacy.processes import joined
+from safegen.privacy.sampling import Draw
+
+plan = PrivacyPlan(epsilon=8.0, delta=1e-4, units=1000, expected_batch_size=10, steps=50,
+                   clipping_norm=1.0, noise_multiplier=float(sys.argv[2]))
+with joined(torch.device("cpu")) as processes:
+    network = nn.Linear(int(sys.argv[3]), 1, bias=False)
+    nn.init.zeros_(network.weight)
+    engine = PrivateEngine(network, plan, torch.optim.SGD(network.parameters(), lr=1.0),
+                           settings=Settings(processes=processes))
+    rows = torch.zeros(1, int(sys.argv[3]))
+    rows[0, processes.rank] = 0.25 + 0.25 * processes.rank
+    drawn = engine.draw().rows
+    assert (drawn % processes.world == processes.rank).all()
+    engine.step(Draw(rows=np.arange(1), canaries=np.arange(0)), (rows,),
+                lambda net, rows: net(rows).squeeze(1))
+    np.save(f"{sys.argv[1]}/{processes.rank}.npy", -10 * network.weight.detach().numpy().ravel())
+"""
+
+
+def test_sums_are_added_up_exactly_and_known_to_all(tmp_path):
+    script = tmp_path / "steps.py"
+    script.write_text(STEPS)
+    done = together(29613, script, tmp_path, 1e-6, 5)
+    assert done.returncode == 0, done.stderr[-3000:]
+    first, second = (np.load(tmp_path / f"{rank}.npy") for rank in (0, 1))
+    assert np.array_equal(first, second)
+    assert first == pytest.approx(np.array([0.25, 0.5, 0, 0, 0]), abs=1e-4)
+
+
+def test_noise_is_added_once(tmp_path):
+    script = tmp_path / "steps.py"
+    script.write_text(STEPS)
+    done = together(29614, script, tmp_path, 2.0, 20_000)
+    assert done.returncode == 0, done.stderr[-3000:]
+    noisy = np.load(tmp_path / "0.npy")
+    assert noisy.std() == pytest.approx(2.0, rel=0.03)
+
+
+def test_one_process_alone_needs_no_group():
+    from safegen.privacy.processes import Processes, joined
+
+    with joined(torch.device("cpu")) as processes:
+        assert processes == Processes()
+        assert processes.tell("word") == "word"
+        assert np.array_equal(processes.total(np.arange(3)), np.arange(3))

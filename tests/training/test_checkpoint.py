@@ -1,0 +1,115 @@
+"""A checkpoint is whole or absent, and says what may have run."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from safegen.errors import DataError, StorageError
+from safegen.privacy.plan import PrivacyPlan
+from safegen.records.config import Architecture, Recipe
+from safegen.training import checkpoint
+from safegen.training.checkpoint import RunFacts, Standing
+
+PLAN = PrivacyPlan(
+    epsilon=8.0, delta=1e-4, units=1000, expected_batch_size=100, steps=50,
+    clipping_norm=1.0, noise_multiplier=1.5, unit="group", records_per_unit=3,
+)  # fmt: skip
+
+
+@pytest.fixture
+def standing():
+    facts = RunFacts(
+        plan=PLAN,
+        token="t",
+        data_digest="sha256:00",
+        architecture=Architecture(
+            family="vae", channels=1, height=28, width=28, classes=2, latent=4, base=4
+        ),
+        recipe=Recipe(
+            learning_rate=0.1, generator_rate=None, betas=(0.9, 0.99), loss_scale=1.0, beta=1.0,
+            average_decay=0.9, latent_radius=2.0, generator_rows=0, discriminator_steps=1,
+        ),
+        seed=3,
+        canaries=100,
+        release_key="ab" * 16,
+    )  # fmt: skip
+    return Standing(facts=facts, counted=20, claimed=40, events=PLAN.step_events(40))
+
+
+def test_it_holds_weights_and_events_in_one_file(tmp_path, standing):
+    path = tmp_path / checkpoint.NAME
+    tensors = {"private/w": torch.randn(3, 4), "average/updates": torch.tensor(7)}
+    checkpoint.keep(path, standing, tensors)
+    assert list(tmp_path.iterdir()) == [path]
+    found, held = checkpoint.read(path)
+    assert found == standing
+    assert found.facts.plan == PLAN
+    assert found.events[0].count == 40
+    assert torch.equal(held["private/w"], tensors["private/w"])
+    assert int(held["average/updates"]) == 7
+
+
+def test_it_is_for_its_owner_only(tmp_path, standing):
+    path = tmp_path / checkpoint.NAME
+    checkpoint.keep(path, standing, {})
+    assert path.stat().st_mode & 0o077 == 0
+
+
+def test_a_damaged_one_is_refused_wherever_it_is_damaged(tmp_path, standing):
+    path = tmp_path / checkpoint.NAME
+    checkpoint.keep(path, standing, {"private/w": torch.zeros(10)})
+    whole = path.read_bytes()
+    for length in (0, 4, 8, 100, len(whole) // 2, len(whole) - 1):
+        path.write_bytes(whole[:length])
+        with pytest.raises(DataError, match=r"not a checkpoint"):
+            checkpoint.read(path)
+    path.write_bytes(b"\xff" * 8 + whole[8:])
+    with pytest.raises(DataError):
+        checkpoint.read(path)
+
+
+def test_a_plan_in_it_is_checked_like_any_other(tmp_path, standing):
+    path = tmp_path / checkpoint.NAME
+    checkpoint.keep(path, standing, {})
+    whole = path.read_bytes()
+    shuffled = whole.replace(b'poisson\\"', b'shuffle\\"', 1)
+    assert shuffled != whole
+    path.write_bytes(shuffled)
+    with pytest.raises(DataError):
+        checkpoint.read(path)
+
+
+HOLDER = """
+import sys
+from pathlib import Path
+from safegen.training import checkpoint
+with checkpoint.alone(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_a_folder_is_trained_in_by_one_process_until_it_dies(tmp_path):
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert holder.stdout.readline() == "held\n"
+    with pytest.raises(StorageError, match="another process"), checkpoint.alone(tmp_path):
+        pass
+    holder.kill()
+    holder.communicate()
+    with checkpoint.alone(tmp_path):
+        pass
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(StorageError, match="cannot"), checkpoint.alone(tmp_path):
+        pass
