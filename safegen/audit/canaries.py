@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import stats
 
-from safegen.audit.statistics import one_run_bound
+from safegen.audit.one_run import one_run_bound
 from safegen.records.certificate import LowerBound
 
 if TYPE_CHECKING:

@@ -58,6 +58,8 @@ class MembershipInference:
         fpr: share of others that may be accused for it.
         lower_bound: on epsilon; 0 says nothing.
         confidence: of the intervals and of the bound, each by itself.
+        member_scores: (members,), float64, high for what looks like a member.
+        other_scores: (others,), float64.
     """
 
     attack: str
@@ -68,6 +70,8 @@ class MembershipInference:
     fpr: float
     lower_bound: float
     confidence: float
+    member_scores: Scores
+    other_scores: Scores
 
 
 def membership_inference(  # noqa: PLR0913 - three sets of pictures, each with its labels
@@ -87,7 +91,7 @@ def membership_inference(  # noqa: PLR0913 - three sets of pictures, each with i
 
     Members and others must come from one population, with classes in like proportions, or the
     attack finds what sets them apart instead of membership. The bound counts records of one
-    model as independent trials, as is usual; only canaries with coins (`one_run_bound`) need no
+    model as independent trials, as is usual; only canaries with coins (`one_run`) need no
     such assumption.
 
     Args:
@@ -136,6 +140,8 @@ def membership_inference(  # noqa: PLR0913 - three sets of pictures, each with i
         fpr=fpr,
         lower_bound=_lower_bound(member_scores, other_scores, delta, confidence, generator),
         confidence=confidence,
+        member_scores=member_scores,
+        other_scores=other_scores,
     )
 
 

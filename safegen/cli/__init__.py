@@ -8,7 +8,18 @@ from typing import Annotated
 
 import typer
 
-from safegen.cli import budget, certificate, demo, explain, generate, keys, policy, train, verify
+from safegen.cli import (
+    audit,
+    budget,
+    certificate,
+    demo,
+    explain,
+    generate,
+    keys,
+    policy,
+    train,
+    verify,
+)
 from safegen.cli.console import complain
 from safegen.errors import SafegenError
 
@@ -28,6 +39,7 @@ app.command("train")(train.train)
 app.command("generate")(generate.generate)
 app.command("verify")(verify.verify)
 app.command("explain")(explain.explain)
+app.command("audit")(audit.audit)
 app.add_typer(keys.app, name="keys")
 app.add_typer(policy.app, name="policy")
 app.add_typer(certificate.app, name="certificate")

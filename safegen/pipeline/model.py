@@ -138,7 +138,7 @@ def load(
         PolicyError: the policy cannot be loaded.
     """
     opened, signer = package.read(Path(folder)), open_signer(keys)
-    _require_signed(opened, signer.anchor if trust is None else read_anchors(Path(trust)))
+    require_signed(opened, signer.anchor if trust is None else read_anchors(Path(trust)))
     safeguards = Safeguards(
         signer=signer,
         ledger=Ledger(ledger),
@@ -148,8 +148,13 @@ def load(
     return Model(opened, safeguards)
 
 
-def _require_signed(opened: package.Package, anchors: bytes | None) -> None:
-    """The package's manifest must be trusted and speak of exactly these files."""
+def require_signed(opened: package.Package, anchors: bytes | None) -> None:
+    """The package's manifest must be trusted and speak of exactly these files.
+
+    Raises:
+        KeyMaterialError: nobody is trusted.
+        TamperedError: somebody else signed it, or something else was signed.
+    """
     if anchors is None:
         raise KeyMaterialError(
             f"nothing says whose packages to trust: name the roots that may have signed "

@@ -217,6 +217,13 @@ class Budget:
                 for row in rows
             )
 
+    def salt(self, digest: str) -> bytes | None:
+        """What opens the published commitment of a data set; None when it never ran here."""
+        with reading(self._engine) as connection:
+            query = sql.select(_data_sets.c.salt).where(_data_sets.c.digest == digest)
+            found = connection.execute(query).scalar_one_or_none()
+        return None if found is None else bytes(found)
+
     def runs(self, digest: str) -> tuple[Run, ...]:
         """Every run on one data set, in order."""
         with reading(self._engine) as connection:

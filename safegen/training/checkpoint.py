@@ -122,9 +122,12 @@ def remove(path: Path) -> None:
 def alone(folder: Path) -> Iterator[None]:
     """Hold a folder's run for one process; the system lets go of it however the process ends.
 
+    A folder that was made for this and stayed empty is removed again.
+
     Raises:
         StorageError: another process is training there.
     """
+    made = not folder.exists()
     storage.make_folder(folder)
     path = folder / ".training.lock"
     try:
@@ -132,13 +135,25 @@ def alone(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise StorageError(f"cannot write to {folder}: {error.strerror}; choose another") from error
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        if not _locked(handle, path):
             raise StorageError(
                 f"another process is training in {folder}; wait for it, or name another folder"
-            ) from error
-        yield
-        path.unlink(missing_ok=True)
+            )
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+            if made:
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
     finally:
         os.close(handle)
+
+
+def _locked(handle: int, path: Path) -> bool:
+    """Take the lock, on the file that is still there: its last holder may have removed it."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.fstat(handle).st_ino == path.stat().st_ino
+    except OSError:
+        return False

@@ -112,6 +112,47 @@ def test_keys_policy_and_budget(tmp_path):
     one_sentence(refused, 2, "sha256:00")
 
 
+def test_certificates_are_shown_and_checked(made, tmp_path):
+    shown = safegen("certificate", "show", made.model, cwd=tmp_path)
+    assert "one record of 1,797" in shown.stdout
+    assert "canaries were right" in shown.stdout
+    assert safegen("certificate", "check", made.model, cwd=tmp_path).returncode == 0
+    certificate = json.loads((made.model / "certificate.json").read_bytes())
+
+    def checked(**changes):
+        path = tmp_path / "certificate.json"
+        path.write_text(json.dumps(certificate | changes))
+        return safegen("certificate", "check", path, cwd=tmp_path)
+
+    lowered = checked(epsilon=0.5)
+    assert lowered.returncode == 1
+    assert "its events give" in lowered.stdout
+    assert checked(delta=0.5).returncode == 1
+    seeded = certificate["noise"] | {"source": "unsafe seed"}
+    assert "Its noise came from a seed" in checked(noise=seeded).stdout
+    unknown = [{"event": "magic", "count": 1}]
+    one_sentence(checked(events=unknown), 2, "certificate.json", "events.0", "magic")
+    one_sentence(checked(events=[]), 2, "events")
+
+
+def test_a_data_sets_runs_are_shown_one_by_one(made, tmp_path):
+    shown = safegen("budget", "show", "digits", cwd=tmp_path)
+    assert shown.returncode == 0, shown.stderr
+    assert "finished" in shown.stdout
+    one_sentence(safegen("budget", "show", "nobody", cwd=tmp_path), 2, "nobody")
+
+
+def test_a_budget_that_cannot_be_used_costs_nothing(made, tmp_path):
+    """Corrupt, or of another kind: nothing is trained, nothing is left behind."""
+    (tmp_path / "broken.db").write_bytes(b"words, not tables" * 99)
+    for budget, word in (("broken.db", "broken.db"), ("oracle://nowhere/x", "oracle")):
+        done = safegen(
+            "train", "digits", "--out", "m", "--budget", budget, "--keys", made.keys, cwd=tmp_path
+        )
+        one_sentence(done, 2, word)
+        assert not (tmp_path / "m").exists()
+
+
 def train(*arguments, cwd, keys):
     return safegen("train", *arguments, "--keys", keys, cwd=cwd)
 
@@ -129,6 +170,12 @@ def train(*arguments, cwd, keys):
         (["digits", "--device", "tpu"], ["'tpu'"]),
         (["digits", "--seed", "-1"], ["the seed is -1"]),
         (["digits", "--noise-multiplier", "0.3", "--epsilon", "0.1"], ["pay for one step"]),
+        (["digits", "--mode", "fast"], ["'fast'", "book-keeping"]),
+        (["digits", "--micro-batch", "0"], ["micro-batch of 0"]),
+        (["digits", "--precision", "fp8"], ["'fp8'", "bf16"]),
+        (["digits", "--canaries", "3"], ["3 canaries"]),
+        (["digits", "--groups", "nowhere.csv"], ["nowhere.csv"]),
+        (["digits", "--resume"], ["no interrupted run", "--resume"]),
     ],
 )
 def test_bad_training_input(made, tmp_path, arguments, words):

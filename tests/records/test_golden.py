@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from safegen.records.audit import AuditReport
 from safegen.records.canonical import canonical_bytes
 from safegen.records.certificate import PrivacyCertificate
 from safegen.records.config import PackageConfig
@@ -17,6 +18,7 @@ from safegen.records.verdict import Verdict
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 FORMATS = {
+    "audit": AuditReport,
     "certificate": PrivacyCertificate,
     "config": PackageConfig,
     "decision": Decision,

@@ -1,0 +1,237 @@
+"""Does the engine that is installed here do what a plan says? Measured, not read from the code.
+
+Small networks with known gradients go through the real engine, and what comes out is compared with
+what the plan promises. Every comparison is a test with a p-value, so that one which fails says how
+sure it is; a sound engine fails each once in a thousand times.
+
+A probe is a linear layer from d inputs to one number with weights at zero: the gradient of a row's
+output is the row itself, and after a step of size 1 the weights are minus the noisy sum over the
+divisor.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from scipy import stats
+from torch import Tensor, nn
+
+from safegen.audit.canaries import Comparison
+from safegen.privacy.engine import PrivateEngine, Settings
+from safegen.privacy.plan import PrivacyPlan
+from safegen.privacy.sampling import Draw
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Vector = NDArray[np.float64]
+
+UNITS, BATCH, GROUP = 200, 20, 4
+WIDTH = 4000  # dimensions of a probe: as many draws of noise a step
+LOUD = 1000.0  # a row's norm, in clipping norms
+TRIALS = 300  # steps where a sum is measured against its noise
+DRAWS = 400  # steps whose sampling is looked at
+
+
+def examine(plan: PrivacyPlan, settings: Settings | None = None) -> tuple[Comparison, ...]:
+    """Compare the engine with a plan.
+
+    Args:
+        plan: its noise multiplier, clipping norm and unit are examined; its batch and its number
+            of units are replaced by small ones, which keeps this under half a minute.
+        settings: how the plan is carried out; canaries in it are ignored.
+    """
+    probe = _Probe(plan, settings or Settings())
+    found = [
+        *probe.noise(),
+        probe.clipping(),
+        probe.beside(),
+        probe.divisor(),
+        *probe.sampling(),
+        probe.count(),
+    ]
+    if plan.unit == "group":
+        found.append(probe.group())
+    return tuple(found)
+
+
+class _Probe:
+    """Small engines under one plan's noise and clipping."""
+
+    def __init__(self, plan: PrivacyPlan, settings: Settings) -> None:
+        self._plan = plan
+        self._settings = Settings(
+            execution=settings.execution,
+            processes=settings.processes,
+            unsafe_seeded_noise=settings.unsafe_seeded_noise,
+        )
+        self._by_group = plan.unit == "group"
+        self._records = plan.records_per_unit
+
+    def noise(self) -> tuple[Comparison, Comparison]:
+        """An empty step releases noise alone: its distribution and its variance."""
+        draws = np.concatenate([self._released(WIDTH, np.zeros((0, WIDTH))) for _ in range(5)])
+        deviation = self._deviation(WIDTH)
+        freedom = len(draws)
+        ratio = float((draws**2).sum()) / deviation**2
+        tail = min(stats.chi2.cdf(ratio, freedom), stats.chi2.sf(ratio, freedom))
+        distance = stats.kstest(draws / deviation, "norm")
+        return (
+            Comparison(
+                what="the noise's standard deviation in clipping norms",
+                found=math.sqrt(ratio / freedom) * deviation,
+                expected=deviation,
+                p_value=float(2 * tail),
+            ),
+            Comparison(
+                what="the noise's distance from a Gaussian (Kolmogorov-Smirnov)",
+                found=float(distance.statistic),
+                expected=0.0,
+                p_value=float(distance.pvalue),
+            ),
+        )
+
+    def clipping(self) -> Comparison:
+        """However loud a record is, it adds one clipping norm."""
+        row = np.zeros((self._records, WIDTH))
+        row[0, 0] = LOUD
+        return self._mean("what a loud record adds, in clipping norms", row, expected=1.0)
+
+    def group(self) -> Comparison:
+        """However many records of a group take part, together they add one clipping norm."""
+        rows = np.zeros((self._records, WIDTH))
+        rows[:, 0] = LOUD
+        return self._mean("what a loud group adds, in clipping norms", rows, expected=1.0)
+
+    def beside(self) -> Comparison:
+        """Loud public rows leave what a record adds as it is."""
+        rows = np.zeros((self._records + 6, WIDTH))
+        rows[0, 0] = 0.9
+        rows[self._records :, 1] = LOUD
+        what = "what a record adds beside loud public rows, in clipping norms"
+        return self._mean(what, rows, expected=0.9, beside=6)
+
+    def divisor(self) -> Comparison:
+        """Three times as many drawn units add three times as much: the divisor is a constant."""
+        many = np.zeros((3 * BATCH * self._records, WIDTH))
+        many[:: self._records, 0] = 1.0
+        what = "what each of many drawn units adds, in clipping norms"
+        return self._mean(what, many, expected=1.0, over=3 * BATCH)
+
+    def sampling(self) -> tuple[Comparison, Comparison]:
+        """Units enter independently: how many there are in a step, and who is there together."""
+        engine = self._engine(2)
+        member = np.zeros((DRAWS, UNITS), dtype=bool)
+        for step in member:
+            rows = engine.draw().rows
+            rows = rows[rows >= 0]
+            step[rows // GROUP if self._by_group else rows] = True
+        probability = BATCH / UNITS
+        sizes = member.sum(axis=1)
+        ratio = float(((sizes - BATCH) ** 2).sum()) / (UNITS * probability * (1 - probability))
+        tail = min(stats.chi2.cdf(ratio, DRAWS), stats.chi2.sf(ratio, DRAWS))
+        turns = member.sum(axis=0)
+        spread = float(((turns - DRAWS * probability) ** 2).sum()) / (
+            DRAWS * probability * (1 - probability)
+        )
+        apart = min(stats.chi2.cdf(spread, UNITS), stats.chi2.sf(spread, UNITS))
+        return (
+            Comparison(
+                what="the variance of how many units a step draws",
+                found=ratio / DRAWS * UNITS * probability * (1 - probability),
+                expected=UNITS * probability * (1 - probability),
+                p_value=float(2 * tail),
+            ),
+            Comparison(
+                what="the variance of how often a unit is drawn",
+                found=spread / UNITS * DRAWS * probability * (1 - probability),
+                expected=DRAWS * probability * (1 - probability),
+                p_value=float(2 * apart),
+            ),
+        )
+
+    def count(self) -> Comparison:
+        """Every change of the weights is a step, and every step is an event."""
+        network = _linear(8)
+        engine = self._engine(8, network)
+        changes = 0
+        for step in range(24):
+            before = network.weight.detach().clone()
+            rows = np.zeros((step % 3 * self._records, 8))
+            _step(engine, rows, len(rows))
+            changes += int(not torch.equal(before, network.weight))
+        counted = sum(event.count for event in engine.events())
+        return Comparison(
+            what="steps that were counted",
+            found=float(counted),
+            expected=float(changes),
+            p_value=float(counted == changes),
+        )
+
+    def _mean(
+        self, what: str, rows: Vector, *, expected: float, beside: int = 0, over: int = 1
+    ) -> Comparison:
+        """What rows add to the first number of the sum, over many steps; a z-test."""
+        found = np.array(
+            [self._released(64, rows[:, :64], beside)[0] / over for _ in range(TRIALS)]
+        )
+        error = self._deviation(64) / over / math.sqrt(TRIALS)
+        z = abs(found.mean() - expected) / error
+        return Comparison(
+            what=what,
+            found=float(found.mean()),
+            expected=expected,
+            p_value=float(2 * stats.norm.sf(z)),
+        )
+
+    def _released(self, width: int, rows: Vector, beside: int = 0) -> Vector:
+        """The noisy sum of one step in clipping norms; rows are in clipping norms, too."""
+        network = _linear(width)
+        engine = self._engine(width, network, beside)
+        _step(engine, rows * self._plan.clipping_norm, len(rows) - beside)
+        moved = -network.weight.detach().numpy().ravel().astype(np.float64)
+        return np.asarray(moved * (BATCH + beside) / self._plan.clipping_norm)
+
+    def _deviation(self, width: int) -> float:
+        """Of the planned noise on a probe, in clipping norms."""
+        return self._plan.noise_multiplier * (1 + self._engine(width).lattice.margin)
+
+    def _engine(
+        self, width: int, network: nn.Linear | None = None, beside: int = 0
+    ) -> PrivateEngine:
+        network = _linear(width) if network is None else network
+        plan = PrivacyPlan(
+            epsilon=self._plan.epsilon,
+            delta=1e-4,
+            units=UNITS,
+            expected_batch_size=BATCH,
+            steps=DRAWS,
+            clipping_norm=self._plan.clipping_norm,
+            noise_multiplier=self._plan.noise_multiplier,
+            unit=self._plan.unit,
+            records_per_unit=self._records,
+        )
+        groups = np.repeat(np.arange(UNITS), GROUP) if self._by_group else None
+        optimizer = torch.optim.SGD(network.parameters(), lr=1.0)
+        return PrivateEngine(
+            network, plan, optimizer, rows_beside=beside, groups=groups, settings=self._settings
+        )
+
+
+def _linear(width: int) -> nn.Linear:
+    layer = nn.Linear(width, 1, bias=False)
+    nn.init.zeros_(layer.weight)
+    return layer
+
+
+def _step(engine: PrivateEngine, rows: Vector, drawn: int) -> None:
+    draw = Draw(rows=np.arange(drawn), canaries=np.arange(0))
+    engine.step(draw, (torch.from_numpy(rows).float(),), _output)
+
+
+def _output(network: nn.Module, *parts: Tensor) -> Tensor:
+    made: Tensor = network(*parts)
+    return made.squeeze(1)

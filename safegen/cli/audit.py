@@ -1,0 +1,159 @@
+"""`safegen audit`: attacks beside the privacy claim that they test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from safegen.cli.console import Bars, plain, say
+from safegen.cli.console import out as console
+from safegen.cli.options import Budget
+from safegen.errors import InputError
+from safegen.records.config import Family
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from safegen.data.dataset import DataSet
+    from safegen.pipeline.audit import Audit
+    from safegen.records.audit import AuditReport
+
+JSON, PAGE, PICTURE = "audit.json", "audit.html", "audit.png"
+
+
+def audit(
+    package: Annotated[
+        Path | None, typer.Argument(help="A model package; without one, a run is made on --data.")
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option(help="The records: a name, a .npz file, or a folder.")
+    ] = None,
+    held_out: Annotated[
+        str | None, typer.Option(help="Records like them that were not trained on.")
+    ] = None,
+    data_root: Annotated[
+        Path | None, typer.Option(help="Folder that holds MNIST/raw or FashionMNIST/raw.")
+    ] = None,
+    size: Annotated[int | None, typer.Option(help="Resize pictures to this many pixels.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the page, the picture, the JSON.")] = Path(
+        "audit"
+    ),
+    trust: Annotated[Path, typer.Option(help="Roots that may have signed the package.")] = Path(
+        "keys/root.pem"
+    ),
+    model: Annotated[Family, typer.Option(help="Without a package: what to train.")] = "vae",
+    epsilon: Annotated[float, typer.Option(help="Without a package: the run's budget.")] = 8.0,
+    steps: Annotated[int | None, typer.Option(help="Without a package: private steps.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the samples that are attacked.")] = 0,
+    budget: Budget = None,
+) -> None:
+    """Attack a model, and measure the engine that made it.
+
+    Of a package: what its own canaries proved, the installed engine under its plan and, with its
+    records in --data, membership inference. Without a package: a run on --data with canaries of
+    both kinds, which takes its grant like any run. Exit 1 when anything contradicts the claim.
+    """
+    if package is None and data is None:
+        raise InputError("nothing to audit: name a package, or records with --data")
+    with Bars() as bars:
+        bars("starting", 0, 1)
+        from safegen import storage
+        from safegen.data.sources import load
+        from safegen.pipeline.audit import audit_package, audit_run
+        from safegen.records.canonical import canonical_bytes
+        from safegen.report.audit import draw, render
+
+        storage.require_writable(out)
+        bars("starting", 1, 1)
+        members = None if data is None else load(data, data_root=data_root, size=size)
+        others = _held_out(data, held_out, data_root, size, needed=package is not None)
+        if package is not None:
+            done = audit_package(
+                package,
+                trust=trust,
+                members=members,
+                others=others,
+                budget=budget,
+                seed=seed,
+                progress=bars,
+            )
+        else:
+            assert members is not None
+            done = audit_run(
+                members,
+                others,
+                seed=seed,
+                budget=budget,
+                progress=bars,
+                model=model,
+                epsilon=epsilon,
+                steps=steps,
+            )
+        storage.write(out / JSON, canonical_bytes(done.report))
+        storage.write(out / PICTURE, draw(done))
+        storage.write(out / PAGE, render(done).encode())
+    _tell(done, out)
+    if not done.report.sound:
+        raise typer.Exit(1)
+
+
+def _held_out(
+    data: str | None,
+    held_out: str | None,
+    data_root: Path | None,
+    size: int | None,
+    *,
+    needed: bool,
+) -> DataSet | None:
+    """Records that were not trained on: those named, or the data set's own test split."""
+    from safegen.data.sources import load
+    from safegen.errors import DataError
+
+    if held_out is not None:
+        return load(held_out, data_root=data_root, size=size)
+    if data is None:
+        return None
+    try:
+        return load(data, data_root=data_root, size=size, split="test")
+    except DataError as error:
+        if needed:
+            raise DataError(
+                f"{error}; membership inference needs records that were not trained on: name some "
+                "with --held-out, or leave out --data"
+            ) from error
+        return None
+
+
+def _tell(done: Audit, out: Path) -> None:
+    from rich.table import Table
+
+    report = done.report
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column()
+    table.add_column()
+    table.add_column(overflow="fold")
+    table.add_row("claimed", f"at most {report.epsilon:.4f}", f"at delta {report.delta:.2e}")
+    for attack in report.attacks:
+        mark = "green" if attack.lower_bound <= report.recomputed else "red"
+        table.add_row(
+            attack.name, f"[{mark}]at least {attack.lower_bound:.4f}[/]", plain(attack.evidence)
+        )
+    _tell_engine(report, table)
+    console.print(table)
+    say(f"\nCost: {plain(report.cost)}.\nThe page: [bold]{plain(out / PAGE)}[/]")
+
+
+def _tell_engine(report: AuditReport, table: Table) -> None:
+    wrong = [each for each in report.mechanism if not each.sound]
+    if not wrong:
+        table.add_row(
+            "engine", "[green]as planned[/]", f"{len(report.mechanism)} properties measured"
+        )
+    for each in wrong:
+        table.add_row(
+            "engine",
+            "[red]not as planned[/]",
+            f"{plain(each.what)}: {each.found:.4g} instead of {each.expected:.4g}",
+        )

@@ -1,0 +1,385 @@
+"""How far a privacy claim can be believed: attacks beside the upper bound that they test.
+
+Of a finished package: the bound that its own run's canaries proved; the engine that is installed
+here, examined under the package's plan; and, with its records, how well members are told from
+held-out records by the generator's pictures.
+
+Of a data set: a run with canaries of both kinds, among the noisy gradients and among the records,
+and the same attacks on the generator that it leaves. The run is thrown away; its grant is not.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from safegen import package
+from safegen.audit.canaries import CONFIDENCE, Comparison
+from safegen.audit.mechanism import examine
+from safegen.audit.membership import MembershipInference, membership_inference
+from safegen.audit.pictures import canary_pictures, found_in_samples, inserted
+from safegen.errors import DataError, InputError
+from safegen.modality.image import to_bytes
+from safegen.pipeline.model import open_generator, require_signed
+from safegen.privacy.budget import Budget
+from safegen.privacy.plan import PrivacyPlan
+from safegen.privacy.recompute import recomputed_epsilon
+from safegen.progress import Progress, silent
+from safegen.provenance.signer import read_anchors
+from safegen.records.audit import Attack, AuditReport, Measured, Membership, Rate
+from safegen.records.card import published
+from safegen.records.certificate import PoissonSubsampledGaussian
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from safegen.audit.one_run import OneRunBound
+    from safegen.audit.statistics import Interval
+    from safegen.data.dataset import DataSet
+    from safegen.models.generator import PictureGenerator
+    from safegen.records.certificate import PrivacyCertificate
+
+SAMPLES = 20_000
+ASKED = 5_000  # members and held-out records looked at, at most
+CHUNK = 1_000
+CANARY_PICTURES = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """An audit with what its picture needs.
+
+    Attributes:
+        report: what was found.
+        membership: scores behind it; None when no held-out records were given.
+    """
+
+    report: AuditReport
+    membership: MembershipInference | None
+
+
+def audit_package(
+    folder: str | Path,
+    *,
+    trust: str | Path,
+    members: DataSet | None = None,
+    others: DataSet | None = None,
+    budget: str | None = None,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> Audit:
+    """Audit a finished package.
+
+    Args:
+        folder: the package.
+        trust: PEM certificates of who may have signed it.
+        members: the records that it was trained on; None to leave membership out.
+        others: records of the same kind that it was not trained on.
+        budget: where the data set's spending is kept, which can tell private records again.
+        seed: of the samples that are attacked.
+        progress: told how far the work is.
+
+    Raises:
+        DataError: the members are not the package's records.
+        TamperedError: the package is not what was signed.
+    """
+    opened = package.read(Path(folder))
+    require_signed(opened, read_anchors(Path(trust)))
+    certificate = opened.certificate
+    inference = None
+    if members is not None and others is not None:
+        _require_members(certificate, members, Budget(budget))
+        inference = _membership(
+            open_generator(opened), members, others, certificate.delta, seed, progress
+        )
+    return _audit(
+        certificate,
+        subject=f"{opened.config.name} {opened.digest}",
+        attacks=_attacks_in_run(certificate),
+        inference=inference,
+        cost="nothing: no record was trained on"
+        + (
+            ""
+            if inference is None or certificate.data.public
+            else ", but membership was computed from the records without noise: keep it to yourself"
+        ),
+        progress=progress,
+    )
+
+
+def audit_run(
+    data: DataSet,
+    others: DataSet | None = None,
+    *,
+    seed: int = 0,
+    budget: str | None = None,
+    progress: Progress = silent,
+    **wishes: object,
+) -> Audit:
+    """Audit a training run that is made for it, with canaries of both kinds.
+
+    Args:
+        data: the records.
+        others: records of the same kind that are not trained on; a fifth of `data` when None.
+        seed: of first weights, canary pictures and samples.
+        budget: where the data set's spending is kept.
+        progress: told how far the work is.
+        wishes: `epsilon`, `model`, `steps` and so on, as `pipeline.train.train` takes them.
+
+    Raises:
+        BudgetRefused: the data set's budget does not allow it.
+    """
+    from safegen.pipeline.train import train
+    from safegen.provenance import pki
+
+    generator = np.random.default_rng(seed)
+    members, others = (data, others) if others is not None else _split(data, generator)
+    coins = np.random.default_rng()  # nobody may know them, the auditor's guesses neither
+    canaries = canary_pictures(members, CANARY_PICTURES, coins)
+    with tempfile.TemporaryDirectory() as place:
+        pki.init(Path(place) / "keys")
+        train(
+            inserted(members, canaries),
+            out=Path(place) / "model",
+            keys=Path(place) / "keys",
+            ledger=Path(place) / "ledger.db",
+            budget=budget,
+            seed=seed,
+            progress=progress,
+            **wishes,  # type: ignore[arg-type]
+        )
+        opened = package.read(Path(place) / "model")
+    certificate, made = opened.certificate, open_generator(opened)
+    samples, labels = _samples(made, seed, progress)
+    black_box = found_in_samples(canaries, samples, labels, certificate.delta, coins)
+    return _audit(
+        certificate,
+        subject=f"a run on {data.card.name} that was made for the audit",
+        attacks=(*_attacks_in_run(certificate), _on_samples(black_box)),
+        inference=_membership(made, members, others, certificate.delta, seed, progress),
+        cost=f"epsilon {certificate.epsilon:.4f} of {data.card.name}'s budget, like any run",
+        progress=progress,
+    )
+
+
+def _audit(
+    certificate: PrivacyCertificate,
+    *,
+    subject: str,
+    attacks: tuple[Attack, ...],
+    inference: MembershipInference | None,
+    cost: str,
+    progress: Progress,
+) -> Audit:
+    """Put together what was found, and examine the engine."""
+    progress("examining", 0, 1)
+    mechanism = tuple(
+        Measured(
+            what=each.what,
+            found=each.found,
+            expected=each.expected,
+            p_value=each.p_value,
+            sound=each.sound,
+        )
+        for each in _examined(_plan_of(certificate))
+    )
+    progress("examining", 1, 1)
+    if inference is not None:
+        attacks = (*attacks, _by_membership(inference))
+    recomputed = recomputed_epsilon(certificate)
+    below = all(attack.lower_bound <= recomputed for attack in attacks)
+    report = AuditReport(
+        subject=subject,
+        epsilon=certificate.epsilon,
+        recomputed=recomputed,
+        delta=certificate.delta,
+        unit=certificate.unit,
+        attacks=attacks,
+        membership=None if inference is None else _membership_record(inference),
+        mechanism=mechanism,
+        sound=below and all(each.sound for each in mechanism),
+        cost=cost,
+        assumptions=_assumptions(inference is not None),
+    )
+    return Audit(report=report, membership=inference)
+
+
+def _examined(plan: PrivacyPlan) -> tuple[Comparison, ...]:
+    """The engine's examination; what is in doubt is measured once more, and that stands."""
+    first = examine(plan)
+    if all(each.sound for each in first):
+        return first
+    again = examine(plan)
+    return tuple(one if one.sound else two for one, two in zip(first, again, strict=True))
+
+
+def _assumptions(with_records: bool) -> tuple[str, ...]:
+    always = (
+        "a lower bound shows what these attacks can do; a stronger attack may prove more",
+        "canaries took part by fair coins of the operating system",
+        "the engine examined is the one installed here, which is not proof of what ran elsewhere",
+    )
+    about_records = (
+        "held-out records come from the same population as the members",
+        "the membership bound takes records of one model for independent trials",
+    )
+    return always + (about_records if with_records else ())
+
+
+def _plan_of(certificate: PrivacyCertificate) -> PrivacyPlan:
+    """The plan behind a certificate, as far as the engine's examination needs it."""
+    (steps,) = (e for e in certificate.events if isinstance(e, PoissonSubsampledGaussian))
+    return PrivacyPlan(
+        epsilon=certificate.target_epsilon,
+        delta=certificate.delta,
+        units=certificate.units,
+        expected_batch_size=max(1, round(steps.sampling_probability * certificate.units)),
+        steps=steps.count,
+        clipping_norm=certificate.clipping_norm,
+        noise_multiplier=steps.noise_multiplier,
+        unit=certificate.unit,
+        records_per_unit=certificate.records_per_unit,
+    )
+
+
+def _attacks_in_run(certificate: PrivacyCertificate) -> tuple[Attack, ...]:
+    bound = certificate.lower_bound
+    if bound is None:
+        return ()
+    return (
+        Attack(
+            name="canaries in the run",
+            sees="the noisy gradients of all steps",
+            lower_bound=bound.epsilon,
+            confidence=bound.confidence,
+            evidence=f"{bound.correct} of {bound.guesses} guesses about {bound.canaries} canaries "
+            "were right",
+        ),
+    )
+
+
+def _on_samples(bound: OneRunBound) -> Attack:
+    return Attack(
+        name="canary pictures",
+        sees="finished samples alone",
+        lower_bound=bound.lower_bound,
+        confidence=bound.confidence,
+        evidence=f"{bound.correct} of {bound.guesses} guesses about {bound.canaries} made-up "
+        "records were right",
+    )
+
+
+def _by_membership(found: MembershipInference) -> Attack:
+    return Attack(
+        name="membership inference",
+        sees="finished samples alone",
+        lower_bound=found.lower_bound,
+        confidence=found.confidence,
+        evidence=f"{found.members:,} members and {found.others:,} held-out records: AUC "
+        f"{found.auc.value:.3f}",
+    )
+
+
+def _membership_record(found: MembershipInference) -> Membership:
+    return Membership(
+        auc=_rate(found.auc),
+        tpr=_rate(found.tpr),
+        fpr=found.fpr,
+        confidence=found.confidence,
+        members=found.members,
+        others=found.others,
+    )
+
+
+def _rate(interval: Interval) -> Rate:
+    return Rate(value=interval.value, low=interval.low, high=interval.high)
+
+
+def _membership(
+    made: PictureGenerator,
+    members: DataSet,
+    others: DataSet,
+    delta: float,
+    seed: int,
+    progress: Progress,
+) -> MembershipInference:
+    samples, labels = _samples(made, seed, progress)
+    generator = np.random.default_rng(seed)
+    inside, outside = (_some(each, generator) for each in (members, others))
+    progress("attacking", 0, 1)
+    found = membership_inference(
+        samples,
+        members.images[inside],
+        others.images[outside],
+        member_labels=members.labels[inside],
+        other_labels=others.labels[outside],
+        sample_labels=labels,
+        delta=delta,
+        confidence=CONFIDENCE,
+        seed=seed,
+    )
+    progress("attacking", 1, 1)
+    return found
+
+
+def _samples(
+    made: PictureGenerator, seed: int, progress: Progress
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """As many samples of each class; they never leave the audit."""
+    labels = np.arange(SAMPLES) % made.classes
+    parts = []
+    for place, start in enumerate(range(0, SAMPLES, CHUNK)):
+        wanted = torch.from_numpy(labels[start : start + CHUNK])
+        parts.append(to_bytes(made.sample(wanted, seed + place).numpy()))
+        progress("sampling", min(start + CHUNK, SAMPLES), SAMPLES)
+    return np.concatenate(parts), labels
+
+
+def _some(data: DataSet, generator: np.random.Generator) -> NDArray[np.int64]:
+    return np.sort(generator.permutation(len(data))[:ASKED])
+
+
+def _split(data: DataSet, generator: np.random.Generator) -> tuple[DataSet, DataSet]:
+    """Four fifths to train on and one to hold out; the budget still counts the whole data set."""
+    if data.groups is not None:
+        raise InputError(
+            "a data set with groups needs held-out records of other groups; name them with "
+            "--held-out"
+        )
+    order = generator.permutation(len(data))
+    fifth = len(data) // 5
+    return _rows(data, np.sort(order[fifth:])), _rows(data, np.sort(order[:fifth]))
+
+
+def _rows(data: DataSet, chosen: NDArray[np.int64]) -> DataSet:
+    card = data.card.model_copy(update={"count": len(chosen), "units": len(chosen)})
+    return dataclasses.replace(
+        data, images=data.images[chosen], labels=data.labels[chosen], names=(), card=card
+    )
+
+
+def _require_members(certificate: PrivacyCertificate, members: DataSet, budget: Budget) -> None:
+    """The records must be those of the certificate, or the attack would mean nothing.
+
+    Raises:
+        DataError: they are not, or nothing here can tell.
+    """
+    card = members.card
+    if not card.public:
+        salt = budget.salt(card.digest)
+        card = card if salt is None else published(card, salt)
+    if card.digest != certificate.data.digest:
+        raise DataError(
+            f"{members.card.name} is not the data set that the package was trained on"
+            + (
+                ""
+                if members.card.public
+                else ", or its salt is in another budget ledger: name that one with --budget"
+            )
+        )
