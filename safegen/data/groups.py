@@ -77,7 +77,7 @@ def read_groups(path: Path, data: DataSet) -> DataSet:
         if len(line) != 2 or line[0] in table:
             problem = "names a record twice" if len(line) == 2 else "has not two columns"
             raise DataError(f"{path}, line {number}, {problem}; give each record one line")
-        table[line[0]] = line[1]
+        table[line[0]] = line[1].strip()
     return grouped(data, _in_order(path, table, data))
 
 
@@ -88,6 +88,12 @@ def _in_order(path: Path, table: Mapping[str, str], data: DataSet) -> list[str]:
         raise DataError(
             f"{path} gives no group to {len(missing)} of {len(names)} records, the first is "
             f"{missing[0]}; give every record one"
+        )
+    strangers = sorted(table.keys() - set(names))
+    if strangers:
+        raise DataError(
+            f"{path} gives groups to {len(strangers)} records that {data.card.name} does not have, "
+            f"the first is {strangers[0]}; it may be of another data set"
         )
     return [table[name] for name in names]
 

@@ -16,22 +16,25 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
 
 from safegen.errors import PlanError
 from safegen.privacy.execution import Execution
-from safegen.privacy.rules import RULES
+from safegen.privacy.rules import RULES, Scratch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CHUNK_ROWS = {"cpu": 512, "cuda": 4096}  # measured: fewer wait for each other, more miss caches
+IN_PLACE = (
+    "a layer's input or output is changed in place, so that its gradient is lost; use the function "
+    "that makes a new tensor, such as SiLU with inplace=False"
+)
+EXACTLY = Execution()  # norms and sums are in 32 bits whatever the passes are in
 KNOWN = "Linear, Conv2d, ConvTranspose2d, GroupNorm or Embedding"
 INSTEAD = {
-    "BatchNorm": "GroupNorm, because it mixes the records of a batch",
     "InstanceNorm": "GroupNorm",
     "LayerNorm": "GroupNorm with one group",
-    "Parametrized": "the layer without spectral norm or any other parametrization, because those "
-    "change weights outside the gradient",
     "RNN": "convolutions or linear layers",
     "LSTM": "convolutions or linear layers",
     "GRU": "convolutions or linear layers",
@@ -46,7 +49,11 @@ class _Call:
     layer: nn.Module
     seen: Tensor
     given: Tensor
-    version: int
+    versions: tuple[int, int]
+
+    def changed(self) -> bool:
+        """Whether what it saw or gave was written over since."""
+        return (self.seen._version, self.given._version) != self.versions  # noqa: SLF001
 
 
 class BookKeeping(nn.Module):
@@ -67,10 +74,11 @@ class BookKeeping(nn.Module):
         self.network = network
         self._execution = execution or Execution()
         self._calls: list[_Call] = []
+        self._scratch = Scratch()
         self._handles = [
             layer.register_forward_hook(self._keep)
             for layer in network.modules()
-            if type(layer) in RULES
+            if any(parameter.requires_grad for parameter in layer.parameters(recurse=False))
         ]
         self._keeping = False
 
@@ -82,8 +90,13 @@ class BookKeeping(nn.Module):
         for parameter in parameters:
             parameter.requires_grad_(False)  # noqa: FBT003 - torch takes no name here
         self._keeping = bool(parameters)
+        self._calls = []
         try:
             return self.network(*inputs, **named)
+        except RuntimeError as error:
+            if "in-place" in str(error):
+                raise PlanError(IN_PLACE) from error
+            raise
         finally:
             self._keeping = False
             for parameter in parameters:
@@ -105,12 +118,10 @@ class BookKeeping(nn.Module):
             For each parameter that took part, its sum, float32, in its shape.
         """
         calls, self._calls = self._calls, []
+        if any(call.changed() for call in calls):
+            raise PlanError(IN_PLACE)
         for call in calls:
-            if call.given._version != call.version:  # noqa: SLF001 - torch's own counter
-                raise PlanError(
-                    f"a {type(call.layer).__name__}'s output is changed in place, so its gradient "
-                    "is lost; use the function that makes a new tensor, such as SiLU(inplace=False)"
-                )
+            require_rows(type(call.layer).__name__, len(call.seen), len(losses))
         with self._execution.products(losses.device):
             slopes = torch.autograd.grad(
                 losses.sum(), [call.given for call in calls], allow_unused=True
@@ -121,10 +132,13 @@ class BookKeeping(nn.Module):
             if slope is not None
         ]
         sums: dict[nn.Parameter, Tensor] = {}
-        for part, size in _chunks(len(losses), rows, records, losses.device):
-            for parameter, summed in _clipped_chunk(pairs, norm, part, size):
-                held = sums.get(parameter)
-                sums[parameter] = summed if held is None else held.add_(summed)
+        with EXACTLY.products(losses.device):
+            for part, size in _chunks(len(losses), rows, records, losses.device):
+                self._scratch.rewind()
+                chunk = _clipped_chunk(pairs, norm, part, size, self._scratch)
+                for parameter, summed in chunk:
+                    held = sums.get(parameter)
+                    sums[parameter] = summed if held is None else held.add_(summed)
         return sums
 
     def release(self) -> nn.Module:
@@ -143,45 +157,97 @@ class BookKeeping(nn.Module):
             )
         if not given.requires_grad:
             given = given.requires_grad_()
-        self._calls.append(_Call(layer, inputs[0].detach(), given, given._version))  # noqa: SLF001
+        if len(inputs) != 1:
+            raise PlanError(
+                f"a {type(layer).__name__} is called by keyword; call it as layer(rows)"
+            )
+        (seen,) = inputs
+        versions = seen._version, given._version  # noqa: SLF001 - torch's own counters
+        self._calls.append(_Call(layer, seen.detach(), given, versions))
         return given
 
 
 def require_rules(network: nn.Module) -> None:
-    """Refuse a network with parameters that no rule covers.
+    """Refuse a network with parameters that no rule covers, or that mixes records.
 
     Raises:
         PlanError: it names the layer and what to use instead.
     """
+    require_unmixed(network)
     owners: dict[int, str] = {}
     for name, layer in network.named_modules():
-        for parameter in layer.parameters(recurse=False):
-            if type(layer) not in RULES or _unusual(layer):
-                kind = type(layer).__name__
-                instead = next((way for word, way in INSTEAD.items() if word in kind), None)
-                raise PlanError(
-                    f"layer {name or 'network'} ({kind}) has no rule for one record's gradient "
-                    f"there; use {instead or KNOWN}"
-                )
+        own = list(layer.parameters(recurse=False))
+        if not any(parameter.requires_grad for parameter in own):
+            continue
+        kind = type(layer).__name__
+        if type(layer) not in RULES:
+            instead = next((way for word, way in INSTEAD.items() if word in kind), KNOWN)
+            raise PlanError(
+                f"layer {name or 'network'} ({kind}) has no rule for one record's gradient there; "
+                f"use {instead}"
+            )
+        unusual = _unusual(layer)
+        if unusual is not None:
+            raise PlanError(f"layer {name or 'network'} ({kind}) has {unusual}")
+        for parameter in own:
             if id(parameter) in owners:
                 raise PlanError(
                     f"layers {owners[id(parameter)]} and {name} share a parameter, which "
                     "book-keeping cannot follow; train with mode `hooks`"
                 )
             owners[id(parameter)] = name
-        if getattr(layer, "_forward_pre_hooks", None) and hasattr(layer, "weight_orig"):
+
+
+def require_unmixed(network: nn.Module) -> None:
+    """Refuse layers under which no record has a gradient of its own, in any mode.
+
+    Raises:
+        PlanError: it names the layer and what to use instead.
+    """
+    for name, layer in network.named_modules():
+        kind = type(layer).__name__
+        if isinstance(layer, nn.modules.batchnorm._BatchNorm):  # noqa: SLF001 - its family
             raise PlanError(
-                f"layer {name} has spectral or weight norm; use {INSTEAD['Parametrized']}"
+                f"layer {name or 'network'} ({kind}) mixes the records of a batch, so that "
+                "clipping one does not bound it; use GroupNorm"
+            )
+        names = {word for word, _ in layer.named_parameters(recurse=False)}
+        if is_parametrized(layer) or any(word.endswith(("_orig", "_g", "_v")) for word in names):
+            raise PlanError(
+                f"layer {name or 'network'} ({kind}) computes its weight from other parameters; "
+                "use the layer without spectral norm, weight norm or any other parametrization"
             )
 
 
-def _unusual(layer: nn.Module) -> bool:
-    """Settings of a known layer that its rule does not cover."""
+def require_rows(kind: str, seen: int, losses: int) -> None:
+    """Refuse a layer whose rows are not the records' rows.
+
+    Raises:
+        PlanError: they are more or fewer.
+    """
+    if seen != losses:
+        raise PlanError(
+            f"a {kind} saw {seen} rows for {losses} losses, so that no row of it is one record; "
+            "keep the first dimension for records"
+        )
+
+
+def _unusual(layer: nn.Module) -> str | None:
+    """What a known layer's rule does not cover, with the way out; None for nothing."""
+    own = [parameter.requires_grad for parameter in layer.parameters(recurse=False)]
+    if not all(own):
+        return "some frozen parameters and some not; freeze all of it or none"
     if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
-        return isinstance(layer.padding, str) or layer.padding_mode != "zeros"
+        if isinstance(layer.padding, str):
+            return f"padding {layer.padding!r}; use numbers, such as padding=1"
+        if layer.padding_mode != "zeros":
+            return f"padding mode {layer.padding_mode!r}; use zeros"
     if isinstance(layer, nn.Embedding):
-        return layer.max_norm is not None or layer.scale_grad_by_freq or layer.sparse
-    return False
+        if layer.max_norm is not None or layer.scale_grad_by_freq:
+            return "max_norm or scale_grad_by_freq, which mix records; use it without them"
+        if layer.sparse:
+            return "sparse gradients; use sparse=False"
+    return None
 
 
 def _chunks(
@@ -197,11 +263,11 @@ def _chunks(
 
 
 def _clipped_chunk(
-    pairs: list[tuple[_Call, Tensor]], norm: float, part: slice, records: int
+    pairs: list[tuple[_Call, Tensor]], norm: float, part: slice, records: int, scratch: Scratch
 ) -> Iterator[tuple[nn.Parameter, Tensor]]:
     """Each parameter with its clipped sum over one chunk."""
     sums = [
-        RULES[type(call.layer)](call.layer, call.seen[part], slope[part], records)
+        RULES[type(call.layer)](call.layer, call.seen[part], slope[part], records, scratch)
         for call, slope in pairs
     ]
     squares = torch.stack([each.squares for each in sums]).sum(dim=0)

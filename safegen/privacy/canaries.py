@@ -56,7 +56,7 @@ class Canaries(nn.Module):
 
     def forward(self, numbers: Tensor) -> Tensor:
         """Each drawn canary's loss (n,): its own number in the table, made loud."""
-        values: Tensor = self.table(numbers).squeeze(1)
+        values: Tensor = self.table(numbers[:, None])[:, 0, 0]  # a batch, as all modes expect
         return LOUD * values
 
     @torch.no_grad()

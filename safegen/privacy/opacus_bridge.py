@@ -18,6 +18,7 @@ from opacus.optimizers.optimizer_fast_gradient_clipping import DPOptimizerFastGr
 from torch import Tensor, nn
 
 from safegen.errors import PlanError, TrainingError
+from safegen.privacy.bookkeeping import require_rows, require_unmixed
 
 if TYPE_CHECKING:
     from safegen.privacy.lattice import Lattice
@@ -37,6 +38,7 @@ class OpacusGradients(nn.Module):
         """
         super().__init__()
         self._mode = mode
+        require_unmixed(network)
         try:
             self.wrapped = _wrap(network, mode, norm)
         except NotImplementedError as error:
@@ -58,19 +60,22 @@ class OpacusGradients(nn.Module):
             if self._mode == "ghost":
                 return self._ghost(losses, rows=rows, records=records)
             losses.sum().backward()  # type: ignore[no-untyped-call]
-        return self._sums(norm, rows=rows, records=records)
+        return self._sums(norm, len(losses), rows=rows, records=records)
 
     def release(self) -> nn.Module:
         """Take the hooks off; no clipped sum can follow."""
         network: nn.Module = self.wrapped.to_standard_module()
         return network
 
-    def _sums(self, norm: float, *, rows: int, records: int) -> dict[nn.Parameter, Tensor]:
+    def _sums(
+        self, norm: float, count: int, *, rows: int, records: int
+    ) -> dict[nn.Parameter, Tensor]:
         each: dict[nn.Parameter, Tensor] = {}
         for parameter in self.parameters():
             sample = getattr(parameter, "grad_sample", None)
             parameter.grad_sample = parameter.grad = None  # type: ignore[attr-defined]
             if sample is not None:
+                require_rows("layer", len(sample), count)
                 inside, beside = sample[:rows].flatten(1), sample[rows:].flatten(1)
                 units = inside.unflatten(0, (-1, records)).sum(1) if rows else inside
                 each[parameter] = torch.cat([units, beside])

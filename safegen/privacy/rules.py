@@ -12,6 +12,11 @@ Two ways lead to the norm, and the cheaper one is taken for each layer:
 
 (Goodfellow 2015 for one position; Li et al. 2022, Bu et al. 2023 for Gram matrices and for
 choosing by layer.) For one position both are |a| |b|.
+
+No norm may come out too small, or a unit would be clipped too little. The direct way takes the norm
+of the very numbers that it adds up. Gram matrices are taken in 64 bits, because positions that
+nearly cancel leave a small difference of large numbers, and what 32 bits add when the unit is
+summed is added to its norm.
 """
 
 from __future__ import annotations
@@ -28,6 +33,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+WORTH_TURNING = 16  # numbers in a line of a kernel, from which channels-last patches are faster
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sums:
     """What a layer knows of some units.
@@ -42,10 +50,37 @@ class Sums:
     weigh: Callable[[Tensor], tuple[Tensor, ...]]
 
 
+class Scratch:
+    """Memory that chunk after chunk uses again, in the same order.
+
+    Asking the system for tens of megabytes a chunk costs as much as filling them.
+    """
+
+    def __init__(self) -> None:
+        self._held: list[Tensor] = []
+        self._next = 0
+
+    def rewind(self) -> None:
+        """Begin a chunk: what the last one took may be written over."""
+        self._next = 0
+
+    def take(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
+        """A tensor of that shape, with the type and device of another; its numbers are anything."""
+        count = math.prod(shape)
+        place, self._next = self._next, self._next + 1
+        if place == len(self._held):
+            self._held.append(like.new_empty(count))
+        elif self._held[place].numel() < count or self._held[place].device != like.device:
+            self._held[place] = like.new_empty(count)
+        return self._held[place][:count].view(shape)
+
+
 class Rule(Protocol):
     """One layer type's rule."""
 
-    def __call__(self, layer: nn.Module, seen: Tensor, slopes: Tensor, records: int) -> Sums:
+    def __call__(
+        self, layer: nn.Module, seen: Tensor, slopes: Tensor, records: int, scratch: Scratch, /
+    ) -> Sums:
         """Norms and sums of one chunk.
 
         Args:
@@ -53,48 +88,55 @@ class Rule(Protocol):
             seen: (rows, ...), the layer's input.
             slopes: (rows, ...), gradient of the losses with respect to its output, float32.
             records: rows of one unit, which lie beside each other; rows is a multiple of it.
+            scratch: memory that is used again for the next chunk.
         """
         ...
 
 
-def linear(layer: nn.Module, seen: Tensor, slopes: Tensor, records: int) -> Sums:
+def linear(layer: nn.Module, seen: Tensor, slopes: Tensor, records: int, scratch: Scratch) -> Sums:
     """A linear layer: positions are whatever lies between the rows and the last dimension."""
     assert isinstance(layer, nn.Linear)
     inputs = seen.float().reshape(-1, records * _between(seen), seen.shape[-1])
     outputs = slopes.reshape(inputs.shape[0], inputs.shape[1], slopes.shape[-1])
-    weight = _outer(inputs.transpose(1, 2), outputs.transpose(1, 2))
+    weight = _outer(inputs.transpose(1, 2), outputs.transpose(1, 2), scratch)
     return _with_bias(layer, weight, outputs.sum(dim=1))
 
 
-def convolution(layer: nn.Module, seen: Tensor, slopes: Tensor, records: int) -> Sums:
+def convolution(
+    layer: nn.Module, seen: Tensor, slopes: Tensor, records: int, scratch: Scratch
+) -> Sums:
     """A convolution: what it saw at a position is the patch under its kernel there."""
     assert isinstance(layer, nn.Conv2d)
-    patches = _patches(layer, seen.float(), slopes.shape[2:], records)
-    weight = _grouped(layer, patches, _merged(slopes, records))
-    return _with_bias(layer, weight, _by_unit(slopes.flatten(2).sum(2), records))
+    weight = _kernel(layer, seen.float(), slopes, records, scratch)
+    return _with_bias(layer, weight, _by_unit(_by_channel(slopes), records))
 
 
-def transposed_convolution(layer: nn.Module, seen: Tensor, slopes: Tensor, records: int) -> Sums:
+def transposed_convolution(
+    layer: nn.Module, seen: Tensor, slopes: Tensor, records: int, scratch: Scratch
+) -> Sums:
     """The mirror image: its input plays the slopes' part, the slopes' patches the input's."""
     assert isinstance(layer, nn.ConvTranspose2d)
-    patches = _patches(layer, slopes, seen.shape[2:], records)
-    weight = _grouped(layer, patches, _merged(seen.float(), records))
-    return _with_bias(layer, weight, _by_unit(slopes.flatten(2).sum(2), records))
+    weight = _kernel(layer, slopes, seen.float(), records, scratch)
+    return _with_bias(layer, weight, _by_unit(_by_channel(slopes), records))
 
 
-def group_norm(layer: nn.Module, seen: Tensor, slopes: Tensor, records: int) -> Sums:
+def group_norm(
+    layer: nn.Module, seen: Tensor, slopes: Tensor, records: int, _scratch: Scratch
+) -> Sums:
     """Group normalisation's scale and shift: few enough to hold for every unit of a chunk."""
     assert isinstance(layer, nn.GroupNorm)
     normed = functional.group_norm(seen.float(), layer.num_groups, eps=layer.eps)
-    scale = _by_unit((normed * slopes).flatten(2).sum(2), records)
-    shift = _by_unit(slopes.flatten(2).sum(2), records)
+    scale = _by_unit(_by_channel(normed * slopes), records)
+    shift = _by_unit(_by_channel(slopes), records)
     return Sums(
         squares=scale.square().sum(1) + shift.square().sum(1),
         weigh=lambda factors: (factors @ scale, factors @ shift),
     )
 
 
-def embedding(layer: nn.Module, seen: Tensor, slopes: Tensor, records: int) -> Sums:
+def embedding(
+    layer: nn.Module, seen: Tensor, slopes: Tensor, records: int, _scratch: Scratch
+) -> Sums:
     """An embedding: positions that looked up the same row add up before they are squared."""
     assert isinstance(layer, nn.Embedding)
     numbers = seen.reshape(-1, records * _between(seen[..., None]))
@@ -102,14 +144,16 @@ def embedding(layer: nn.Module, seen: Tensor, slopes: Tensor, records: int) -> S
     if layer.padding_idx is not None:
         outputs = outputs * (numbers != layer.padding_idx)[..., None]
     same = numbers[:, :, None] == numbers[:, None, :]
-    products = outputs @ outputs.transpose(1, 2)
+    products = outputs.double() @ outputs.double().transpose(1, 2)
 
     def weigh(factors: Tensor) -> tuple[Tensor, ...]:
         summed = outputs.new_zeros(layer.num_embeddings, layer.embedding_dim)
         scaled = outputs * factors[:, None, None]
         return (summed.index_add_(0, numbers.flatten(), scaled.flatten(0, 1)),)
 
-    return Sums(squares=(products * same).sum(dim=(1, 2)), weigh=weigh)
+    squares = (products * same).sum(dim=(1, 2)).clamp(min=0)
+    gross = outputs.norm(dim=2).sum(dim=1)
+    return Sums(squares=_safely(squares, gross, numbers.shape[1]), weigh=weigh)
 
 
 RULES: dict[type[nn.Module], Rule] = {
@@ -121,12 +165,13 @@ RULES: dict[type[nn.Module], Rule] = {
 }
 
 
-def _outer(inputs: Tensor, outputs: Tensor) -> Sums:
+def _outer(inputs: Tensor, outputs: Tensor, scratch: Scratch) -> Sums:
     """Norms and sums of sum_t b_t a_t^T.
 
     Args:
         inputs: (units, d, positions), float32.
         outputs: (units, o, positions), float32.
+        scratch: memory that is used again.
 
     Returns:
         Sums whose one gradient is (o, d).
@@ -136,12 +181,16 @@ def _outer(inputs: Tensor, outputs: Tensor) -> Sums:
     if positions == 1:
         squares = inputs.square().sum(dim=(1, 2)) * outputs.square().sum(dim=(1, 2))
     elif positions * (wide + high) < wide * high:
-        gram = (inputs.transpose(1, 2) @ inputs) * (outputs.transpose(1, 2) @ outputs)
-        squares = gram.sum(dim=(1, 2)).clamp(min=0)
+        left, right = inputs.double(), outputs.double()
+        gram = (left.transpose(1, 2) @ left) * (right.transpose(1, 2) @ right)
+        gross = (inputs.norm(dim=1) * outputs.norm(dim=1)).sum(dim=1)
+        squares = _safely(gram.sum(dim=(1, 2)).clamp(min=0), gross, positions)
     else:
-        each = torch.bmm(outputs, inputs.transpose(1, 2)).flatten(1)
+        each = scratch.take((len(inputs), high, wide), inputs)
+        torch.bmm(outputs, inputs.transpose(1, 2), out=each)
+        each = each.flatten(1)
         return Sums(
-            squares=torch.linalg.vecdot(each, each),
+            squares=torch.linalg.vector_norm(each, dim=1).square(),
             weigh=lambda factors: ((factors @ each).view(high, wide),),
         )
 
@@ -152,17 +201,58 @@ def _outer(inputs: Tensor, outputs: Tensor) -> Sums:
     return Sums(squares=squares, weigh=weigh)
 
 
-def _grouped(layer: nn.Conv2d | nn.ConvTranspose2d, patches: Tensor, outputs: Tensor) -> Sums:
-    """Norms and sums of a convolution's weight, group by group; shaped like the weight."""
+def _safely(squares: Tensor, gross: Tensor, positions: int) -> Tensor:
+    """Squared norms with what adding up a unit's positions in 32 bits may add to them.
+
+    A sum of m terms errs by at most m u of the sum of their sizes, and for roundings that are
+    independent rarely by more than 2 sqrt(m) u (Higham & Mary 2019).
+
+    Args:
+        squares: (units,), float64.
+        gross: (units,), float32, the sum over positions of |a| |b|.
+        positions: of a unit.
+
+    Returns:
+        (units,), float32.
+    """
+    unit_roundoff = torch.finfo(torch.float32).eps / 2
+    error = min(positions, 2 * math.sqrt(positions)) * unit_roundoff * gross.double()
+    return (squares.sqrt() + error).square().float()
+
+
+def _kernel(
+    layer: nn.Conv2d | nn.ConvTranspose2d,
+    image: Tensor,
+    outputs: Tensor,
+    records: int,
+    scratch: Scratch,
+) -> Sums:
+    """Norms and sums of a kernel that met `image`'s patches at the positions of `outputs`.
+
+    Args:
+        layer: whose weight it is.
+        image: (rows, channels, height, width), float32.
+        outputs: (rows, o, positions high, positions wide), float32.
+        records: rows of one unit.
+        scratch: memory that is used again.
+    """
+    rows, columns = layer.kernel_size
+    channels_last = layer.groups == 1 and columns * image.shape[1] >= WORTH_TURNING
+    cut = _patches_channels_last if channels_last else _patches
+    patches = cut(layer, image, outputs.shape[2:], records, scratch)
+    merged = _merged(outputs, records)
     parts = [
-        _outer(inputs, slopes)
+        _outer(inputs, slopes, scratch)
         for inputs, slopes in zip(
-            patches.chunk(layer.groups, dim=1), outputs.chunk(layer.groups, dim=1), strict=True
+            patches.chunk(layer.groups, dim=1), merged.chunk(layer.groups, dim=1), strict=True
         )
     ]
 
     def weigh(factors: Tensor) -> tuple[Tensor, ...]:
-        return (torch.cat([part.weigh(factors)[0] for part in parts]).view_as(layer.weight),)
+        summed = torch.cat([part.weigh(factors)[0] for part in parts])
+        if channels_last:
+            return (summed.view(len(summed), rows, columns, -1).permute(0, 3, 1, 2).contiguous(),)
+        return (summed.view_as(layer.weight),)
 
     squares = parts[0].squares
     for part in parts[1:]:
@@ -183,15 +273,18 @@ def _with_bias(
 
 
 def _patches(
-    layer: nn.Conv2d | nn.ConvTranspose2d, image: Tensor, grid: torch.Size, records: int
+    layer: nn.Conv2d | nn.ConvTranspose2d,
+    image: Tensor,
+    grid: torch.Size,
+    records: int,
+    scratch: Scratch,
 ) -> Tensor:
-    """Every patch under a kernel: (units, channels x kernel, records x positions), contiguous.
+    """Every patch under a kernel: (units, channels x kernel, records x positions).
 
     One strided copy, because torch's own unfold is ten times slower on a CPU.
     """
-    assert not isinstance(layer.padding, str)
     (rows, columns), (down, right) = layer.kernel_size, layer.stride
-    (tall, broad), (top, left) = layer.dilation, layer.padding
+    (tall, broad), (top, left) = layer.dilation, _padding(layer)
     padded = functional.pad(image, (left, left, top, top)).contiguous()
     units, channels = len(padded) // records, padded.shape[1]
     batch, plane, line, step = padded.stride()
@@ -199,7 +292,40 @@ def _patches(
         (units, channels, rows, columns, records, *grid),
         (batch * records, plane, line * tall, step * broad, batch, line * down, step * right),
     )
-    return windows.reshape(units, channels * rows * columns, -1)
+    held = scratch.take(windows.shape, image).copy_(windows)
+    return held.view(units, channels * rows * columns, -1)
+
+
+def _patches_channels_last(
+    layer: nn.Conv2d | nn.ConvTranspose2d,
+    image: Tensor,
+    grid: torch.Size,
+    records: int,
+    scratch: Scratch,
+) -> Tensor:
+    """The same as (units, kernel x channels, records x positions).
+
+    A line of a kernel lies in one piece of memory, so that the copy takes a third of the time
+    where there are channels enough to fill it.
+    """
+    (rows, columns), (down, right) = layer.kernel_size, layer.stride
+    (tall, broad), (top, left) = layer.dilation, _padding(layer)
+    turned = image.permute(0, 2, 3, 1)
+    padded = functional.pad(turned, (0, 0, left, left, top, top)).contiguous()
+    batch, line, step, plane = padded.stride()
+    windows = padded.as_strided(
+        (len(padded), *grid, rows, columns, padded.shape[3]),
+        (batch, line * down, step * right, line * tall, step * broad, plane),
+    )
+    held = scratch.take(windows.shape, image).copy_(windows)
+    return held.view(len(padded) // records, records * grid.numel(), -1).transpose(1, 2)
+
+
+def _padding(layer: nn.Conv2d | nn.ConvTranspose2d) -> tuple[int, int]:
+    """Rows and columns of zeros on either side; a padding in words is refused beforehand."""
+    assert not isinstance(layer.padding, str)
+    top, left = layer.padding
+    return top, left
 
 
 def _merged(rows: Tensor, records: int) -> Tensor:
@@ -207,6 +333,11 @@ def _merged(rows: Tensor, records: int) -> Tensor:
     flat = rows.flatten(2)
     units = flat.reshape(-1, records, *flat.shape[1:])
     return units.transpose(1, 2).flatten(2)
+
+
+def _by_channel(rows: Tensor) -> Tensor:
+    """(rows, channels, ...) added up to (rows, channels)."""
+    return rows.reshape(*rows.shape[:2], -1).sum(dim=2)
 
 
 def _by_unit(rows: Tensor, records: int) -> Tensor:

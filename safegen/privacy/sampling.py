@@ -75,7 +75,7 @@ class PoissonSampler:
             self._order = np.argsort(groups, kind="stable")
             self._sizes = sizes
             self._starts = np.cumsum(sizes) - sizes
-        elif plan.records_per_unit != 1:
+        elif plan.unit != "record":
             raise PlanError("the plan's unit is a group, and no record has a group")
 
     def draw(self) -> Draw:
