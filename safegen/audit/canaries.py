@@ -58,7 +58,11 @@ class Comparison:
 
 
 def lower_bound(
-    scores: NDArray[np.float64], included: NDArray[np.bool_], delta: float
+    scores: NDArray[np.float64],
+    included: NDArray[np.bool_],
+    delta: float,
+    *,
+    confidence: float = CONFIDENCE,
 ) -> LowerBound:
     """What guessing from the scores proves about epsilon at `delta`.
 
@@ -66,13 +70,14 @@ def lower_bound(
         scores: (canaries,), float64.
         included: (canaries,), bool.
         delta: of the certificate.
+        confidence: of the bound.
     """
     found = one_run_bound(
-        scores, included, delta, confidence=CONFIDENCE, generator=np.random.default_rng()
+        scores, included, delta, confidence=confidence, generator=np.random.default_rng()
     )
     return LowerBound(
         epsilon=found.lower_bound,
-        confidence=CONFIDENCE,
+        confidence=confidence,
         attack=ATTACK,
         canaries=len(scores),
         guesses=found.guesses,
@@ -104,6 +109,23 @@ def compare(
         _excluded_variance(out, noise),
         _included_mean(inside, noise, steps, sampling_probability),
         _included_variance(inside, noise, steps, sampling_probability),
+    )
+
+
+def participation(drawn: int, asked: int, probability: float) -> Comparison:
+    """How many units took part beside how many should have: an exact binomial test.
+
+    Args:
+        drawn: units that took part, over all steps.
+        asked: coins that were tossed: units times steps.
+        probability: of taking part in a step.
+    """
+    found = stats.binomtest(drawn, asked, probability) if asked else None
+    return Comparison(
+        what="the share of units that took part in a step",
+        found=drawn / max(asked, 1),
+        expected=probability,
+        p_value=1.0 if found is None else float(found.pvalue),
     )
 
 

@@ -11,6 +11,7 @@ divisor.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,9 @@ if TYPE_CHECKING:
 UNITS, BATCH, GROUP = 200, 20, 4
 WIDTH = 4000  # dimensions of a probe: as many draws of noise a step
 LOUD = 1000.0  # a row's norm, in clipping norms
-TRIALS = 300  # steps where a sum is measured against its noise
+QUIET = 0.05  # noise multiplier where a sum is measured, whatever the plan's is
+TRIALS = 12  # steps for that
+MANY = 700  # units in a step, more than a chunk of the engine holds
 DRAWS = 400  # steps whose sampling is looked at
 
 
@@ -41,7 +44,7 @@ def examine(plan: PrivacyPlan, settings: Settings | None = None) -> tuple[Compar
 
     Args:
         plan: its noise multiplier, clipping norm and unit are examined; its batch and its number
-            of units are replaced by small ones, which keeps this under half a minute.
+            of units are replaced by small ones, and its noise by little where a sum is measured.
         settings: how the plan is carried out; canaries in it are ignored.
     """
     probe = _Probe(plan, settings or Settings())
@@ -115,11 +118,11 @@ class _Probe:
         return self._mean(what, rows, expected=0.9, beside=6)
 
     def divisor(self) -> Comparison:
-        """Three times as many drawn units add three times as much: the divisor is a constant."""
-        many = np.zeros((3 * BATCH * self._records, WIDTH))
-        many[:: self._records, 0] = 1.0
+        """Many units, each somewhat too loud, add one norm each over a divisor that is constant."""
+        many = np.zeros((MANY * self._records, WIDTH))
+        many[:: self._records, 0] = 2.0
         what = "what each of many drawn units adds, in clipping norms"
-        return self._mean(what, many, expected=1.0, over=3 * BATCH)
+        return self._mean(what, many, expected=1.0, over=MANY)
 
     def sampling(self) -> tuple[Comparison, Comparison]:
         """Units enter independently: how many there are in a step, and who is there together."""
@@ -175,10 +178,11 @@ class _Probe:
         self, what: str, rows: Vector, *, expected: float, beside: int = 0, over: int = 1
     ) -> Comparison:
         """What rows add to the first number of the sum, over many steps; a z-test."""
+        quiet = _Probe(dataclasses.replace(self._plan, noise_multiplier=QUIET), self._settings)
         found = np.array(
-            [self._released(64, rows[:, :64], beside)[0] / over for _ in range(TRIALS)]
+            [quiet._released(64, rows[:, :64], beside)[0] / over for _ in range(TRIALS)]
         )
-        error = self._deviation(64) / over / math.sqrt(TRIALS)
+        error = quiet._deviation(64) / over / math.sqrt(TRIALS)
         z = abs(found.mean() - expected) / error
         return Comparison(
             what=what,

@@ -19,7 +19,7 @@ neighbours; the difficulty is that of Watson et al. 2022. Distance alone misses 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -70,8 +70,8 @@ class MembershipInference:
     fpr: float
     lower_bound: float
     confidence: float
-    member_scores: Scores
-    other_scores: Scores
+    member_scores: Scores = field(repr=False, compare=False)
+    other_scores: Scores = field(repr=False, compare=False)
 
 
 def membership_inference(  # noqa: PLR0913 - three sets of pictures, each with its labels

@@ -58,8 +58,7 @@ def canary_pictures(data: DataSet, count: int, generator: np.random.Generator) -
 def inserted(data: DataSet, canaries: CanaryPictures) -> DataSet:
     """The records with the included canaries after them, each a unit of its own.
 
-    The card counts every canary that could be there, because how many coins fell which way is
-    part of what an attacker guesses; the digest stays that of the records.
+    The card counts those that are there; the digest stays that of the records, whose budget pays.
     """
     into = canaries.included
     count = int(into.sum())

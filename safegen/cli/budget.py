@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -63,8 +64,8 @@ def set_total(
     """Set a data set's total; its owner's decision, not a runner's."""
     from safegen.privacy import budget as spending
 
-    if epsilon <= 0:
-        raise InputError(f"a total of epsilon {epsilon:g} allows nothing; give one above 0")
+    if not (math.isfinite(epsilon) and epsilon > 0):
+        raise InputError(f"a total of epsilon {epsilon:g} is none; give a finite one above 0")
     ledger = spending.Budget(budget)
     account = _named(ledger.accounts(), digest)
     ledger.set_total(account.digest, epsilon)

@@ -29,6 +29,7 @@ class DataSet:
         card: name, source, licence, count, shape, classes, digest, privacy unit.
         names: what each record is called in its source; empty when by its number, from 0.
         groups: (count,), int64, the unit of each record, from 0; None when records are units.
+        grouping: a digest of who belongs together; None when records are units.
     """
 
     images: NDArray[np.uint8]
@@ -36,6 +37,7 @@ class DataSet:
     card: DataCard
     names: tuple[str, ...] = ()
     groups: NDArray[np.int64] | None = None
+    grouping: str | None = None
 
     def __len__(self) -> int:
         return len(self.images)

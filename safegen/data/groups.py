@@ -15,16 +15,20 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
+import unicodedata
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from safegen.errors import DataError
+from safegen.records.canonical import sha256
 from safegen.storage import read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from safegen.data.dataset import DataSet
 
@@ -46,17 +50,19 @@ def grouped(data: DataSet, groups: Sequence[str]) -> DataSet:
             f"{data.card.name} has {len(data)} records and {len(groups)} group ids; give one for "
             "each record"
         )
-    nameless = [number for number, group in enumerate(groups) if not str(group).strip()]
+    groups = [_normal(group) for group in groups]
+    nameless = [number for number, group in enumerate(groups) if not group]
     if nameless:
         raise DataError(
             f"{len(nameless)} records have no group id, the first is {_name(data, nameless[0])}; "
             "give every record one, a record alone its own"
         )
     names, numbers = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
+    numbers = numbers.astype(np.int64)
     if len(names) < 2:
         raise DataError(f"all records are in group {names[0]}; one unit cannot be hidden")
     card = data.card.model_copy(update={"unit": "group", "units": len(names)})
-    return dataclasses.replace(data, card=card, groups=numbers.astype(np.int64))
+    return dataclasses.replace(data, card=card, groups=numbers, grouping=_digest(numbers))
 
 
 def read_groups(path: Path, data: DataSet) -> DataSet:
@@ -77,7 +83,7 @@ def read_groups(path: Path, data: DataSet) -> DataSet:
         if len(line) != 2 or line[0] in table:
             problem = "names a record twice" if len(line) == 2 else "has not two columns"
             raise DataError(f"{path}, line {number}, {problem}; give each record one line")
-        table[line[0]] = line[1].strip()
+        table[line[0]] = line[1]
     return grouped(data, _in_order(path, table, data))
 
 
@@ -96,6 +102,18 @@ def _in_order(path: Path, table: Mapping[str, str], data: DataSet) -> list[str]:
             f"the first is {strangers[0]}; it may be of another data set"
         )
     return [table[name] for name in names]
+
+
+def _digest(groups: NDArray[np.int64]) -> str:
+    """Of who belongs together, record by record, whatever the groups are called."""
+    first = np.unique(groups, return_index=True)[1]
+    return sha256(first[groups].astype("<i8").tobytes())
+
+
+def _normal(group: object) -> str:
+    """A group's name in one form, so that a space or an accent's spelling makes no second group."""
+    missing = group is None or (isinstance(group, float) and group != group)  # noqa: PLR0124 - NaN
+    return "" if missing else unicodedata.normalize("NFC", str(group)).strip()
 
 
 def _name(data: DataSet, number: int) -> str:

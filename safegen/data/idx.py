@@ -21,12 +21,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Benchmark:
-    """What is known of a public benchmark."""
+    """What is known of a public benchmark.
+
+    Attributes:
+        folder: where torchvision puts it.
+        source: where it came from.
+        licence: under which terms.
+        classes: the labels' names.
+        digests: of its splits (`data.dataset.digest_of`); files of that name with other records
+            are somebody's own, and not public.
+    """
 
     folder: str
     source: str
     licence: str
     classes: tuple[str, ...]
+    digests: frozenset[str]
 
 
 BENCHMARKS = {
@@ -35,6 +45,12 @@ BENCHMARKS = {
         source="http://yann.lecun.com/exdb/mnist/",
         licence="CC-BY-SA-3.0",
         classes=tuple("0123456789"),
+        digests=frozenset(
+            (
+                "sha256:02c8ec3bbde95af5bf24863eb17c5de9520a0886b8bf77be63d299a63d309bf6",
+                "sha256:ef5a681671d9d591c4296641c0de1fe3d060ca119c6dad6ae474ee7c4ef80aee",
+            )
+        ),
     ),
     "fashion-mnist": Benchmark(
         folder="FashionMNIST",
@@ -43,6 +59,12 @@ BENCHMARKS = {
         classes=(
             "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
             "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+        ),
+        digests=frozenset(
+            (
+                "sha256:be3b45ab38ad973328f9644425ef2dc886adc12e2a22cf1db3a5550c2c3b3bd1",
+                "sha256:2473144b2f386ef438e3f01da292bd76d2b708b783387a84369fecb308c69b66",
+            )
         ),
     ),
 }  # fmt: skip

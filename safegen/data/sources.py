@@ -69,7 +69,7 @@ def _load(
         return _digits(size or DIGITS_SIZE)
     if name in BENCHMARKS:
         images, labels = read_benchmark(name, data_root, split=split, download=download)
-        facts = BENCHMARKS[name]
+        facts, digest = BENCHMARKS[name], digest_of(images[:, None], labels)
         return assemble(
             _resize(images[:, None], size),
             labels,
@@ -77,8 +77,8 @@ def _load(
             name=name,
             source=facts.source,
             licence=facts.licence,
-            public=True,
-            digest=digest_of(images[:, None], labels),
+            public=digest in facts.digests,
+            digest=digest,
         )
     path = Path(source)
     if path.suffix == ".npz":

@@ -27,7 +27,10 @@ from safegen.audit.pictures import canary_pictures, found_in_samples, inserted
 from safegen.errors import DataError, InputError
 from safegen.modality.image import to_bytes
 from safegen.pipeline.model import open_generator, require_signed
+from safegen.pipeline.rehearsal import examined
+from safegen.pipeline.train import throwaway, train
 from safegen.privacy.budget import Budget
+from safegen.privacy.engine import Settings
 from safegen.privacy.plan import PrivacyPlan
 from safegen.privacy.recompute import recomputed_epsilon
 from safegen.progress import Progress, silent
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
     from safegen.data.dataset import DataSet
     from safegen.models.generator import PictureGenerator
     from safegen.records.certificate import PrivacyCertificate
+    from safegen.records.config import PackageConfig
 
 SAMPLES = 20_000
 ASKED = 5_000  # members and held-out records looked at, at most
@@ -100,6 +104,7 @@ def audit_package(
         )
     return _audit(
         certificate,
+        opened.config,
         subject=f"{opened.config.name} {opened.digest}",
         attacks=_attacks_in_run(certificate),
         inference=inference,
@@ -135,7 +140,6 @@ def audit_run(
     Raises:
         BudgetRefused: the data set's budget does not allow it.
     """
-    from safegen.pipeline.train import train
     from safegen.provenance import pki
 
     generator = np.random.default_rng(seed)
@@ -160,6 +164,7 @@ def audit_run(
     black_box = found_in_samples(canaries, samples, labels, certificate.delta, coins)
     return _audit(
         certificate,
+        opened.config,
         subject=f"a run on {data.card.name} that was made for the audit",
         attacks=(*_attacks_in_run(certificate), _on_samples(black_box)),
         inference=_membership(made, members, others, certificate.delta, seed, progress),
@@ -170,6 +175,7 @@ def audit_run(
 
 def _audit(
     certificate: PrivacyCertificate,
+    config: PackageConfig,
     *,
     subject: str,
     attacks: tuple[Attack, ...],
@@ -187,7 +193,7 @@ def _audit(
             p_value=each.p_value,
             sound=each.sound,
         )
-        for each in _examined(_plan_of(certificate))
+        for each in _examined(certificate, config)
     )
     progress("examining", 1, 1)
     if inference is not None:
@@ -210,13 +216,22 @@ def _audit(
     return Audit(report=report, membership=inference)
 
 
-def _examined(plan: PrivacyPlan) -> tuple[Comparison, ...]:
+def _examined(certificate: PrivacyCertificate, config: PackageConfig) -> tuple[Comparison, ...]:
     """The engine's examination; what is in doubt is measured once more, and that stands."""
-    first = examine(plan)
+    first = _examined_once(certificate, config)
     if all(each.sound for each in first):
         return first
-    again = examine(plan)
+    again = _examined_once(certificate, config)
     return tuple(one if one.sound else two for one, two in zip(first, again, strict=True))
+
+
+def _examined_once(
+    certificate: PrivacyCertificate, config: PackageConfig
+) -> tuple[Comparison, ...]:
+    """Small probes, and the package's own network with made-up rows."""
+    plan, made = _plan_of(certificate), config.architecture
+    training = throwaway(plan, made, config.recipe, Settings())
+    return examine(plan) + examined(training, plan, (made.channels, made.height, made.width))
 
 
 def _assumptions(with_records: bool) -> tuple[str, ...]:

@@ -19,15 +19,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 from safegen import storage
 from safegen.data.dataset import DataSet
 from safegen.data.groups import read_groups
 from safegen.data.sources import load as load_data
-from safegen.errors import BudgetRefused, KeyMaterialError, PlanError, StorageError
+from safegen.errors import DataError, KeyMaterialError, PlanError, SafegenError, StorageError
 from safegen.pipeline.model import Model, load
 from safegen.pipeline.publish import Publisher
+from safegen.pipeline.rehearsal import rehearse
 from safegen.pipeline.request import LARGEST_SEED
 from safegen.privacy import noise
 from safegen.privacy.budget import Budget
@@ -39,7 +41,7 @@ from safegen.privacy.processes import Processes, joined
 from safegen.progress import Progress, silent
 from safegen.provenance.ledger import Ledger
 from safegen.provenance.signer import open_signer
-from safegen.records.card import DataCard, published
+from safegen.records.card import published
 from safegen.records.names import DIGESTS
 from safegen.training import checkpoint
 from safegen.training.adversarial import GanObjective
@@ -220,12 +222,13 @@ class _Run:
         self.progress("planning", 0, 1)
         chosen = preset(wishes.model, self.data.card)
         plan = _plan(wishes, chosen, self.data)
-        _rehearse(plan, chosen, self.data, self.execution, self.processes.device)
+        self._rehearse(plan, chosen)
         self.progress("planning", 1, 1)
         facts = RunFacts(
             plan=plan,
             token=secrets.token_hex(16),
             data_digest=self.data.card.digest,
+            grouping=self.data.grouping,
             architecture=chosen.architecture,
             recipe=chosen.recipe,
             seed=wishes.seed,
@@ -235,13 +238,24 @@ class _Run:
         )
         self._train(facts, None)
 
+    def _rehearse(self, plan: PrivacyPlan, chosen: Preset) -> None:
+        shape = self.data.card.shape
+        settings = Settings(
+            execution=self.execution, processes=Processes(device=self.processes.device)
+        )
+        rehearse(
+            throwaway(plan, chosen.architecture, chosen.recipe, settings),
+            plan,
+            (shape.channels, shape.height, shape.width),
+        )
+
     def resume(self) -> None:
         """Go on where an interrupted run was, with all that it may have run counted."""
         if (self.publisher.folder / DIGESTS).exists():
             self.publisher.complete()
         else:
             standing, tensors = checkpoint.read(self._checkpoint)
-            if not _begun_with(standing.facts, self.data.card):
+            if not _begun_with(standing.facts, self.data):
                 raise StorageError(
                     f"the run in {self.publisher.folder} is of other records than "
                     f"{self.data.card.name}, or of another size or grouping of them; name the data "
@@ -266,7 +280,7 @@ class _Run:
 
         if resumed is None:
             keep(0, 0, training.tensors())
-        grant = self._grant(facts)
+        grant = self._grant(facts, resumed)
         trained = training.run(
             self.data, key=int(facts.release_key, 16), keep=keep, progress=self.progress
         )
@@ -276,32 +290,50 @@ class _Run:
         self.publisher.publish(trained, facts, card, made)
         checkpoint.remove(self._checkpoint)
 
-    def _grant(self, facts: RunFacts) -> Grant:
-        """The run's one grant: taken now, or when it began."""
+    def _grant(self, facts: RunFacts, resumed: Resumed | None) -> Grant:
+        """The run's one grant: taken now, or when it began.
+
+        Raises:
+            BudgetRefused: the data set's budget does not allow it.
+            StorageError: the ledger cannot be used, or the run was finished from another copy.
+        """
+        grouping = self.data.grouping
         try:
-            return self.budget.grant(facts.plan, self.data.card, token=facts.token)
-        except BudgetRefused:
-            checkpoint.remove(self._checkpoint)
+            grant = self.budget.grant(
+                facts.plan, self.data.card, grouping=grouping, token=facts.token
+            )
+        except SafegenError:
+            if resumed is None:
+                checkpoint.remove(self._checkpoint)
             raise
+        if grant.settled and (resumed is None or resumed[0] < facts.plan.affordable_steps()):
+            raise StorageError(
+                f"the run in {self.publisher.folder} was finished from another copy of its "
+                "checkpoint; use the package that it made"
+            )
+        return grant
 
     @property
     def _checkpoint(self) -> Path:
         return self.publisher.folder / checkpoint.NAME
 
 
-def _begun_with(facts: RunFacts, card: DataCard) -> bool:
+def _begun_with(facts: RunFacts, data: DataSet) -> bool:
     """Whether a run was begun with these records, in this shape, under these units."""
-    made, plan = facts.architecture, facts.plan
+    made, plan, card = facts.architecture, facts.plan, data.card
     return (
         facts.data_digest == card.digest
         and (made.height, made.width) == (card.shape.height, card.shape.width)
         and (plan.unit, plan.units) == (card.unit, card.units)
+        and facts.grouping == data.grouping
     )
 
 
 def _follow(data: DataSet, processes: Processes, execution: Execution) -> None:
     """The other processes' part: train along with the first."""
     facts, resumed = processes.told()
+    if not _begun_with(facts, data):
+        raise DataError("this process found other records than the first; give all the same ones")
     training = _training(facts, data, processes, execution, _made_up(facts), resumed)
     training.run(data, key=0, progress=silent)
 
@@ -318,8 +350,14 @@ def _plan(wishes: Wishes, chosen: Preset, data: DataSet) -> PrivacyPlan:
         noise_multiplier=wishes.noise_multiplier,
         release_share=chosen.release_share,
         unit=data.card.unit,
-        records_per_unit=wishes.records_per_group if by_group else 1,
+        records_per_unit=_records_per_group(wishes, data) if by_group else 1,
     )
+
+
+def _records_per_group(wishes: Wishes, data: DataSet) -> int:
+    """As many as wished, and no more than the largest group has."""
+    assert data.groups is not None
+    return min(wishes.records_per_group, int(np.bincount(data.groups).max()))
 
 
 def _training(
@@ -349,18 +387,16 @@ def _training(
     )
 
 
-def _rehearse(
-    plan: PrivacyPlan, chosen: Preset, data: DataSet, execution: Execution, device: torch.device
-) -> None:
-    """A step with made-up pictures, in networks that are thrown away."""
-    alone = Processes(device=device)
-    with _first_weights(0, device):
-        objective = _objective(chosen.architecture, chosen.recipe, alone)
-        settings = Settings(execution=execution, processes=alone)
-        shape = data.card.shape
-        Training(objective, plan, chosen.recipe, groups=data.groups, settings=settings).rehearse(
-            (shape.channels, shape.height, shape.width)
-        )
+def throwaway(
+    plan: PrivacyPlan, architecture: Architecture, recipe: Recipe, settings: Settings
+) -> Training:
+    """Networks and engine of a run that never sees a record."""
+    with _first_weights(0, settings.processes.device):
+        objective = _objective(architecture, recipe, settings.processes)
+    groups = None
+    if plan.unit == "group":  # any will do: nobody is drawn
+        groups = np.arange(plan.units)
+    return Training(objective, plan, recipe, groups=groups, settings=settings)
 
 
 @contextlib.contextmanager
@@ -420,8 +456,8 @@ def _require_room(folder: Path, *, resume: bool) -> None:
         raise StorageError(f"{folder} already holds a model; name a new folder with --out")
     if not resume and begun:
         raise StorageError(
-            f"{folder} holds an interrupted run, which has been granted its budget: go on with it "
-            "with --resume, or name a new folder with --out"
+            f"{folder} holds an interrupted run: go on with it with --resume, or name a new folder "
+            "with --out"
         )
 
 

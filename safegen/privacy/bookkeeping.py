@@ -118,6 +118,10 @@ class BookKeeping(nn.Module):
             For each parameter that took part, its sum, float32, in its shape.
         """
         calls, self._calls = self._calls, []
+        if losses.dim() != 1:
+            raise PlanError(
+                f"the losses have shape {tuple(losses.shape)}; give one loss a row, not their sum"
+            )
         if any(call.changed() for call in calls):
             raise PlanError(IN_PLACE)
         for call in calls:
@@ -210,6 +214,11 @@ def require_unmixed(network: nn.Module) -> None:
             raise PlanError(
                 f"layer {name or 'network'} ({kind}) mixes the records of a batch, so that "
                 "clipping one does not bound it; use GroupNorm"
+            )
+        if getattr(layer, "track_running_stats", False):
+            raise PlanError(
+                f"layer {name or 'network'} ({kind}) keeps statistics of the records as they are; "
+                "use it with track_running_stats=False, or GroupNorm"
             )
         names = {word for word, _ in layer.named_parameters(recurse=False)}
         if is_parametrized(layer) or any(word.endswith(("_orig", "_g", "_v")) for word in names):

@@ -20,7 +20,7 @@ import sqlalchemy as sql
 from pydantic import TypeAdapter
 
 from safegen.database import connect, reading, writing
-from safegen.errors import BudgetRefused, StorageError
+from safegen.errors import BudgetRefused, PlanError, StorageError
 from safegen.privacy import accounting
 from safegen.privacy.plan import default_delta
 from safegen.records.certificate import Event
@@ -42,6 +42,7 @@ _data_sets = sql.Table(
     sql.Column("delta", sql.Float, nullable=False),
     sql.Column("salt", sql.LargeBinary, nullable=False),
     sql.Column("unit", sql.String, nullable=False, server_default="record"),
+    sql.Column("grouping", sql.String, nullable=True),
 )
 _grants = sql.Table(
     "grants",
@@ -64,11 +65,13 @@ class Grant:
         number: of the grant in its ledger.
         salt: opens the published card's commitment; secret.
         spent: epsilon of the data set over all runs, this one included as planned.
+        settled: whether the run that holds it was finished before.
     """
 
     number: int
     salt: bytes
     spent: float
+    settled: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,30 +122,54 @@ class Budget:
         self._engine = connect(url or default_location(), _tables, private=True)
         _take_over(self._engine)
 
-    def grant(self, plan: PrivacyPlan, card: DataCard, *, token: str | None = None) -> Grant:
+    def grant(
+        self,
+        plan: PrivacyPlan,
+        card: DataCard,
+        *,
+        grouping: str | None = None,
+        token: str | None = None,
+    ) -> Grant:
         """Take what the plan needs, before its first step.
 
         Args:
             plan: what is going to run.
             card: of the data set.
+            grouping: digest of which group each record is in; None when records are units.
             token: names the run; asking again with the same token gives the grant that it has.
 
         Raises:
             BudgetRefused: the data set's total would be exceeded, or its spending is counted by
                 another unit; nothing is taken.
+            PlanError: the plan costs more than it says.
         """
+        alone = accounting.epsilon_of(plan.granted_events(), plan.delta)
+        if not alone <= plan.epsilon:
+            raise PlanError(
+                f"the plan costs epsilon {alone:.6g}, more than the {plan.epsilon:g} that it says; "
+                "choose a larger delta or fewer steps"
+            )
         with writing(self._engine) as connection:
-            account = self._open_account(connection, card)
+            account = self._open_account(connection, card, grouping)
             if account.unit != card.unit:
                 raise BudgetRefused(
                     f"{card.name} has spent by {account.unit} and cannot spend by {card.unit}, "
                     "because the two do not add up; keep to one privacy unit"
                 )
+            if account.grouping != grouping:
+                raise BudgetRefused(
+                    f"{card.name} has spent under another grouping of its records, and the two do "
+                    "not add up; keep to one"
+                )
             spent_events = self._spent(connection, card.digest)
             held = self._held(connection, card.digest, token)
             if held is not None:
-                spent = accounting.epsilon_of(spent_events, account.delta)
-                return Grant(number=held, salt=bytes(account.salt), spent=spent)
+                return Grant(
+                    number=held.id,
+                    salt=bytes(account.salt),
+                    spent=accounting.epsilon_of(spent_events, account.delta),
+                    settled=held.settled,
+                )
             after = accounting.epsilon_of((*spent_events, *plan.granted_events()), account.delta)
             if not account.public and after > account.total_epsilon:
                 before = accounting.epsilon_of(spent_events, account.delta)
@@ -248,7 +275,9 @@ class Budget:
             )
         return tuple(runs)
 
-    def _open_account(self, connection: sql.Connection, card: DataCard) -> sql.Row[Any]:
+    def _open_account(
+        self, connection: sql.Connection, card: DataCard, grouping: str | None
+    ) -> sql.Row[Any]:
         query = sql.select(_data_sets).where(_data_sets.c.digest == card.digest)
         row = connection.execute(query).one_or_none()
         if row is None:
@@ -258,21 +287,30 @@ class Budget:
                     name=card.name,
                     public=card.public,
                     unit=card.unit,
+                    grouping=grouping,
                     total_epsilon=DEFAULT_TOTAL,
                     delta=default_delta(card.units),
                     salt=secrets.token_bytes(32),
                 )
             )
             row = connection.execute(query).one()
+        elif default_delta(card.units) < row.delta:  # it began with fewer units, in an audit
+            connection.execute(
+                sql.update(_data_sets)
+                .where(_data_sets.c.digest == card.digest)
+                .values(delta=default_delta(card.units))
+            )
+            row = connection.execute(query).one()
         return row
 
-    def _held(self, connection: sql.Connection, digest: str, token: str | None) -> int | None:
-        """The number of the grant that a run has already."""
+    def _held(
+        self, connection: sql.Connection, digest: str, token: str | None
+    ) -> sql.Row[Any] | None:
+        """The grant that a run has already."""
         if token is None:
             return None
-        query = sql.select(_grants.c.id).where(_grants.c.token == token, _grants.c.digest == digest)
-        number = connection.execute(query).scalar_one_or_none()
-        return None if number is None else int(number)
+        query = sql.select(_grants).where(_grants.c.token == token, _grants.c.digest == digest)
+        return connection.execute(query).one_or_none()
 
     def _spent(self, connection: sql.Connection, digest: str) -> tuple[Event, ...]:
         rows = connection.execute(sql.select(_grants.c.events).where(_grants.c.digest == digest))
@@ -285,11 +323,12 @@ class Budget:
 
 def _take_over(engine: sql.Engine) -> None:
     """A ledger of an earlier version knows no units, all being records, and no tokens."""
-    added = {
-        "data_sets": ("unit", "VARCHAR NOT NULL DEFAULT 'record'"),
-        "grants": ("token", "VARCHAR"),
-    }
-    for table, (column, kind) in added.items():
+    added = (
+        ("data_sets", "unit", "VARCHAR NOT NULL DEFAULT 'record'"),
+        ("data_sets", "grouping", "VARCHAR"),
+        ("grants", "token", "VARCHAR"),
+    )
+    for table, column, kind in added:
         with reading(engine) as connection:
             columns = {held["name"] for held in sql.inspect(connection).get_columns(table)}
         if column not in columns:

@@ -21,7 +21,7 @@ PUBLIC_BY_ASSUMPTION = (
 )
 NOT_PROTECTED = (
     "settings that were chosen by looking at the records outside the budget",
-    "how long the run took",
+    "how long the run took, and whether it stopped at a gradient that was not finite",
     "training again on nearly the same records under another budget",
 )
 UNIT_NOT_PROTECTED = {

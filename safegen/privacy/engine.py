@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 from torch import Tensor, nn
 
+from safegen.errors import PlanError
 from safegen.privacy.bookkeeping import BookKeeping
 from safegen.privacy.execution import Execution
 from safegen.privacy.lattice import lattice
@@ -28,7 +29,7 @@ from safegen.privacy.processes import Processes
 from safegen.privacy.sampling import Draw, PoissonSampler
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import numpy as np
     from numpy.typing import NDArray
@@ -64,7 +65,15 @@ class Settings:
 
 
 class PrivateEngine:
-    """One network under one plan."""
+    """One network under one plan.
+
+    Attributes:
+        network: the one that will see records, to compute losses through.
+        lattice: where its sums are rounded to, and how much noise they get.
+        units_drawn: how many units took part, over all draws.
+        units_asked: how many coins were tossed for that.
+        overheard: called with the noisy sum of each step, which is all that a step gives out.
+    """
 
     def __init__(
         self,
@@ -101,6 +110,7 @@ class PrivateEngine:
         self._canaries = canaries
         self._network = network
         self._steps_run = steps_before
+        self.units_drawn = self.units_asked = 0  # over all draws of this engine
         self._divisor = plan.expected_batch_size + rows_beside
         self.network = self._clipping(network)
         self._canary_gradients = None if canaries is None else self._clipping(canaries)
@@ -117,6 +127,7 @@ class PrivateEngine:
             clipping_norm=plan.clipping_norm,
             noise_multiplier=plan.noise_multiplier,
             dimensions=sum(p.numel() for g in optimizer.param_groups for p in g["params"]),
+            parts=self._processes.world,
         )
         self._optimizer = NoisyOptimizer(
             optimizer,
@@ -128,10 +139,14 @@ class PrivateEngine:
             clipping_norm=plan.clipping_norm,
         )
         self._optimizer.attach_step_hook(self._count)
+        self.overheard: Callable[[dict[nn.Parameter, Tensor]], None] | None = None
 
     def draw(self) -> Draw:
         """Draw a step's units: each one independently, with the plan's probability."""
-        return self._sampler.draw()
+        draw = self._sampler.draw()
+        self.units_drawn += len(draw.rows) // self._plan.records_per_unit
+        self.units_asked += self._sampler.units
+        return draw
 
     def step(self, draw: Draw, parts: tuple[Tensor, ...], losses: Losses) -> None:
         """Take one noisy step.
@@ -146,8 +161,10 @@ class PrivateEngine:
             TrainingError: a gradient is not finite. The network is left as it was; the step is
                 counted all the same, because stopping has told something about the records.
         """
-        self._optimizer.sums = self._clipped_sums(draw, parts, losses)
+        self._optimizer.sums = self.clipped_sums(draw, parts, losses)
         self._optimizer.step()
+        if self.overheard is not None:
+            self.overheard({p: p.grad * self._divisor for p in self._optimizer.params})
         if self._canaries is not None:
             self._canaries.listen(self._divisor / self._plan.clipping_norm)
         self._optimizer.zero_grad(set_to_none=True)
@@ -157,8 +174,12 @@ class PrivateEngine:
 
         Returns:
             Whether every sum came out finite.
+
+        Raises:
+            PlanError: a row's loss depends on another row, or the network remembers rows.
         """
-        sums = self._clipped_sums(draw, parts, losses)
+        _require_rows_apart(self._network, parts, losses)
+        sums = self.clipped_sums(draw, parts, losses)
         return all(bool(summed.isfinite().all()) for summed in sums.values())
 
     def set_learning_rate(self, value: float) -> None:
@@ -200,7 +221,7 @@ class PrivateEngine:
             return BookKeeping(network, self._execution)
         return OpacusGradients(network, mode, self._plan.clipping_norm)
 
-    def _clipped_sums(
+    def clipped_sums(
         self, draw: Draw, parts: tuple[Tensor, ...], losses: Losses
     ) -> dict[nn.Parameter, Tensor]:
         """The sum of clipped gradients of a step, over micro-batches and canaries."""
@@ -244,6 +265,29 @@ class PrivateEngine:
 
     def _count(self, optimizer: NoisyOptimizer) -> None:  # noqa: ARG002 - Opacus' hook
         self._steps_run += 1
+
+
+def _require_rows_apart(network: nn.Module, parts: tuple[Tensor, ...], losses: Losses) -> None:
+    """Each row's loss must be its own: clipping one bounds nothing when it moves the others'.
+
+    Raises:
+        PlanError: a row's loss depends on another row, or the network remembers rows.
+    """
+    before = [buffer.detach().clone() for buffer in network.buffers()]
+    rows = parts[0].detach().clone().requires_grad_()
+    first = losses(network, rows, *parts[1:])
+    if first.dim() != 1 or len(first) != len(rows):
+        raise PlanError(
+            f"the losses have shape {tuple(first.shape)} for {len(rows)} rows; give one loss a row"
+        )
+    (slopes,) = torch.autograd.grad(first[0], rows)
+    if bool(slopes.isfinite().all()) and bool(slopes[1:].any()):
+        raise PlanError(
+            "the loss of one row depends on other rows, so that clipping its gradient does not "
+            "bound it; take out whatever mixes the rows of a batch"
+        )
+    if any(not torch.equal(old, new) for old, new in zip(before, network.buffers(), strict=True)):
+        raise PlanError("the network keeps something of the rows in a buffer; take that out")
 
 
 def _without(losses: Tensor, absent: Tensor) -> Tensor:

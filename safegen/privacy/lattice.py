@@ -7,7 +7,8 @@ g too, and both are added as integers. Because gZ, Z = round(S / g), is on the l
 
 which is rounding applied to the ideal Gaussian mechanism on gZ: post-processing. What that
 mechanism must hide is how far one unit moves gZ: by its clipped gradient, at most C; by rounding
-each of d coordinates by up to g/2 on either side, together at most g sqrt(d); and by what
+each of d coordinates by up to g/2 on either side, together at most g sqrt(d), once for each process
+that rounds a sum of its own; and by what
 arithmetic in 32 bits does to the sum, for which an allowance is set aside. The noise is scaled to
 the sum of the three, so that the certificate's noise multiplier holds for it (docs/privacy.md).
 """
@@ -55,7 +56,7 @@ class Lattice:
         Raises:
             OverflowError: a value is not finite, or too large for the lattice.
         """
-        scaled = np.rint(summed / self.spacing)
+        scaled = np.floor(summed / self.spacing + 0.5)
         if not bool((np.abs(scaled) < LARGEST).all()):  # false for NaN, too
             raise OverflowError("a sum of gradients is not finite")
         return scaled.astype(np.int64)
@@ -64,27 +65,32 @@ class Lattice:
         """Rounded Gaussian noise (dimensions,), in lattice points."""
         drawn = generator.standard_normal(dimensions)
         drawn *= self.deviation / self.spacing
-        return np.rint(drawn, out=drawn).astype(np.int64)
+        drawn += 0.5
+        return np.floor(drawn, out=drawn).astype(np.int64)
 
     def values(self, points: Integers) -> NDArray[np.float64]:
         """What lattice points stand for, (d,), float64."""
         return points.astype(np.float64) * self.spacing
 
 
-def lattice(*, clipping_norm: float, noise_multiplier: float, dimensions: int) -> Lattice:
+def lattice(
+    *, clipping_norm: float, noise_multiplier: float, dimensions: int, parts: int = 1
+) -> Lattice:
     """The lattice for a sum of clipped gradients.
 
     Args:
         clipping_norm: C, the L2 bound on one unit's gradient.
         noise_multiplier: noise deviation over sensitivity, as the accountant takes it.
         dimensions: d, numbers in a gradient.
+        parts: sums that are rounded by themselves before they are added, one a process.
 
     >>> grid = lattice(clipping_norm=1.0, noise_multiplier=2.0, dimensions=10_000)
     >>> grid.spacing == 2**-17, round(grid.margin, 5), round(grid.deviation, 4)
     (True, 0.00174, 2.0035)
     """
-    spacing = 2.0 ** math.floor(math.log2(FINENESS * clipping_norm / math.sqrt(dimensions)))
-    margin = spacing * math.sqrt(dimensions) / clipping_norm + ALLOWANCE
+    rounded = parts * math.sqrt(dimensions)
+    spacing = 2.0 ** math.floor(math.log2(FINENESS * clipping_norm / rounded))
+    margin = spacing * rounded / clipping_norm + ALLOWANCE
     sensitivity = clipping_norm * (1 + margin)
     return Lattice(
         spacing=spacing,

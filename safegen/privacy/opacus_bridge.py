@@ -90,6 +90,7 @@ class OpacusGradients(nn.Module):
             raise PlanError("mode `ghost` cannot clip groups; train with mode `book-keeping`")
         losses.sum().backward(retain_graph=True)  # type: ignore[no-untyped-call]
         factors = self.wrapped.get_clipping_coef()
+        require_rows("layer", len(factors), len(losses))
         self.wrapped.disable_hooks()
         for parameter in self.parameters():
             parameter.grad = None

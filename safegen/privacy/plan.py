@@ -15,7 +15,9 @@ from safegen.records.card import Unit
 from safegen.records.certificate import Event, Gaussian, PoissonSubsampledGaussian
 
 LARGEST_DELTA = 1e-3  # by default: with few records, 1 / (n ln n) would promise nothing
+SMALLEST_DELTA = 1e-12  # below which the accountant's numbers are not sure any more
 NOISE_RANGE = (0.05, 1e6)  # that a certificate can state
+MOST_STEPS = 10_000_000  # likewise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +62,8 @@ class PrivacyPlan:
                 f"a batch of {self.expected_batch_size} {self.unit}s does not fit a data set of "
                 f"{self.units}; choose from 1 to {self.units}"
             )
-        if self.steps < 1:
-            raise PlanError(f"{self.steps} steps train nothing; choose at least 1")
+        if not 1 <= self.steps <= MOST_STEPS:
+            raise PlanError(f"{self.steps} steps cannot run; choose from 1 to {MOST_STEPS:,}")
         for name in ("clipping_norm", "noise_multiplier", "release_noise_multiplier"):
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value > 0):
@@ -202,6 +204,10 @@ def plan_within(  # noqa: PLR0913 - a plan has as many choices as it has
             )
         return given
     plan_at(1.0)  # refuse a plan that cannot be before looking for its noise
+    if plan_at(NOISE_RANGE[0]).affordable_steps() == steps:
+        raise PlanError(
+            f"epsilon {epsilon:g} asks for less noise than hides anybody; choose a smaller one"
+        )
     return plan_at(
         accounting.calibrate(lambda sigma: plan_at(sigma).events(), epsilon=epsilon, delta=delta)
     )
@@ -212,6 +218,10 @@ def _require_target(epsilon: float, delta: float, units: int) -> None:
         raise PlanError(f"epsilon is {epsilon:g}; it must be a finite number above 0")
     if units < 2:
         raise PlanError(f"a data set of {units} cannot hide anybody; it needs 2 or more")
+    if 0 < delta < SMALLEST_DELTA:
+        raise PlanError(
+            f"delta is {delta:g}, too small to be accounted for; choose {SMALLEST_DELTA:g} or more"
+        )
     if not 0 < delta < 1 / units:
         raise PlanError(
             f"delta is {delta:g}; it must be above 0 and below 1/n = {1 / units:.3g}, or whole "

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from safegen.records.certificate import PrivacyCertificate
 
 TOLERANCE = 1e-6
+SENSELESS_LOSS = 1e4  # in the same sense, told without any accountant; see `_rough_loss`
 SENSELESS = 100.0  # an epsilon above this protects nobody, and can take very long to compute
 
 
@@ -44,12 +45,27 @@ def recomputed_epsilon(certificate: PrivacyCertificate) -> float:
     kept = _cache_folder() / f"{digest(question).removeprefix('sha256:')}.json"
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         return float(json.loads(kept.read_bytes())["epsilon"])
+    if _rough_loss(certificate.events) > SENSELESS_LOSS:
+        return math.inf
     if accounting.rough_epsilon_of(certificate.events, certificate.delta) > SENSELESS:
         return math.inf
     epsilon = accounting.epsilon_of(certificate.events, certificate.delta)
     with contextlib.suppress(StorageError):  # a cache that cannot be written costs only time
         storage.write(kept, json.dumps({"epsilon": epsilon}).encode())
     return epsilon
+
+
+def _rough_loss(events: tuple[Event, ...]) -> float:
+    """The chi-square divergences of all events added up, q^2 (e^(1/s^2) - 1) each.
+
+    Real runs have tens; a stranger's certificate may have numbers that take an accountant days.
+    """
+    total = 0.0
+    for event in events:
+        probability = getattr(event, "sampling_probability", 1.0)
+        grows = math.expm1(min(1 / event.noise_multiplier**2, 50.0))
+        total += event.count * probability**2 * grows
+    return total
 
 
 def faults(certificate: PrivacyCertificate) -> tuple[str, ...]:
@@ -70,6 +86,16 @@ def faults(certificate: PrivacyCertificate) -> tuple[str, ...]:
             f"It claims epsilon {certificate.epsilon:.4f} at delta {certificate.delta:.2e}, but "
             f"its events give epsilon {epsilon:.4f}."
         )
+    bound, noise = certificate.lower_bound, certificate.noise
+    if bound is not None and bound.epsilon > certificate.epsilon:
+        found.append(
+            f"It claims epsilon {certificate.epsilon:.4f}, but an attack on its run proved at "
+            f"least {bound.epsilon:.2f} with {bound.confidence:.4%} confidence."
+        )
+    if noise.sensitivity_margin < noise.arithmetic_allowance:
+        found.append("Its noise leaves less room for rounding than it says that it set aside.")
+    if certificate.units > certificate.data.count or certificate.units != certificate.data.units:
+        found.append("Its units are not those of its data set.")
     return tuple(found)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from safegen.errors import TrainingError
 from safegen.privacy.lattice import lattice
 
 if TYPE_CHECKING:
@@ -71,6 +72,9 @@ def class_moments(
         radius: public bound on a vector's norm.
         noise_multiplier: noise deviation over the L2 sensitivity.
         generator: where the noise comes from; outside tests `noise.secure_generator()`.
+
+    Raises:
+        TrainingError: a vector is not finite.
     """
     dimensions = vectors.shape[1]
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -90,7 +94,13 @@ def class_moments(
     grid = lattice(
         clipping_norm=SENSITIVITY, noise_multiplier=noise_multiplier, dimensions=len(statistic)
     )
-    noisy = grid.values(grid.points(statistic) + grid.noise(len(statistic), generator))
+    try:
+        points = grid.points(statistic)
+    except OverflowError as error:
+        raise TrainingError(
+            "a latent code is not finite, so nothing can be released of it; lower the learning rate"
+        ) from error
+    noisy = grid.values(points + grid.noise(len(statistic), generator))
     counts, sums, weighted = np.split(noisy, [classes, classes + sums.size])
     sums, weighted = sums.reshape(classes, dimensions), weighted.reshape(products.shape)
 

@@ -78,6 +78,11 @@ class PoissonSampler:
         elif plan.unit != "record":
             raise PlanError("the plan's unit is a group, and no record has a group")
 
+    @property
+    def units(self) -> int:
+        """How many units are drawn from here."""
+        return len(self._mine)
+
     def draw(self) -> Draw:
         """Draw a step: every unit, and every canary, independently with the plan's probability."""
         probability = self._plan.sampling_probability

@@ -44,6 +44,7 @@ class RunFacts(Record):
         plan: what is granted.
         token: names the run in the budget ledger, so that it takes its grant once.
         data_digest: of the records; secret.
+        grouping: digest of which group each record is in; None when records are units.
         architecture: of the networks.
         recipe: what does not affect epsilon.
         seed: of the first weights.
@@ -55,6 +56,7 @@ class RunFacts(Record):
     plan: PrivacyPlan
     token: str
     data_digest: str
+    grouping: str | None
     architecture: Architecture
     recipe: Recipe
     seed: NonNegativeInt

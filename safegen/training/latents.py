@@ -6,6 +6,7 @@ records' codes really lie is the largest single gain in utility, and takes one G
 
 from __future__ import annotations
 
+import hmac
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -54,10 +55,25 @@ def fit_prior(
         classes=classes,
         radius=radius,
         noise_multiplier=noise_multiplier,
-        generator=secure_generator(key),
+        generator=secure_generator(None if key is None else _own_key(key, codes, labels, groups)),
     )
     means, factors = gaussians(moments, LEAST_VARIANCE / radius**2)
     return means * radius, factors * radius, Gaussian(noise_multiplier=noise_multiplier)
+
+
+def _own_key(
+    key: int, codes: Vectors, labels: NDArray[np.int64], groups: NDArray[np.int64] | None
+) -> int:
+    """A run's release key for exactly these codes.
+
+    After a crash the same codes get the same noise, so that the release is the same. Any others,
+    such as those of a second copy of a checkpoint, get noise of their own: two statistics under
+    one noise would give their difference away.
+    """
+    told = hmac.new(key.to_bytes(16, "big"), digestmod="sha256")
+    for part in (codes, labels, np.zeros(0) if groups is None else groups):
+        told.update(f"{part.dtype} {part.shape} ".encode() + np.ascontiguousarray(part).tobytes())
+    return int.from_bytes(told.digest()[:16], "big")
 
 
 def gaussians(moments: ClassMoments, least_variance: float = 0.0) -> tuple[Vectors, Vectors]:

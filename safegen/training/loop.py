@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from safegen.data.dataset import DataSet
     from safegen.models.generator import PictureGenerator
+    from safegen.privacy.engine import Losses
     from safegen.privacy.plan import PrivacyPlan
     from safegen.progress import Progress
     from safegen.records.certificate import Event
@@ -125,7 +126,10 @@ class Trained:
         generator: ready to sample.
         events: what ran.
         steps_run: how many steps are among them, those lost to a crash included.
-        lattice: spacing and margin of the noise that was added.
+        spacing: of the lattice that the noise was added on.
+        margin: of sensitivity there.
+        units_drawn: how many units took part, over this process's own steps.
+        units_asked: how many coins were tossed for that.
     """
 
     generator: PictureGenerator
@@ -133,6 +137,8 @@ class Trained:
     steps_run: int
     spacing: float
     margin: float
+    units_drawn: int
+    units_asked: int
 
 
 class Training:
@@ -197,17 +203,26 @@ class Training:
         Raises:
             PlanError: a loss or gradient of ordinary pictures is not finite.
         """
-        count = REHEARSED_UNITS * self._plan.records_per_unit
-        device = self._settings.processes.device
-        pictures = torch.rand(count, *shape, device=device)
-        labels = torch.zeros(count, dtype=torch.int64, device=device)
-        draw = Draw(rows=np.arange(count), canaries=np.arange(0))
-        parts = self._objective.batch(pictures, labels)
+        draw, parts = self.made_up(shape, REHEARSED_UNITS)
         if not self.engine.rehearse(draw, parts, self._objective.losses):
             raise PlanError(
                 "the network's gradients are not finite even for made-up pictures; nothing was "
                 "spent: look at its first weights and its loss"
             )
+
+    def made_up(self, shape: tuple[int, int, int], units: int) -> tuple[Draw, tuple[Tensor, ...]]:
+        """A step's draw and batch of random pictures, which no record has gone into."""
+        count = units * self._plan.records_per_unit
+        device = self._settings.processes.device
+        pictures = torch.rand(count, *shape, device=device)
+        labels = torch.zeros(count, dtype=torch.int64, device=device)
+        draw = Draw(rows=np.arange(count), canaries=np.arange(0))
+        return draw, self._objective.batch(pictures, labels)
+
+    @property
+    def losses(self) -> Losses:
+        """What turns a batch into each row's loss."""
+        return self._objective.losses
 
     def run(
         self, data: DataSet, *, key: int, keep: Keep | None = None, progress: Progress
@@ -270,6 +285,8 @@ class Training:
             steps_run=self.engine.steps_run,
             spacing=grid.spacing,
             margin=grid.margin,
+            units_drawn=self.engine.units_drawn,
+            units_asked=self.engine.units_asked,
         )
 
     def tensors(self) -> dict[str, Tensor]:

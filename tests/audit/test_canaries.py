@@ -100,12 +100,13 @@ def test_with_the_clipping_off_the_bound_exceeds_the_claim(monkeypatch):
 def test_a_run_whose_canaries_heard_another_mechanism_gets_no_certificate(
     made, tmp_path, monkeypatch
 ):
-    """Nobody needs to look: training itself refuses to certify."""
+    """Nobody needs to look: training itself refuses to certify, even if rehearsal saw nothing."""
     import safegen
     from safegen.errors import TrainingError
     from safegen.privacy.budget import Budget
 
     whole = Lattice.noise
+    monkeypatch.setattr("safegen.pipeline.train.rehearse", lambda *_: None)
     monkeypatch.setattr(Lattice, "noise", lambda *arguments: whole(*arguments) // 2)
     with pytest.raises(TrainingError, match=r"noise variance.*no certificate"):
         safegen.train(

@@ -113,7 +113,7 @@ def clipped_together(patch):
 
 
 def divided_by_the_drawn_batch(patch):
-    sums = PrivateEngine._clipped_sums
+    sums = PrivateEngine.clipped_sums
 
     def remember(self, draw, parts, losses):
         self._optimizer.drawn = max(len(parts[0]), 1)
@@ -123,7 +123,7 @@ def divided_by_the_drawn_batch(patch):
         for parameter in self.params:
             parameter.grad /= self.drawn
 
-    patch.setattr(PrivateEngine, "_clipped_sums", remember)
+    patch.setattr(PrivateEngine, "clipped_sums", remember)
     patch.setattr(NoisyOptimizer, "scale_grad", by_drawn)
 
 

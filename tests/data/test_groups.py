@@ -201,3 +201,35 @@ def test_a_folder_of_pictures_loads_with_groups(pictures, csv):
 def test_without_groups_every_record_is_a_unit(pictures):
     plain = load(pictures)
     assert (plain.card.unit, plain.card.units, plain.groups) == ("record", 4, None)
+
+
+@pytest.mark.parametrize("missing", [None, float("nan"), "", "  "])
+def test_strangers_are_not_pooled_into_one_group(missing):
+    data = load("digits", size=28)
+    ids = [missing, *(str(number) for number in range(1, len(data)))]
+    with pytest.raises(DataError, match="1 records have no group id"):
+        grouped(data, ids)
+
+
+def test_one_patient_spelt_in_two_ways_is_one_group():
+    data = load("digits", size=28)
+    ids = [str(number) for number in range(len(data))]
+    ids[:4] = ["Jose\u0301", " Jos\u00e9", "Jos\u00e9 ", "Jos\u00e9"]
+    by_patient = grouped(data, ids)
+    assert len(set(by_patient.groups[:4])) == 1
+
+
+def test_the_digest_of_a_grouping_tells_who_belongs_together_and_not_what_it_is_called():
+    data = load("digits", size=28)
+    one = grouped(data, [str(number // 2) for number in range(len(data))]).grouping
+    renamed = grouped(data, [f"p{5000 - number // 2}" for number in range(len(data))]).grouping
+    other = grouped(data, [str(number % 899) for number in range(len(data))]).grouping
+    assert one == renamed != other
+
+
+def test_groups_of_records_that_are_not_there_are_refused(tmp_path):
+    path = tmp_path / "groups.csv"
+    lines = [f"{number},{number // 2}" for number in range(1900)]
+    path.write_text("\n".join(["record,group", *lines]))
+    with pytest.raises(DataError, match=r"103 records that digits does not have.*1797"):
+        load("digits", size=28, groups=path)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
 import safegen
@@ -159,3 +160,101 @@ def groups(folder):
     path = folder / "groups.csv"
     path.write_text("\n".join(["record,group", *lines]))
     return path
+
+
+def small(folder, made, **options):
+    fields = {
+        "out": folder / "model", "steps": 5, "size": 28, "keys": made.keys, "canaries": 0,
+        "budget": str(folder / "budget.db"), "ledger": folder / "ledger.db", "epsilon": 4.0,
+    }  # fmt: skip
+    return safegen.train("digits", **(fields | options))
+
+
+def interrupted(folder, made, monkeypatch, **options):
+    """A run that stops after its first checkpoint of trained weights."""
+    with monkeypatch.context() as patch:
+        patch.setattr("safegen.training.loop.Training._finish", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            small(folder, made, **options)
+
+
+def test_a_release_done_again_is_the_same_and_any_other_has_its_own_noise(made, tmp_path):
+    from safegen.training.latents import fit_prior
+
+    codes, labels = np.random.default_rng(0).normal(size=(300, 3)), np.arange(300) % 3
+
+    def released(codes, key):
+        return fit_prior(codes, labels, classes=3, radius=3.0, noise_multiplier=2.0, key=key)[0]
+
+    assert np.array_equal(released(codes, 7), released(codes, 7))
+    nearly = codes.copy()
+    nearly[0, 0] += 1e-6
+    assert np.abs(released(nearly, 7) - released(codes, 7)).max() > 1e-3
+    assert np.abs(released(codes, 8) - released(codes, 7)).max() > 1e-3
+
+
+def test_a_second_copy_of_a_finished_run_is_refused(made, tmp_path, monkeypatch):
+    """Two packages under one grant would be two runs for the price of one."""
+    interrupted(tmp_path, made, monkeypatch, steps=45)
+    path = tmp_path / "model" / checkpoint.NAME
+    standing, tensors = checkpoint.read(path)
+    early = standing.model_copy(update={"counted": 20, "claimed": 40})
+    copy = tmp_path / "copy"
+    checkpoint.keep(copy / checkpoint.NAME, early, tensors)
+    assert small(tmp_path, made, resume=True).certificate.events[0].count == 45
+    with pytest.raises(InputError, match="finished from another copy"):
+        small(tmp_path, made, resume=True, out=copy)
+
+
+def test_a_wrong_ledger_does_not_cost_the_run(made, tmp_path, monkeypatch):
+    from safegen.errors import BudgetRefused
+
+    interrupted(tmp_path, made, monkeypatch)
+    with monkeypatch.context() as patch:
+
+        def refused(*_, **__):
+            raise BudgetRefused("no")
+
+        patch.setattr(Budget, "grant", refused)
+        with pytest.raises(BudgetRefused):
+            small(tmp_path, made, resume=True)
+    assert small(tmp_path, made, resume=True).certificate.outcome == "completed"
+
+
+def test_a_refused_run_leaves_nothing(made, tmp_path, monkeypatch):
+    from safegen.errors import StorageError
+
+    def locked(*_, **__):
+        raise StorageError("cannot use the database: locked; nothing was written")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Budget, "grant", locked)
+        with pytest.raises(StorageError, match="locked"):
+            small(tmp_path, made)
+    assert not (tmp_path / "model").exists()
+    assert small(tmp_path, made).certificate.outcome == "completed"
+
+
+def test_even_a_seed_of_zero_voids_the_certificate(made, tmp_path):
+    from safegen.privacy.noise import UnsafeWarning
+    from safegen.privacy.recompute import faults
+
+    with pytest.warns(UnsafeWarning):
+        model = small(tmp_path, made, unsafe_seeded_noise=0)
+    assert model.certificate.noise.source == "unsafe seed"
+    assert any("seed" in fault for fault in faults(model.certificate))
+
+
+def test_another_grouping_of_the_same_records_is_another_run(made, tmp_path, monkeypatch):
+    from safegen.errors import BudgetRefused
+
+    lines = [f"{number},{number // 2}" for number in range(1797)]
+    one, other = tmp_path / "one.csv", tmp_path / "other.csv"
+    one.write_text("\n".join(["record,group", *lines]))
+    other.write_text("\n".join(["record,group", *(f"{n},{n % 899}" for n in range(1797))]))
+    interrupted(tmp_path, made, monkeypatch, groups=one)
+    with pytest.raises(InputError, match="grouping"):
+        small(tmp_path, made, resume=True, groups=other)
+    with pytest.raises(BudgetRefused, match="another grouping"):
+        small(tmp_path, made, out=tmp_path / "second", groups=other)
+    assert small(tmp_path, made, resume=True, groups=one).certificate.units == 899

@@ -1,11 +1,14 @@
+import math
+import time
+
 import pytest
 
 from safegen.data.sources import load
 from safegen.errors import TrainingError
 from safegen.privacy.certify import certify as certificate_of
 from safegen.privacy.plan import plan_within
-from safegen.privacy.recompute import agrees, recomputed_epsilon
-from safegen.records.certificate import Noise
+from safegen.privacy.recompute import agrees, faults, recomputed_epsilon
+from safegen.records.certificate import LowerBound, Noise, PoissonSubsampledGaussian
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +58,32 @@ def test_a_false_epsilon_does_not_agree(plan, card):
 def test_noise_from_a_seed_voids_the_certificate(plan, card):
     seeded = NOISE.model_copy(update={"source": "unsafe seed"})
     assert not agrees(certify(plan, plan.events(), 30, card, noise=seeded))
+
+
+def test_a_certificate_that_contradicts_itself_is_not_believed(plan, card):
+    honest = certify(plan, plan.events(), 30, card)
+    bound = LowerBound(
+        epsilon=50.0, confidence=0.95, attack="x", canaries=100, guesses=90, correct=90
+    )
+    assert not faults(honest)
+    assert any("an attack on its run" in f for f in faults(changed(honest, lower_bound=bound)))
+    thin = NOISE.model_copy(update={"sensitivity_margin": 1e-12})
+    assert any("less room" in f for f in faults(changed(honest, noise=thin)))
+    assert any("not those" in f for f in faults(changed(honest, units=2)))
+
+
+def changed(certificate, **fields):
+    return certificate.model_copy(update=fields)
+
+
+def test_a_strangers_certificate_cannot_ask_for_a_days_work(plan, card):
+    honest = certify(plan, plan.events(), 30, card)
+    huge = PoissonSubsampledGaussian(
+        sampling_probability=1.0, noise_multiplier=0.05, count=10_000_000
+    )
+    started = time.monotonic()
+    assert recomputed_epsilon(changed(honest, events=(huge,) * 3)) == math.inf
+    assert time.monotonic() - started < 30  # an accountant would take hours
 
 
 def test_recomputing_is_kept_by_what_it_was_computed_from(plan, card, tmp_path, monkeypatch):

@@ -1,5 +1,7 @@
 """The engine's mechanism: what one step releases, measured, not read from the code."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ from safegen.errors import PlanError, TrainingError
 from safegen.privacy.canaries import Canaries
 from safegen.privacy.engine import PrivateEngine, Settings
 from safegen.privacy.execution import Execution
+from safegen.privacy.lattice import ALLOWANCE, lattice
 from safegen.privacy.noise import UnsafeWarning
 from safegen.privacy.plan import PrivacyPlan
 from safegen.privacy.sampling import ABSENT, Draw
@@ -294,3 +297,47 @@ def test_steps_of_an_interrupted_run_are_counted():
 def test_a_plan_that_is_not_accounted_for_is_refused(changes, says):
     with pytest.raises(PlanError, match=says):
         plan(**changes)
+
+
+def rehearsed(network, loss=output):
+    engine = engine_on(network)
+    draw = Draw(rows=np.arange(4), canaries=np.arange(0))
+    return engine.rehearse(draw, (torch.rand(4, 3),), loss)
+
+
+def test_rows_that_move_each_other_are_found_in_rehearsal():
+    def mixed(network, rows):
+        return network(rows - rows.mean(dim=0)).squeeze(1)
+
+    network = linear()
+    nn.init.ones_(network.weight)
+    assert rehearsed(network)
+    with pytest.raises(PlanError, match="depends on other rows"):
+        rehearsed(network, mixed)
+    with pytest.raises(PlanError, match="one loss a row"):
+        rehearsed(linear(), lambda network, rows: network(rows).sum())
+
+
+def test_a_network_that_remembers_rows_is_found_in_rehearsal():
+    network = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 1))
+    network.register_buffer("seen", torch.zeros(3))
+
+    def remembering(inner, rows):
+        network.seen.add_(rows.detach().sum(dim=0))
+        return inner(rows).squeeze(1)
+
+    with pytest.raises(PlanError, match="keeps something of the rows"):
+        rehearsed(network, remembering)
+
+
+def test_statistics_of_records_are_refused():
+    network = nn.Sequential(nn.InstanceNorm2d(3, affine=True, track_running_stats=True))
+    with pytest.raises(PlanError, match="track_running_stats=False"):
+        engine_on(network)
+
+
+def test_several_processes_round_more_and_so_have_more_noise():
+    alone = lattice(clipping_norm=1.0, noise_multiplier=1.0, dimensions=1000)
+    many = lattice(clipping_norm=1.0, noise_multiplier=1.0, dimensions=1000, parts=16)
+    assert many.spacing == alone.spacing / 16
+    assert many.margin - ALLOWANCE >= 16 * many.spacing * math.sqrt(1000)

@@ -25,6 +25,7 @@ def standing():
         plan=PLAN,
         token="t",
         data_digest="sha256:00",
+        grouping="sha256:01",
         architecture=Architecture(
             family="vae", channels=1, height=28, width=28, classes=2, latent=4, base=4
         ),

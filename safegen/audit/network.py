@@ -1,0 +1,163 @@
+"""Does the engine keep its promise on the very network that is going to train?
+
+Made-up rows go through it before any record does. Two things are looked at:
+
+    reach   however loud its losses are, taking one unit out moves the sum of clipped gradients by
+            at most the clipping norm and the margin: in every layer, chunk and micro-batch.
+    noise   what a step gives out, less the sum that went in, is Gaussian with the planned
+            deviation in every parameter, new in every step, and unlike its neighbours.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from scipy import stats
+
+from safegen.audit.canaries import Comparison
+from safegen.privacy.sampling import Draw
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor, nn
+
+    from safegen.privacy.engine import Losses, PrivateEngine
+
+    Vector = NDArray[np.float64]
+
+LOUDNESS = (1.0, 10.0, 100.0, 1e4)  # times the network's own losses
+STEPS = 6
+SHOWN = 16  # units whose reach is measured, at most
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rehearsal:
+    """A step with made-up rows.
+
+    Attributes:
+        engine: under the plan; its network's weights will change.
+        draw: who takes part: the first rows of the parts, a unit's beside each other.
+        parts: what the losses are computed from.
+        losses: each row's.
+        records: rows of one unit.
+        clipping_norm: the plan's.
+    """
+
+    engine: PrivateEngine
+    draw: Draw
+    parts: tuple[Tensor, ...]
+    losses: Losses
+    records: int
+    clipping_norm: float
+
+
+def reach(rehearsal: Rehearsal, loudness: tuple[float, ...] = LOUDNESS) -> Comparison:
+    """The furthest that taking out one unit moves the sum, in clipping norms."""
+    units = len(rehearsal.draw.rows) // rehearsal.records
+    asked = np.unique(np.linspace(0, units - 1, min(units, SHOWN // len(loudness))).astype(int))
+    furthest = 0.0
+    for factor in loudness:
+        whole = _sum(rehearsal, factor)
+        for unit in asked:
+            moved = float((whole - _sum(rehearsal, factor, without=int(unit))).norm())
+            furthest = max(furthest, moved / rehearsal.clipping_norm)
+    most = 1 + rehearsal.engine.lattice.margin
+    return Comparison(
+        what="how far one unit moves the network's sum, in clipping norms",
+        found=furthest,
+        expected=1.0,
+        p_value=float(furthest <= most),
+    )
+
+
+def noise(rehearsal: Rehearsal) -> tuple[Comparison, ...]:
+    """What steps add to their sums, parameter by parameter and step by step."""
+    residues = [_residue(rehearsal) for _ in range(STEPS)]
+    deviation = rehearsal.engine.lattice.deviation
+    whole = [np.concatenate(parts) / deviation for parts in residues]
+    return (
+        _by_parameter(residues, deviation),
+        _gaussian(np.concatenate(whole)),
+        _unlike("the likeness of noise in steps that follow each other", whole[:-1], whole[1:]),
+        _unlike(
+            "the likeness of noise in numbers beside each other",
+            [step[:-1] for step in whole],
+            [step[1:] for step in whole],
+        ),
+    )
+
+
+def _sum(rehearsal: Rehearsal, factor: float, without: int | None = None) -> Tensor:
+    """The sum of clipped gradients as one vector, float64, of losses `factor` times as loud."""
+    drawn, count = len(rehearsal.draw.rows), len(rehearsal.parts[0])
+    kept = np.ones(count, dtype=bool)
+    if without is not None:
+        kept[without * rehearsal.records : (without + 1) * rehearsal.records] = False
+    chosen = torch.from_numpy(np.flatnonzero(kept)).to(rehearsal.parts[0].device)
+    parts = tuple(part[chosen] for part in rehearsal.parts)
+    draw = Draw(rows=rehearsal.draw.rows[kept[:drawn]], canaries=rehearsal.draw.canaries)
+
+    def loud(network: nn.Module, *rows: Tensor) -> Tensor:
+        return factor * rehearsal.losses(network, *rows)
+
+    sums = rehearsal.engine.clipped_sums(draw, parts, loud)
+    parameters = list(rehearsal.engine.network.parameters())
+    return torch.cat([sums.get(p, torch.zeros_like(p)).double().flatten() for p in parameters])
+
+
+def _residue(rehearsal: Rehearsal) -> list[Vector]:
+    """What one step gave out less what went in, each parameter by itself."""
+    engine = rehearsal.engine
+    went_in = engine.clipped_sums(rehearsal.draw, rehearsal.parts, rehearsal.losses)
+    came_out: dict[nn.Parameter, Tensor] = {}
+    engine.overheard = came_out.update
+    engine.step(rehearsal.draw, rehearsal.parts, rehearsal.losses)
+    engine.overheard = None
+    return [
+        (noisy.double() - went_in.get(p, torch.zeros_like(p))).flatten().cpu().numpy()
+        for p, noisy in came_out.items()
+    ]
+
+
+def _by_parameter(residues: list[list[Vector]], deviation: float) -> Comparison:
+    """A chi-square test a parameter; the worst of them, times how many there are (Bonferroni)."""
+    worst, found = 1.0, 1.0
+    for steps in zip(*residues, strict=True):
+        values = np.concatenate(steps) / deviation
+        ratio = float((values**2).sum())
+        tail = min(stats.chi2.cdf(ratio, len(values)), stats.chi2.sf(ratio, len(values)))
+        if 2 * tail <= worst:
+            worst, found = float(2 * tail), math.sqrt(ratio / len(values))
+    return Comparison(
+        what="the noise of the network's least likely parameter, over the planned deviation",
+        found=found,
+        expected=1.0,
+        p_value=min(1.0, worst * len(residues[0])),
+    )
+
+
+def _gaussian(values: Vector) -> Comparison:
+    distance = stats.kstest(values, "norm")
+    return Comparison(
+        what="the network's noise's distance from a Gaussian (Kolmogorov-Smirnov)",
+        found=float(distance.statistic),
+        expected=0.0,
+        p_value=float(distance.pvalue),
+    )
+
+
+def _unlike(what: str, ones: list[Vector], others: list[Vector]) -> Comparison:
+    """The correlation of independent normal values, which is itself nearly normal."""
+    one, other = np.concatenate(ones), np.concatenate(others)
+    size = float(np.linalg.norm(one) * np.linalg.norm(other)) or 1.0
+    found = float(one @ other) / size
+    return Comparison(
+        what=what,
+        found=found,
+        expected=0.0,
+        p_value=float(2 * stats.norm.sf(abs(found) * math.sqrt(len(one)))),
+    )

@@ -1,0 +1,255 @@
+"""Faults that small probes do not see, planted into the engine on the networks that train."""
+
+import numpy as np
+import pytest
+import torch
+
+from safegen.audit import network
+from safegen.audit.network import Rehearsal
+from safegen.privacy import bookkeeping
+from safegen.privacy.bookkeeping import BookKeeping
+from safegen.privacy.canaries import Canaries
+from safegen.privacy.engine import Settings
+from safegen.privacy.execution import Execution
+from safegen.privacy.lattice import Lattice
+from safegen.privacy.opacus_bridge import NoisyOptimizer
+from safegen.privacy.plan import PrivacyPlan
+from safegen.records.card import DataCard, Shape
+from safegen.training.adversarial import GanObjective
+from safegen.training.elbo import VaeObjective
+from safegen.training.loop import Training
+from safegen.training.recipe import preset
+
+CARD = DataCard(
+    name="pictures", source="", licence="", count=2000, units=2000, digest="sha256:00",
+    shape=Shape(channels=1, height=28, width=28), classes=("a", "b", "c"),
+)  # fmt: skip
+FAMILIES = {"vae": VaeObjective, "gan": GanObjective}
+
+
+def rehearsal(family="vae", units=16, settings=None, **changes):
+    fields = {
+        "epsilon": 8.0, "delta": 1e-5, "units": 2000, "expected_batch_size": 200, "steps": 100,
+        "clipping_norm": 0.7, "noise_multiplier": 1.3,
+    }  # fmt: skip
+    plan = PrivacyPlan(**(fields | changes))
+    chosen = preset(family, CARD)
+    recipe = chosen.recipe.model_copy(update={"generator_rows": 24 if family == "gan" else 0})
+    training = Training(
+        FAMILIES[family](chosen.architecture, recipe),
+        plan,
+        recipe,
+        groups=np.arange(2000) if plan.unit == "group" else None,
+        settings=settings or Settings(canaries=Canaries(100)),
+    )
+    draw, parts = training.made_up((1, 28, 28), units)
+    return Rehearsal(
+        engine=training.engine,
+        draw=draw,
+        parts=parts,
+        losses=training.losses,
+        records=plan.records_per_unit,
+        clipping_norm=plan.clipping_norm,
+    )
+
+
+def noise_doubted(**options):
+    """Names of what is in doubt, twice."""
+    found = [
+        {each.what for each in network.noise(rehearsal(**options)) if not each.sound}
+        for _ in range(2)
+    ]
+    return found[0] & found[1]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(
+    "execution",
+    [
+        Execution(),
+        Execution(mode="hooks"),
+        Execution(mode="ghost"),
+        Execution(micro_batch=5),
+        Execution(precision="bf16"),
+    ],
+)
+def test_a_sound_engine_passes(family, execution):
+    settings = Settings(execution=execution)
+    assert network.reach(rehearsal(family, settings=settings)).sound
+    assert not noise_doubted(family=family, settings=settings)
+
+
+def test_groups_pass():
+    assert network.reach(rehearsal(unit="group", records_per_unit=3)).sound
+
+
+def test_more_units_than_a_chunk_pass():
+    assert network.reach(rehearsal(units=514), loudness=(100.0,)).sound
+
+
+CLIPPED = BookKeeping.clipped_sum
+
+
+def clipped_by_layer(patch):
+    whole = bookkeeping._clipped_chunk
+    patch.setattr(
+        bookkeeping,
+        "_clipped_chunk",
+        lambda pairs, norm, part, records, scratch: (
+            item for pair in pairs for item in whole([pair], norm, part, records, scratch)
+        ),
+    )
+
+
+def without_biases(patch):
+    for kind, rule in list(bookkeeping.RULES.items()):
+
+        def weights_only(layer, seen, slopes, records, scratch, rule=rule):
+            sums = rule(layer, seen, slopes, records, scratch)
+            if getattr(layer, "bias", None) is None:
+                return sums
+            shift = slopes.reshape(len(slopes), slopes.shape[1], -1).sum(2)
+            return type(sums)(
+                squares=(sums.squares - shift.square().sum(1)).clamp(min=0), weigh=sums.weigh
+            )
+
+        patch.setitem(bookkeeping.RULES, kind, weights_only)
+
+
+def drawn_rows_unclipped(patch):
+    def loose(self, losses, norm, *, rows, records):
+        return CLIPPED(self, losses, 1e9 if rows else norm, rows=rows, records=records)
+
+    patch.setattr(BookKeeping, "clipped_sum", loose)
+
+
+def soft(patch):
+    """Only norms ten times too large are clipped."""
+    patch.setattr(
+        BookKeeping,
+        "clipped_sum",
+        lambda self, losses, norm, **layout: CLIPPED(self, losses, 10 * norm, **layout),
+    )
+
+
+def twice(patch):
+    """Every row counts twice."""
+
+    def doubled(self, losses, norm, **layout):
+        return {p: 2 * summed for p, summed in CLIPPED(self, losses, norm, **layout).items()}
+
+    patch.setattr(BookKeeping, "clipped_sum", doubled)
+
+
+def later_chunks_unclipped(patch):
+    whole = bookkeeping._clipped_chunk
+    patch.setattr(
+        bookkeeping,
+        "_clipped_chunk",
+        lambda pairs, norm, part, *rest: whole(pairs, 1e9 if part.start else norm, part, *rest),
+    )
+
+
+@pytest.mark.parametrize(
+    ("plant", "units"),
+    [
+        (clipped_by_layer, 16),
+        (without_biases, 16),
+        (drawn_rows_unclipped, 16),
+        (soft, 16),
+        (twice, 16),
+        (later_chunks_unclipped, 514),
+    ],
+)
+def test_a_unit_that_reaches_too_far_is_found(monkeypatch, plant, units):
+    plant(monkeypatch)
+    found = network.reach(rehearsal(units=units))
+    assert not found.sound, found
+
+
+NOISE = Lattice.noise
+
+
+def on_the_last_parameter_only(patch):
+    def noise(self, count, generator):
+        drawn = NOISE(self, count, generator)
+        drawn[:-100] = 0
+        return drawn
+
+    patch.setattr(Lattice, "noise", noise)
+
+
+def the_same_in_every_step(patch):
+    kept = {}
+    patch.setattr(
+        Lattice,
+        "noise",
+        lambda self, count, generator: kept.setdefault(count, NOISE(self, count, generator)),
+    )
+
+
+def in_pairs(patch):
+    patch.setattr(
+        Lattice,
+        "noise",
+        lambda self, count, generator: np.repeat(NOISE(self, count // 2 + 1, generator), 2)[:count],
+    )
+
+
+def on_empty_batches_only(patch):
+    add = NoisyOptimizer.add_noise
+
+    def only_empty(self):
+        full = any(bool(p.summed_grad.any()) for p in self.params)
+        with pytest.MonkeyPatch.context() as inner:
+            if full:
+                inner.setattr(Lattice, "noise", lambda *arguments: 0 * NOISE(*arguments))
+            add(self)
+
+    patch.setattr(NoisyOptimizer, "add_noise", only_empty)
+
+
+def too_quiet_in_one_layer(patch):
+    def noise(self, count, generator):
+        drawn = NOISE(self, count, generator)
+        drawn[:200] //= 2
+        return drawn
+
+    patch.setattr(Lattice, "noise", noise)
+
+
+@pytest.mark.parametrize(
+    "plant",
+    [
+        on_the_last_parameter_only,
+        the_same_in_every_step,
+        in_pairs,
+        on_empty_batches_only,
+        too_quiet_in_one_layer,
+    ],
+)
+def test_noise_that_is_not_as_planned_is_found(monkeypatch, plant):
+    plant(monkeypatch)
+    assert noise_doubted()
+
+
+def test_training_refuses_such_an_engine_before_anything_is_spent(made, tmp_path, monkeypatch):
+    import safegen
+    from safegen.errors import PlanError
+    from safegen.privacy.budget import Budget
+
+    clipped_by_layer(monkeypatch)
+    with pytest.raises(PlanError, match="nothing was spent"):
+        safegen.train(
+            "digits", out=tmp_path / "model", steps=5, keys=made.keys, size=28,
+            ledger=tmp_path / "ledger.db", budget=str(tmp_path / "budget.db"),
+        )  # fmt: skip
+    assert Budget(str(tmp_path / "budget.db")).accounts() == ()
+    assert not (tmp_path / "model").exists()
+
+
+def test_the_network_is_the_one_that_trains():
+    made = rehearsal("gan")
+    sums = made.engine.clipped_sums(made.draw, made.parts, made.losses)
+    assert set(sums) == set(made.engine.network.parameters())
+    assert all(isinstance(summed, torch.Tensor) for summed in sums.values())
