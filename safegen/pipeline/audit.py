@@ -17,41 +17,42 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from safegen import package
-from safegen.audit.canaries import CONFIDENCE, Comparison
 from safegen.audit.mechanism import examine
-from safegen.audit.membership import MembershipInference, membership_inference
 from safegen.audit.pictures import canary_pictures, found_in_samples, inserted
 from safegen.errors import DataError, InputError
-from safegen.modality.image import to_bytes
+from safegen.pipeline.attacks import (
+    by_membership,
+    draw_samples,
+    in_run,
+    infer_membership,
+    membership_record,
+    on_samples,
+)
 from safegen.pipeline.model import open_generator, require_signed
+from safegen.pipeline.networks import throwaway
 from safegen.pipeline.rehearsal import examined
-from safegen.pipeline.train import throwaway, train
+from safegen.pipeline.train import train
 from safegen.privacy.budget import Budget
 from safegen.privacy.engine import Settings
 from safegen.privacy.plan import PrivacyPlan
 from safegen.privacy.recompute import recomputed_epsilon
 from safegen.progress import Progress, silent
 from safegen.provenance.signer import read_anchors
-from safegen.records.audit import Attack, AuditReport, Measured, Membership, Rate
+from safegen.records.audit import Attack, AuditReport, Measured
 from safegen.records.card import published
 from safegen.records.certificate import PoissonSubsampledGaussian
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from safegen.audit.one_run import OneRunBound
-    from safegen.audit.statistics import Interval
+    from safegen.audit.canaries import Comparison
+    from safegen.audit.membership import MembershipInference
     from safegen.data.dataset import DataSet
-    from safegen.models.generator import PictureGenerator
     from safegen.records.certificate import PrivacyCertificate
     from safegen.records.config import PackageConfig
 
-SAMPLES = 20_000
-ASKED = 5_000  # members and held-out records looked at, at most
-CHUNK = 1_000
 CANARY_PICTURES = 300
 
 
@@ -99,14 +100,14 @@ def audit_package(
     inference = None
     if members is not None and others is not None:
         _require_members(certificate, members, Budget(budget))
-        inference = _membership(
+        inference = infer_membership(
             open_generator(opened), members, others, certificate.delta, seed, progress
         )
     return _audit(
         certificate,
         opened.config,
         subject=f"{opened.config.name} {opened.digest}",
-        attacks=_attacks_in_run(certificate),
+        attacks=in_run(certificate),
         inference=inference,
         cost="nothing: no record was trained on"
         + (
@@ -160,14 +161,14 @@ def audit_run(
         )
         opened = package.read(Path(place) / "model")
     certificate, made = opened.certificate, open_generator(opened)
-    samples, labels = _samples(made, seed, progress)
+    samples, labels = draw_samples(made, seed, progress)
     black_box = found_in_samples(canaries, samples, labels, certificate.delta, coins)
     return _audit(
         certificate,
         opened.config,
         subject=f"a run on {data.card.name} that was made for the audit",
-        attacks=(*_attacks_in_run(certificate), _on_samples(black_box)),
-        inference=_membership(made, members, others, certificate.delta, seed, progress),
+        attacks=(*in_run(certificate), on_samples(black_box)),
+        inference=infer_membership(made, members, others, certificate.delta, seed, progress),
         cost=f"epsilon {certificate.epsilon:.4f} of {data.card.name}'s budget, like any run",
         progress=progress,
     )
@@ -197,7 +198,7 @@ def _audit(
     )
     progress("examining", 1, 1)
     if inference is not None:
-        attacks = (*attacks, _by_membership(inference))
+        attacks = (*attacks, by_membership(inference))
     recomputed = recomputed_epsilon(certificate)
     below = all(attack.lower_bound <= recomputed for attack in attacks)
     report = AuditReport(
@@ -207,7 +208,7 @@ def _audit(
         delta=certificate.delta,
         unit=certificate.unit,
         attacks=attacks,
-        membership=None if inference is None else _membership_record(inference),
+        membership=None if inference is None else membership_record(inference),
         mechanism=mechanism,
         sound=below and all(each.sound for each in mechanism),
         cost=cost,
@@ -261,103 +262,6 @@ def _plan_of(certificate: PrivacyCertificate) -> PrivacyPlan:
         unit=certificate.unit,
         records_per_unit=certificate.records_per_unit,
     )
-
-
-def _attacks_in_run(certificate: PrivacyCertificate) -> tuple[Attack, ...]:
-    bound = certificate.lower_bound
-    if bound is None:
-        return ()
-    return (
-        Attack(
-            name="canaries in the run",
-            sees="the noisy gradients of all steps",
-            lower_bound=bound.epsilon,
-            confidence=bound.confidence,
-            evidence=f"{bound.correct} of {bound.guesses} guesses about {bound.canaries} canaries "
-            "were right",
-        ),
-    )
-
-
-def _on_samples(bound: OneRunBound) -> Attack:
-    return Attack(
-        name="canary pictures",
-        sees="finished samples alone",
-        lower_bound=bound.lower_bound,
-        confidence=bound.confidence,
-        evidence=f"{bound.correct} of {bound.guesses} guesses about {bound.canaries} made-up "
-        "records were right",
-    )
-
-
-def _by_membership(found: MembershipInference) -> Attack:
-    return Attack(
-        name="membership inference",
-        sees="finished samples alone",
-        lower_bound=found.lower_bound,
-        confidence=found.confidence,
-        evidence=f"{found.members:,} members and {found.others:,} held-out records: AUC "
-        f"{found.auc.value:.3f}",
-    )
-
-
-def _membership_record(found: MembershipInference) -> Membership:
-    return Membership(
-        auc=_rate(found.auc),
-        tpr=_rate(found.tpr),
-        fpr=found.fpr,
-        confidence=found.confidence,
-        members=found.members,
-        others=found.others,
-    )
-
-
-def _rate(interval: Interval) -> Rate:
-    return Rate(value=interval.value, low=interval.low, high=interval.high)
-
-
-def _membership(
-    made: PictureGenerator,
-    members: DataSet,
-    others: DataSet,
-    delta: float,
-    seed: int,
-    progress: Progress,
-) -> MembershipInference:
-    samples, labels = _samples(made, seed, progress)
-    generator = np.random.default_rng(seed)
-    inside, outside = (_some(each, generator) for each in (members, others))
-    progress("attacking", 0, 1)
-    found = membership_inference(
-        samples,
-        members.images[inside],
-        others.images[outside],
-        member_labels=members.labels[inside],
-        other_labels=others.labels[outside],
-        sample_labels=labels,
-        delta=delta,
-        confidence=CONFIDENCE,
-        seed=seed,
-    )
-    progress("attacking", 1, 1)
-    return found
-
-
-def _samples(
-    made: PictureGenerator, seed: int, progress: Progress
-) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """As many samples of each class; they never leave the audit."""
-    labels = np.arange(SAMPLES) % made.classes
-    parts = []
-    for place, start in enumerate(range(0, SAMPLES, CHUNK)):
-        wanted = torch.from_numpy(labels[start : start + CHUNK])
-        parts.append(to_bytes(made.sample(wanted, seed + place).numpy()))
-        progress("sampling", min(start + CHUNK, SAMPLES), SAMPLES)
-    return np.concatenate(parts), labels
-
-
-def _some(data: DataSet, generator: np.random.Generator) -> NDArray[np.int64]:
-    return np.sort(generator.permutation(len(data))[:ASKED])
 
 
 def _split(data: DataSet, generator: np.random.Generator) -> tuple[DataSet, DataSet]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import io
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from matplotlib.figure import Figure
+
+from safegen.report.page import inline, pages
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,16 +23,9 @@ LEAST_RATE = 1e-3  # where the axes of the ROC begin
 
 def render(audit: Audit) -> str:
     """The page, with its picture inside; it loads nothing from anywhere."""
-    environment = Environment(
-        loader=PackageLoader("safegen.report", "."),
-        autoescape=select_autoescape(default=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    picture = f"data:image/png;base64,{base64.b64encode(draw(audit)).decode()}"
+    environment = pages()
     page = environment.get_template("audit.html.j2")
-    return page.render(report=audit.report, picture=picture)
+    return page.render(report=audit.report, picture=inline(draw(audit)))
 
 
 def draw(audit: Audit) -> bytes:

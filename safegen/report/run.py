@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-
 from safegen.explain.summary import in_words
+from safegen.report.page import inline, pages
 
 if TYPE_CHECKING:
     from safegen.pipeline.release import Output
@@ -56,17 +54,7 @@ def render(report: RunReport) -> str:
 
     The pictures keep their manifests, so that one saved from the page can still be verified.
     """
-    environment = Environment(
-        loader=PackageLoader("safegen.report", "."),
-        autoescape=select_autoescape(default=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["inline"] = _inline
+    environment = pages()
+    environment.filters["inline"] = inline
     environment.filters["in_words"] = in_words
     return environment.get_template("run.html.j2").render(report=report)
-
-
-def _inline(png: bytes) -> str:
-    return f"data:image/png;base64,{base64.b64encode(png).decode()}"

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from safegen.privacy.plan import PrivacyPlan
     from safegen.records.certificate import Event
     from safegen.records.config import Architecture, Recipe
-    from safegen.training.loop import Records
+    from safegen.training.objective import Records
 
 
 class GanObjective:

@@ -11,17 +11,18 @@ The loop stops when the plan's steps are done or when one more would exceed the 
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from safegen.errors import PlanError
 from safegen.privacy.engine import PrivateEngine, Settings
 from safegen.privacy.sampling import Draw
+from safegen.training.average import Average
+from safegen.training.objective import Objective, Records
 from safegen.training.optimizers import optimizer_tensors, restore_optimizer
 
 if TYPE_CHECKING:
@@ -43,79 +44,6 @@ WARM_UP_STEPS = 10
 LAST_RATE = 0.05  # of the highest learning rate, at the last step
 REHEARSED_UNITS = 4
 CLAIM = 20  # steps from one checkpoint to the next: what a crash can waste
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Records:
-    """The data set on the device that trains.
-
-    Attributes:
-        pictures: (n, channels, height, width), uint8.
-        labels: (n,), int64.
-        groups: (n,), int64, the unit of each record; None when records are units.
-    """
-
-    pictures: Tensor
-    labels: Tensor
-    groups: NDArray[np.int64] | None
-
-    def rows(self, chosen: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-        """The chosen rows: pictures as float32 in [0, 1], and labels; an absent row is record 0.
-
-        The engine takes the losses of absent rows out again.
-        """
-        numbers = torch.from_numpy(np.maximum(chosen, 0)).to(self.labels.device)
-        return self.pictures[numbers].float() / 255, self.labels[numbers]
-
-
-class Objective(Protocol):
-    """What one family of generators brings to the loop.
-
-    Attributes:
-        private: the only network that sees records.
-        averaged: the network whose weights are averaged.
-        rows_beside: rows of public content in every private step, over all processes.
-    """
-
-    @property
-    def private(self) -> nn.Module: ...  # noqa: D102 - above
-    @property
-    def averaged(self) -> nn.Module: ...  # noqa: D102 - above
-    @property
-    def rows_beside(self) -> int: ...  # noqa: D102 - above
-
-    def batch(self, pictures: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
-        """A step's tensors, row by row: the records' rows, then public ones beside them."""
-        ...
-
-    def losses(self, network: nn.Module, *parts: Tensor) -> Tensor:
-        """Each row's loss, (rows,), from slices of a batch."""
-        ...
-
-    def work_publicly(self, engine: PrivateEngine, *, rate_factor: float) -> None:
-        """Do what needs no records, after each private step."""
-        ...
-
-    def state(self) -> dict[str, Tensor]:
-        """What a checkpoint must hold beside the private network, its optimizer and the average."""
-        ...
-
-    def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Take up what a checkpoint held."""
-        ...
-
-    def finish(
-        self, average: nn.Module, records: Records, plan: PrivacyPlan, key: int
-    ) -> tuple[PictureGenerator, tuple[Event, ...]]:
-        """Make the generator, with the events of any release that this took.
-
-        Args:
-            average: the averaged network.
-            records: all of them.
-            plan: what was granted.
-            key: of the release's noise; the same key makes the same release again.
-        """
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -309,37 +237,6 @@ def rate_factor(step: int, steps: int) -> float:
     [0.1, 1.0, 1.0, 0.5, 0.05]
     """
     return min(1.0, (step + 1) / WARM_UP_STEPS, max(LAST_RATE, 2 * (1 - step / steps)))
-
-
-class Average:
-    """Exponential moving average of a network's weights, started from its first steps."""
-
-    def __init__(self, network: nn.Module, decay: float) -> None:
-        self.network = copy.deepcopy(network).requires_grad_(requires_grad=False)
-        self._decay = decay
-        self._updates = 0
-
-    @torch.no_grad()
-    def update(self, network: nn.Module) -> None:
-        """Move the average towards the network's weights."""
-        self._updates += 1
-        decay = min(self._decay, self._updates / (self._updates + 9))
-        for mine, new in zip(self.network.parameters(), network.parameters(), strict=True):
-            mine.lerp_(new, 1 - decay)
-
-    def state(self) -> dict[str, Tensor]:
-        """The averaged weights, and of how many updates."""
-        return {"updates": torch.tensor(self._updates), **_prefixed(self.network.state_dict())}
-
-    def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Take up what `state` gave."""
-        self._updates = int(state["updates"])
-        weights = {name.removeprefix("w."): t for name, t in state.items() if name != "updates"}
-        self.network.load_state_dict(weights)
-
-
-def _prefixed(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {f"w.{name}": tensor for name, tensor in weights.items()}
 
 
 def _unfold(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:

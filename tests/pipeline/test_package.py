@@ -92,7 +92,7 @@ def test_the_grant_is_taken_before_the_first_step(made, tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     budget = str(tmp_path / "budget.db")
-    monkeypatch.setattr("safegen.pipeline.train.Training.run", dies)
+    monkeypatch.setattr("safegen.training.loop.Training.run", dies)
     with pytest.raises(KeyboardInterrupt):
         safegen.train(
             "digits",

@@ -1,0 +1,175 @@
+"""One training run from plan to package, in the first process; and how the others follow it.
+
+    1. Plan: bind sampling, clipping, noise and accounting in one frozen value.
+    2. Rehearse with made-up pictures, on networks that are thrown away.
+    3. Write a checkpoint that names the run; take its grant from the data set's budget.
+    4. Train, with checkpoints; count what ran; settle the grant with it.
+    5. Publish.
+
+Everything that can be refused is refused before step 3, so that a mistake costs no budget.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from safegen.errors import DataError, SafegenError, StorageError
+from safegen.pipeline.networks import canaries_of, throwaway, training_of
+from safegen.pipeline.rehearsal import rehearse
+from safegen.pipeline.wishes import Wishes, plan_for
+from safegen.privacy import noise
+from safegen.privacy.engine import Settings
+from safegen.privacy.processes import Processes
+from safegen.progress import Progress, silent
+from safegen.records.card import published
+from safegen.records.names import DIGESTS
+from safegen.training import checkpoint
+from safegen.training.checkpoint import RunFacts, Standing
+from safegen.training.recipe import Preset, preset
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from safegen.data.dataset import DataSet
+    from safegen.pipeline.networks import Resumed
+    from safegen.pipeline.publish import Publisher
+    from safegen.privacy.budget import Budget, Grant
+    from safegen.privacy.execution import Execution
+    from safegen.privacy.plan import PrivacyPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The first process's part: it decides, keeps the books and publishes."""
+
+    data: DataSet
+    budget: Budget
+    publisher: Publisher
+    processes: Processes
+    execution: Execution
+    progress: Progress
+
+    def begin(self, wishes: Wishes) -> None:
+        """Plan, rehearse, take the grant, and train from the first step."""
+        self.progress("planning", 0, 1)
+        chosen = preset(wishes.model, self.data.card)
+        plan = plan_for(wishes, chosen, self.data)
+        self._rehearse(plan, chosen)
+        self.progress("planning", 1, 1)
+        facts = RunFacts(
+            plan=plan,
+            token=secrets.token_hex(16),
+            data_digest=self.data.card.digest,
+            grouping=self.data.grouping,
+            architecture=chosen.architecture,
+            recipe=chosen.recipe,
+            seed=wishes.seed,
+            canaries=wishes.canaries,
+            release_key=f"{noise.new_key():032x}",
+            unsafe_seeded_noise=wishes.unsafe_seeded_noise,
+        )
+        self._train(facts, None)
+
+    def _rehearse(self, plan: PrivacyPlan, chosen: Preset) -> None:
+        shape = self.data.card.shape
+        settings = Settings(
+            execution=self.execution, processes=Processes(device=self.processes.device)
+        )
+        rehearse(
+            throwaway(plan, chosen.architecture, chosen.recipe, settings),
+            plan,
+            (shape.channels, shape.height, shape.width),
+        )
+
+    def resume(self) -> None:
+        """Go on where an interrupted run was, with all that it may have run counted."""
+        if (self.publisher.folder / DIGESTS).exists():
+            self.publisher.complete()
+        else:
+            standing, tensors = checkpoint.read(self._checkpoint)
+            if not _begun_with(standing.facts, self.data):
+                raise StorageError(
+                    f"the run in {self.publisher.folder} is of other records than "
+                    f"{self.data.card.name}, or of another size or grouping of them; name the data "
+                    "set as when it was begun"
+                )
+            self._train(standing.facts, (standing.claimed, tensors))
+        checkpoint.remove(self._checkpoint)
+
+    def _train(self, facts: RunFacts, resumed: Resumed | None) -> None:
+        facts, resumed = self.processes.tell((facts, resumed))
+        made = canaries_of(facts)
+        training = training_of(facts, self.data, self.processes, self.execution, made, resumed)
+
+        def keep(counted: int, claimed: int, tensors: Mapping[str, Tensor]) -> None:
+            standing = Standing(
+                facts=facts,
+                counted=counted,
+                claimed=claimed,
+                events=facts.plan.step_events(claimed),
+            )
+            checkpoint.keep(self._checkpoint, standing, tensors)
+
+        if resumed is None:
+            keep(0, 0, training.tensors())
+        grant = self._grant(facts, resumed)
+        trained = training.run(
+            self.data, key=int(facts.release_key, 16), keep=keep, progress=self.progress
+        )
+        assert trained is not None  # the first process finishes
+        self.budget.settle(grant.number, trained.events)
+        card = published(self.data.card, grant.salt)
+        self.publisher.publish(trained, facts, card, made)
+        checkpoint.remove(self._checkpoint)
+
+    def _grant(self, facts: RunFacts, resumed: Resumed | None) -> Grant:
+        """The run's one grant: taken now, or when it began.
+
+        Raises:
+            BudgetRefused: the data set's budget does not allow it.
+            StorageError: the ledger cannot be used, or the run was finished from another copy.
+        """
+        grouping = self.data.grouping
+        try:
+            grant = self.budget.grant(
+                facts.plan, self.data.card, grouping=grouping, token=facts.token
+            )
+        except SafegenError:
+            if resumed is None:
+                checkpoint.remove(self._checkpoint)
+            raise
+        if grant.settled and (resumed is None or resumed[0] < facts.plan.affordable_steps()):
+            raise StorageError(
+                f"the run in {self.publisher.folder} was finished from another copy of its "
+                "checkpoint; use the package that it made"
+            )
+        return grant
+
+    @property
+    def _checkpoint(self) -> Path:
+        return self.publisher.folder / checkpoint.NAME
+
+
+def _begun_with(facts: RunFacts, data: DataSet) -> bool:
+    """Whether a run was begun with these records, in this shape, under these units."""
+    made, plan, card = facts.architecture, facts.plan, data.card
+    return (
+        facts.data_digest == card.digest
+        and (made.height, made.width) == (card.shape.height, card.shape.width)
+        and (plan.unit, plan.units) == (card.unit, card.units)
+        and facts.grouping == data.grouping
+    )
+
+
+def follow(data: DataSet, processes: Processes, execution: Execution) -> None:
+    """The other processes' part: train along with the first."""
+    facts, resumed = processes.told()
+    if not _begun_with(facts, data):
+        raise DataError("this process found other records than the first; give all the same ones")
+    training = training_of(facts, data, processes, execution, canaries_of(facts), resumed)
+    training.run(data, key=0, progress=silent)

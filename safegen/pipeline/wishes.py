@@ -1,0 +1,86 @@
+"""What a caller decides about a run, and the plan that follows from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from safegen.errors import PlanError
+from safegen.pipeline.request import LARGEST_SEED
+from safegen.privacy.canaries import DEFAULT_COUNT
+from safegen.privacy.plan import PrivacyPlan, plan_within
+
+if TYPE_CHECKING:
+    from safegen.data.dataset import DataSet
+    from safegen.records.config import Family
+    from safegen.training.recipe import Preset
+
+RECORDS_PER_GROUP = 4  # in a step at most, when units are groups
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What a caller decides about a run, apart from places.
+
+    Attributes:
+        epsilon: the most that the run may cost.
+        delta: below 1/n; 1 / (n ln n) by default.
+        model: the family.
+        steps: private steps; the preset's by default.
+        batch: expected units in a step; the preset's by default.
+        noise_multiplier: sought for `epsilon` by default; when given, training stops at the step
+            that the budget no longer pays for.
+        records_per_group: records of a group in a step at most, when units are groups.
+        seed: of first weights; noise and sampling have none.
+        canaries: made-up units for the lower bound; 0 for none, and no bound.
+        unsafe_seeded_noise: a seed for the noise; voids the guarantee, for tests only.
+    """
+
+    epsilon: float = 8.0
+    delta: float | None = None
+    model: Family = "vae"
+    steps: int | None = None
+    batch: int | None = None
+    noise_multiplier: float | None = None
+    records_per_group: int = RECORDS_PER_GROUP
+    seed: int = 0
+    canaries: int = DEFAULT_COUNT
+    unsafe_seeded_noise: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed <= LARGEST_SEED:
+            raise PlanError(f"the seed is {self.seed}; choose a whole number from 0 to 2^53 - 1")
+        if self.canaries and not 100 <= self.canaries <= 100_000:
+            raise PlanError(
+                f"{self.canaries} canaries prove nothing, or cost too much; choose 0 for none, or "
+                "100 to 100,000"
+            )
+
+
+def plan_for(wishes: Wishes, chosen: Preset, data: DataSet) -> PrivacyPlan:
+    """The plan of a run: the preset's where nothing else is wished.
+
+    Raises:
+        PlanError: no mechanism can honour it.
+    """
+    by_group = data.card.unit == "group"
+    return plan_within(
+        epsilon=wishes.epsilon,
+        delta=wishes.delta,
+        units=data.card.units,
+        expected_batch_size=chosen.expected_batch_size if wishes.batch is None else wishes.batch,
+        steps=chosen.steps if wishes.steps is None else wishes.steps,
+        clipping_norm=chosen.clipping_norm,
+        noise_multiplier=wishes.noise_multiplier,
+        release_share=chosen.release_share,
+        unit=data.card.unit,
+        records_per_unit=_records_per_group(wishes, data) if by_group else 1,
+    )
+
+
+def _records_per_group(wishes: Wishes, data: DataSet) -> int:
+    """As many as wished, and no more than the largest group has."""
+    assert data.groups is not None
+    return min(wishes.records_per_group, int(np.bincount(data.groups).max()))

@@ -1,0 +1,93 @@
+"""What one family of generators brings to the private loop, and what it is given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from safegen.models.generator import PictureGenerator
+    from safegen.privacy.engine import PrivateEngine
+    from safegen.privacy.plan import PrivacyPlan
+    from safegen.records.certificate import Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Records:
+    """The data set on the device that trains.
+
+    Attributes:
+        pictures: (n, channels, height, width), uint8.
+        labels: (n,), int64.
+        groups: (n,), int64, the unit of each record; None when records are units.
+    """
+
+    pictures: Tensor
+    labels: Tensor
+    groups: NDArray[np.int64] | None
+
+    def rows(self, chosen: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """The chosen rows: pictures as float32 in [0, 1], and labels; an absent row is record 0.
+
+        The engine takes the losses of absent rows out again.
+        """
+        numbers = torch.from_numpy(np.maximum(chosen, 0)).to(self.labels.device)
+        return self.pictures[numbers].float() / 255, self.labels[numbers]
+
+
+class Objective(Protocol):
+    """What one family of generators brings to the loop.
+
+    Attributes:
+        private: the only network that sees records.
+        averaged: the network whose weights are averaged.
+        rows_beside: rows of public content in every private step, over all processes.
+    """
+
+    @property
+    def private(self) -> nn.Module: ...  # noqa: D102 - above
+    @property
+    def averaged(self) -> nn.Module: ...  # noqa: D102 - above
+    @property
+    def rows_beside(self) -> int: ...  # noqa: D102 - above
+
+    def batch(self, pictures: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
+        """A step's tensors, row by row: the records' rows, then public ones beside them."""
+        ...
+
+    def losses(self, network: nn.Module, *parts: Tensor) -> Tensor:
+        """Each row's loss, (rows,), from slices of a batch."""
+        ...
+
+    def work_publicly(self, engine: PrivateEngine, *, rate_factor: float) -> None:
+        """Do what needs no records, after each private step."""
+        ...
+
+    def state(self) -> dict[str, Tensor]:
+        """What a checkpoint must hold beside the private network, its optimizer and the average."""
+        ...
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Take up what a checkpoint held."""
+        ...
+
+    def finish(
+        self, average: nn.Module, records: Records, plan: PrivacyPlan, key: int
+    ) -> tuple[PictureGenerator, tuple[Event, ...]]:
+        """Make the generator, with the events of any release that this took.
+
+        Args:
+            average: the averaged network.
+            records: all of them.
+            plan: what was granted.
+            key: of the release's noise; the same key makes the same release again.
+        """
+        ...
