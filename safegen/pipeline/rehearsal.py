@@ -46,7 +46,7 @@ def rehearse(training: Training, plan: PrivacyPlan, shape: Shape) -> None:
 def examined(training: Training, plan: PrivacyPlan, shape: Shape) -> tuple[Comparison, ...]:
     """How the engine does on a network: with few units, and with more than a chunk holds."""
     few = _rehearsal(training, plan, shape, FEW)
-    chunk = CHUNK_ROWS["cpu"] // plan.records_per_unit
+    chunk = CHUNK_ROWS[training.device.type] // plan.records_per_unit
     many = _rehearsal(training, plan, shape, chunk + 2)
     near, far = network.reach(few), network.reach(many, loudness=(100.0,))
     return max(near, far, key=lambda each: each.found), *network.noise(few)

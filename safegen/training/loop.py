@@ -141,11 +141,15 @@ class Training:
     def made_up(self, shape: tuple[int, int, int], units: int) -> tuple[Draw, tuple[Tensor, ...]]:
         """A step's draw and batch of random pictures, which no record has gone into."""
         count = units * self._plan.records_per_unit
-        device = self._settings.processes.device
-        pictures = torch.rand(count, *shape, device=device)
-        labels = torch.zeros(count, dtype=torch.int64, device=device)
+        pictures = torch.rand(count, *shape, device=self.device)
+        labels = torch.zeros(count, dtype=torch.int64, device=self.device)
         draw = Draw(rows=np.arange(count), canaries=np.arange(0))
         return draw, self._objective.batch(pictures, labels)
+
+    @property
+    def device(self) -> torch.device:
+        """Where it trains."""
+        return self._settings.processes.device
 
     @property
     def losses(self) -> Losses:
