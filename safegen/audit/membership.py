@@ -55,7 +55,7 @@ class MembershipInference:
         others: held-out records asked about; the reference is not among them.
         auc: how often a member scores above another record; 0.5 is chance.
         tpr: share of members found at `fpr`.
-        fpr: share of others that may be accused for it.
+        fpr: share of others that may be accused for it; at least one of them.
         lower_bound: on epsilon; 0 says nothing.
         confidence: of the intervals and of the bound, each by itself.
         member_scores: (members,), float64, high for what looks like a member.
@@ -130,7 +130,8 @@ def membership_inference(  # noqa: PLR0913 - three sets of pictures, each with i
         *worlds,
     )
     member_scores, other_scores = np.split(scores, [len(members)])
-    # 4. what they prove
+    # 4. what they prove; a rate below one record in all does not exist
+    fpr = max(fpr, 1 / len(other_scores))
     return MembershipInference(
         attack=ATTACK,
         members=len(member_scores),

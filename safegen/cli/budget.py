@@ -69,7 +69,7 @@ def set_total(
     ledger = spending.Budget(budget)
     account = _named(ledger.accounts(), digest)
     ledger.set_total(account.digest, epsilon)
-    left = " and has spent more already" if account.spent > epsilon else ""
+    left = f", and has spent {account.spent:.4f} already" if account.spent > epsilon else ""
     say(f"[bold]{plain(account.name)}[/] may spend epsilon {epsilon:g} in all{left}.")
 
 
@@ -82,9 +82,9 @@ def _named(accounts: tuple[Account, ...], name: str) -> Account:
     start = f"sha256:{name.removeprefix('sha256:')}"
     named = [each for each in accounts if each.name == name or each.digest.startswith(start)]
     if len(named) != 1:
+        many = "no data set is" if not named else f"{len(named)} data sets are"
         raise InputError(
-            f"{len(named)} data sets are named {name} or have a digest that starts so; "
-            "`safegen budget show` lists them"
+            f"{many} named {name}, or has a digest that starts so; `safegen budget show` lists them"
         )
     return named[0]
 
@@ -103,7 +103,7 @@ def _show_runs(ledger: Ledger, account: Account) -> None:
             f"{run.spent:.4f}",
         )
     console.print(table)
-    limit = "not limited (public)" if account.public else f"of {account.total:g}"
+    limit = "(public: not limited)" if account.public else f"of {account.total:g}"
     say(
         f"[bold]{plain(account.name)}[/] ({account.digest[:19]}) has spent epsilon "
         f"{account.spent:.4f} {limit}, at delta {account.delta:.2e}, by {account.unit}."

@@ -11,7 +11,7 @@ from safegen.cli.console import out as console
 from safegen.cli.console import plain, say
 
 if TYPE_CHECKING:
-    from safegen.records.certificate import PrivacyCertificate
+    from safegen.records.certificate import Event, PrivacyCertificate
 
 app = typer.Typer(help="Privacy certificates.", no_args_is_help=True)
 Place = Annotated[Path, typer.Argument(help="A model package, or a certificate.json.")]
@@ -31,10 +31,7 @@ def show(place: Place) -> None:
         "data": f"{certificate.data.name}, {certificate.data.count:,} records",
         "epsilon": f"at most {certificate.epsilon:.6f} (allowed {certificate.target_epsilon:g}) "
         f"at delta {certificate.delta:.3g}",
-        "attack": "none was measured"
-        if bound is None
-        else f"epsilon at least {bound.epsilon:.2f} with {bound.confidence:.0%} confidence: "
-        f"{bound.correct} of {bound.guesses} guesses about {bound.canaries} canaries were right",
+        "attack": "none was measured" if bound is None else bound.in_words(),
         "unit": _unit(certificate),
         "sampling": certificate.sampling,
         "noise": f"from the {noise.source}, on a lattice of {noise.lattice_spacing:.3g}, for the "
@@ -47,7 +44,7 @@ def show(place: Place) -> None:
     for name, text in rows.items():
         table.add_row(f"[bold]{name}[/]", plain(text))
     for event in certificate.events:
-        table.add_row("[bold]event[/]", plain(event.model_dump_json()))
+        table.add_row("[bold]event[/]", plain(_event(event, certificate.unit)))
     for name, texts in (
         ("public", certificate.public_by_assumption),
         ("not protected", certificate.not_protected),
@@ -55,6 +52,7 @@ def show(place: Place) -> None:
         for text in texts:
             table.add_row(f"[bold]{name}[/]", plain(text))
     console.print(table)
+    say("[dim]Not checked here: `safegen certificate check` computes epsilon again.[/]")
 
 
 @app.command("check")
@@ -74,6 +72,16 @@ def check(place: Place) -> None:
         f"({plain(certificate.accountant)})"
     )
     say("[dim]The certificate alone: `safegen verify` also checks who signed it.[/]")
+
+
+def _event(event: Event, unit: str) -> str:
+    """One kind of event in words."""
+    if event.event == "gaussian":
+        return f"{event.count:,} release of every {unit}, noise {event.noise_multiplier:.4g}"
+    return (
+        f"{event.count:,} steps, each with {event.sampling_probability:.3%} of the {unit}s, "
+        f"noise {event.noise_multiplier:.4g}"
+    )
 
 
 def _unit(certificate: PrivacyCertificate) -> str:

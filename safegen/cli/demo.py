@@ -113,10 +113,7 @@ def _tell(report: RunReport, page: Path) -> None:
     table.add_row("epsilon recomputed", f"{report.recomputed:.6f} from the events")
     bound = certificate.lower_bound
     if bound is not None:
-        table.add_row(
-            "epsilon attacked",
-            f"at least {bound.epsilon:.2f}: {bound.correct} of {bound.guesses} guesses were right",
-        )
+        table.add_row("epsilon attacked", plain(bound.in_words()))
     table.add_row("outputs signed", str(len(report.checked)))
     table.add_row("outputs trusted", f"{trusted} of {len(report.checked)}")
     table.add_row(

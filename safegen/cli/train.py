@@ -10,13 +10,28 @@ import typer
 
 from safegen.cli.console import Bars, plain, say
 from safegen.cli.options import Budget, Keys, Ledger
+from safegen.errors import InputError
 from safegen.records.config import Family
 
 if TYPE_CHECKING:
     from safegen.pipeline.model import Model
 
 
+DECIDED = (  # when a run begins; with --resume they are what they were
+    "model",
+    "epsilon",
+    "delta",
+    "steps",
+    "batch",
+    "noise_multiplier",
+    "records_per_group",
+    "seed",
+    "canaries",
+)
+
+
 def train(
+    context: typer.Context,
     data: Annotated[
         str,
         typer.Argument(help="digits, mnist, fashion-mnist, a .npz file, or a folder of pictures."),
@@ -26,7 +41,9 @@ def train(
     epsilon: Annotated[float, typer.Option(help="The most that the run may cost.")] = 8.0,
     delta: Annotated[float | None, typer.Option(help="By default 1/(n ln n).")] = None,
     steps: Annotated[int | None, typer.Option(help="Private steps; a preset by default.")] = None,
-    batch: Annotated[int | None, typer.Option(help="Expected records in a step.")] = None,
+    batch: Annotated[
+        int | None, typer.Option(help="Expected records, or groups, in a step.")
+    ] = None,
     noise_multiplier: Annotated[
         float | None, typer.Option(help="Sought by default; else training stops when spent.")
     ] = None,
@@ -35,11 +52,12 @@ def train(
     ] = None,
     size: Annotated[int | None, typer.Option(help="Resize pictures to this many pixels.")] = None,
     groups: Annotated[
-        Path | None, typer.Option(help="CSV record,group: then a group is the privacy unit.")
+        Path | None,
+        typer.Option(help="CSV of record,group: then a group, such as a patient, is protected."),
     ] = None,
     records_per_group: Annotated[
-        int, typer.Option(help="Records of a group in a step, at most.")
-    ] = 4,
+        int | None, typer.Option(help="Records of a group in a step, at most; 4 by default.")
+    ] = None,
     download: Annotated[bool, typer.Option(help="Fetch a missing benchmark.")] = False,
     seed: Annotated[int, typer.Option(help="Of first weights; never of noise.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
@@ -64,6 +82,8 @@ def train(
 
     Without any keys in ./keys, a development chain is made there first.
     """
+    if resume:
+        _require_undecided(context)
     speaks = os.environ.get("RANK", "0") == "0"  # of several that torchrun started, the first
     if speaks:
         _make_keys_unless_there(keys)
@@ -108,6 +128,24 @@ def train(
         _tell(made, out)
 
 
+def _require_undecided(context: typer.Context) -> None:
+    """Somebody who resumes with another epsilon would believe that it holds.
+
+    Raises:
+        InputError: an option was given that the run has decided already.
+    """
+    given = [
+        f"--{name.replace('_', '-')}"
+        for name in DECIDED
+        if str(context.get_parameter_source(name)).endswith("COMMANDLINE")
+    ]
+    if given:
+        raise InputError(
+            f"a resumed run goes on as it was begun; leave out {', '.join(given)}, or begin "
+            "another run in a new folder"
+        )
+
+
 def _tell(made: Model, out: Path) -> None:
     """What came of it."""
     certificate = made.certificate
@@ -116,14 +154,12 @@ def _tell(made: Model, out: Path) -> None:
         say(f"[yellow]The budget was exhausted after {ran} steps, and training stopped there.[/]")
     say(
         f"[bold]{plain(out)}[/]: {plain(made.config.name)}, epsilon {certificate.epsilon:.4f} at "
-        f"delta {certificate.delta:.2e}, {ran} private steps on {certificate.data.count:,} records"
+        f"delta {certificate.delta:.2e} for one of {certificate.units:,} {certificate.unit}s, "
+        f"{ran} private steps on {certificate.data.count:,} records"
     )
     bound = certificate.lower_bound
     if bound is not None:
-        say(
-            f"An attack on this run proved epsilon at least {bound.epsilon:.2f} with "
-            f"{bound.confidence:.0%} confidence ({bound.correct} of {bound.guesses} guesses right)."
-        )
+        say(f"[dim]{bound.in_words().capitalize()}; the guarantee is the epsilon above.[/]")
 
 
 def _make_keys_unless_there(keys: str) -> None:

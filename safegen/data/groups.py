@@ -54,8 +54,9 @@ def grouped(data: DataSet, groups: Sequence[str]) -> DataSet:
     nameless = [number for number, group in enumerate(groups) if not group]
     if nameless:
         raise DataError(
-            f"{len(nameless)} records have no group id, the first is {_name(data, nameless[0])}; "
-            "give every record one, a record alone its own"
+            f"{len(nameless)} of {len(groups)} records have no group id, the first is "
+            f"{_name(data, nameless[0])}; give every record one, and a record that belongs with no "
+            "other a group of its own"
         )
     names, numbers = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
     numbers = numbers.astype(np.int64)
@@ -77,7 +78,10 @@ def read_groups(path: Path, data: DataSet) -> DataSet:
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} is not a CSV file in UTF-8; write it with a header") from error
     if not lines or [word.strip() for word in lines[0]] != HEADER:
-        raise DataError(f"{path} must begin with the line {','.join(HEADER)}")
+        found = ",".join(lines[0]) if lines else ""
+        raise DataError(
+            f"{path} must begin with the line {','.join(HEADER)}, and begins with {found[:60]!r}"
+        )
     table: dict[str, str] = {}
     for number, line in enumerate(lines[1:], start=2):
         if len(line) != 2 or line[0] in table:
@@ -93,7 +97,7 @@ def _in_order(path: Path, table: Mapping[str, str], data: DataSet) -> list[str]:
     if missing:
         raise DataError(
             f"{path} gives no group to {len(missing)} of {len(names)} records, the first is "
-            f"{missing[0]}; give every record one"
+            f"{missing[0]}; the records are {names[0]} to {names[-1]}, and each needs one"
         )
     strangers = sorted(table.keys() - set(names))
     if strangers:

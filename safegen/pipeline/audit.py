@@ -36,7 +36,7 @@ from safegen.pipeline.rehearsal import examined
 from safegen.pipeline.train import train
 from safegen.privacy.budget import Budget
 from safegen.privacy.engine import Settings
-from safegen.privacy.plan import PrivacyPlan
+from safegen.privacy.plan import PrivacyPlan, default_delta
 from safegen.privacy.recompute import recomputed_epsilon
 from safegen.progress import Progress, silent
 from safegen.provenance.signer import read_anchors
@@ -113,7 +113,7 @@ def audit_package(
         + (
             ""
             if inference is None or certificate.data.public
-            else ", but membership was computed from the records without noise: keep it to yourself"
+            else ". Membership was computed from the records without noise, so keep it to yourself"
         ),
         progress=progress,
     )
@@ -149,8 +149,10 @@ def audit_run(
     canaries = canary_pictures(members, CANARY_PICTURES, coins)
     with tempfile.TemporaryDirectory() as place:
         pki.init(Path(place) / "keys")
+        delta = wishes.pop("delta", None) or default_delta(data.card.units)
         train(
             inserted(members, canaries),
+            delta=delta,  # type: ignore[arg-type]
             out=Path(place) / "model",
             keys=Path(place) / "keys",
             ledger=Path(place) / "ledger.db",
@@ -239,10 +241,12 @@ def _assumptions(with_records: bool) -> tuple[str, ...]:
     always = (
         "a lower bound shows what these attacks can do; a stronger attack may prove more",
         "canaries took part by fair coins of the operating system",
+        "the most convincing of four numbers of guesses is shown, and its confidence allows for it",
         "the engine examined is the one installed here, which is not proof of what ran elsewhere",
     )
     about_records = (
         "held-out records come from the same population as the members",
+        "half of the held-out records set the scale and are not asked about",
         "the membership bound takes records of one model for independent trials",
     )
     return always + (about_records if with_records else ())

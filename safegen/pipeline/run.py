@@ -56,6 +56,7 @@ class Run:
 
     def begin(self, wishes: Wishes) -> None:
         """Plan, rehearse, take the grant, and train from the first step."""
+        self.budget.require_unit(self.data.card, self.data.grouping)
         self.progress("planning", 0, 1)
         chosen = preset(wishes.model, self.data.card)
         plan = plan_for(wishes, chosen, self.data)

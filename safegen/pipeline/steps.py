@@ -191,10 +191,7 @@ def _attacked(certificate: PrivacyCertificate) -> str:
     bound = certificate.lower_bound
     if bound is None:
         return "; no attack was measured"
-    return (
-        f"; an attack on this run proved at least {bound.epsilon:.2f} with "
-        f"{bound.confidence:.0%} confidence"
-    )
+    return f"; {bound.in_words()}"
 
 
 def check_policy(evidence: Evidence) -> StepFinding:

@@ -19,7 +19,7 @@ from safegen.errors import KeyMaterialError, PlanError, StorageError
 from safegen.pipeline.model import Model, load
 from safegen.pipeline.publish import Publisher
 from safegen.pipeline.run import Run, follow
-from safegen.pipeline.wishes import RECORDS_PER_GROUP, Wishes
+from safegen.pipeline.wishes import Wishes
 from safegen.privacy.budget import Budget
 from safegen.privacy.canaries import DEFAULT_COUNT
 from safegen.privacy.execution import Execution
@@ -46,7 +46,7 @@ def train(  # noqa: PLR0913 - a run has as many choices as it has
     batch: int | None = None,
     noise_multiplier: float | None = None,
     groups: str | Path | None = None,
-    records_per_group: int = RECORDS_PER_GROUP,
+    records_per_group: int | None = None,
     seed: int = 0,
     device: str = "auto",
     execution: Execution | None = None,
@@ -75,7 +75,7 @@ def train(  # noqa: PLR0913 - a run has as many choices as it has
             that the budget no longer pays for.
         groups: a CSV file that says which group each record belongs to (`data.groups`); then a
             group is the privacy unit.
-        records_per_group: records of a group in a step at most.
+        records_per_group: records of a group in a step at most; 4 by default.
         seed: of first weights; noise and sampling have none.
         device: `auto`, `cpu` or `cuda`.
         execution: speed and memory; none of it changes epsilon.

@@ -32,7 +32,8 @@ class Wishes:
         batch: expected units in a step; the preset's by default.
         noise_multiplier: sought for `epsilon` by default; when given, training stops at the step
             that the budget no longer pays for.
-        records_per_group: records of a group in a step at most, when units are groups.
+        records_per_group: records of a group in a step at most, when units are groups; 4, or as
+            many as the largest has, by default.
         seed: of first weights; noise and sampling have none.
         canaries: made-up units for the lower bound; 0 for none, and no bound.
         unsafe_seeded_noise: a seed for the noise; voids the guarantee, for tests only.
@@ -44,7 +45,7 @@ class Wishes:
     steps: int | None = None
     batch: int | None = None
     noise_multiplier: float | None = None
-    records_per_group: int = RECORDS_PER_GROUP
+    records_per_group: int | None = None
     seed: int = 0
     canaries: int = DEFAULT_COUNT
     unsafe_seeded_noise: int | None = None
@@ -65,7 +66,6 @@ def plan_for(wishes: Wishes, chosen: Preset, data: DataSet) -> PrivacyPlan:
     Raises:
         PlanError: no mechanism can honour it.
     """
-    by_group = data.card.unit == "group"
     return plan_within(
         epsilon=wishes.epsilon,
         delta=wishes.delta,
@@ -76,11 +76,17 @@ def plan_for(wishes: Wishes, chosen: Preset, data: DataSet) -> PrivacyPlan:
         noise_multiplier=wishes.noise_multiplier,
         release_share=chosen.release_share,
         unit=data.card.unit,
-        records_per_unit=_records_per_group(wishes, data) if by_group else 1,
+        records_per_unit=_records_per_group(wishes, data),
     )
 
 
 def _records_per_group(wishes: Wishes, data: DataSet) -> int:
     """As many as wished, and no more than the largest group has."""
-    assert data.groups is not None
-    return min(wishes.records_per_group, int(np.bincount(data.groups).max()))
+    if data.groups is None:
+        if wishes.records_per_group is not None:
+            raise PlanError(
+                "records_per_group was given and no groups; say who belongs together with --groups"
+            )
+        return 1
+    wished = RECORDS_PER_GROUP if wishes.records_per_group is None else wishes.records_per_group
+    return min(wished, int(np.bincount(data.groups).max()))

@@ -151,16 +151,7 @@ class Budget:
             )
         with writing(self._engine) as connection:
             account = self._open_account(connection, card, grouping)
-            if account.unit != card.unit:
-                raise BudgetRefused(
-                    f"{card.name} has spent by {account.unit} and cannot spend by {card.unit}, "
-                    "because the two do not add up; keep to one privacy unit"
-                )
-            if account.grouping != grouping:
-                raise BudgetRefused(
-                    f"{card.name} has spent under another grouping of its records, and the two do "
-                    "not add up; keep to one"
-                )
+            _require_unit(account, card, grouping)
             spent_events = self._spent(connection, card.digest)
             held = self._held(connection, card.digest, token)
             if held is not None:
@@ -191,6 +182,18 @@ class Budget:
             number = row.inserted_primary_key
             assert number is not None
             return Grant(number=int(number[0]), salt=bytes(account.salt), spent=after)
+
+    def require_unit(self, card: DataCard, grouping: str | None) -> None:
+        """Find out before any work whether a data set's spending is counted by another unit.
+
+        Raises:
+            BudgetRefused: it is.
+        """
+        with reading(self._engine) as connection:
+            query = sql.select(_data_sets).where(_data_sets.c.digest == card.digest)
+            account = connection.execute(query).one_or_none()
+        if account is not None:
+            _require_unit(account, card, grouping)
 
     def settle(self, number: int, events: tuple[Event, ...]) -> None:
         """Replace what was granted by what really ran, with no less than one event.
@@ -319,6 +322,26 @@ class Budget:
     def _runs(self, connection: sql.Connection, digest: str) -> int:
         query = sql.select(sql.func.count()).where(_grants.c.digest == digest)
         return int(connection.execute(query).scalar_one())
+
+
+def _require_unit(account: sql.Row[Any], card: DataCard, grouping: str | None) -> None:
+    """What was spent by another unit, or under other groups, cannot be added up.
+
+    Raises:
+        BudgetRefused: it was.
+    """
+    if account.unit != card.unit:
+        begun = "without --groups" if account.unit == "record" else "with --groups"
+        raise BudgetRefused(
+            f"{card.name} has spent by {account.unit} and cannot spend by {card.unit}, because the "
+            f"two do not add up; train {begun} as before, or let its owner begin another ledger "
+            "with --budget, and add both guarantees when telling what was spent"
+        )
+    if account.grouping != grouping:
+        raise BudgetRefused(
+            f"{card.name} has spent under another grouping of its records, and the two do not add "
+            "up; use the first one's file, or let its owner begin another ledger with --budget"
+        )
 
 
 def _take_over(engine: sql.Engine) -> None:

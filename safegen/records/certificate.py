@@ -91,6 +91,16 @@ class LowerBound(Record):
     guesses: NonNegativeInt
     correct: NonNegativeInt
 
+    def in_words(self) -> str:
+        """What the attack came to, for the middle of a sentence."""
+        right = f"{self.correct} of {self.guesses} guesses about {self.canaries:,} canaries right"
+        if not self.epsilon:
+            return f"an attack on this run proved nothing about epsilon ({right})"
+        return (
+            f"an attack on this run proved epsilon at least {self.epsilon:.2f} with "
+            f"{self.confidence:.0%} confidence ({right})"
+        )
+
 
 class PrivacyCertificate(Record):
     """The privacy claim of one training run.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from safegen.records.audit import AuditReport
 
 INK, FAINT, GOOD, BAD, PAPER = "#1b2030", "#667085", "#067647", "#b42318", "#ffffff"
-LEAST_RATE = 1e-3  # where the axes of the ROC begin
+LEAST_RATE = 1e-3  # where the axes of the ROC begin, or one record in all
 
 
 def render(audit: Audit) -> str:
@@ -50,7 +50,8 @@ def _draw_bounds(axes: Axes, report: AuditReport) -> None:
         claim = place == len(rows) - 1
         colour = INK if claim else (GOOD if value <= report.recomputed else BAD)
         axes.barh(place, max(value, report.epsilon / 300), height=0.52, color=colour)
-        text = f"{value:.2f}" if claim else f"at least {value:.2f}"
+        proved = f"at least {value:.2f}" if value else "nothing proved"
+        text = f"{value:.2f}" if claim else proved
         axes.text(value + report.epsilon * 0.02, place, text, va="center", fontsize=8.5, color=INK)
         axes.text(0, place + 0.34, name, va="bottom", fontsize=8.5, color=INK if claim else FAINT)
     axes.axvline(report.epsilon, color=INK, lw=0.8, ls=(0, (3, 3)))
@@ -67,19 +68,20 @@ def _draw_roc(axes: Axes, found: MembershipInference) -> None:
     thresholds = np.unique(np.concatenate([found.member_scores, found.other_scores]))[::-1]
     hits = np.searchsorted(np.sort(-found.member_scores), -thresholds, side="right")
     alarms = np.searchsorted(np.sort(-found.other_scores), -thresholds, side="right")
-    axes.plot([LEAST_RATE, 1], [LEAST_RATE, 1], color=FAINT, lw=0.8, ls=(0, (3, 3)), label="chance")
+    least = max(LEAST_RATE, 1 / found.others)
+    axes.plot([least, 1], [least, 1], color=FAINT, lw=0.8, ls=(0, (3, 3)), label="chance")
     axes.step(
-        np.maximum(alarms / found.others, LEAST_RATE),
-        np.maximum(hits / found.members, LEAST_RATE),
+        np.maximum(alarms / found.others, least),
+        np.maximum(hits / found.members, least),
         where="post", color=INK, lw=1.4,
         label=f"AUC {found.auc.value:.3f} ({found.auc.low:.3f} to {found.auc.high:.3f})",
     )  # fmt: skip
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.set_xlim(LEAST_RATE, 1)
-    axes.set_ylim(LEAST_RATE, 1)
-    axes.set_xlabel("held-out records accused", fontsize=8.5, color=FAINT)
-    axes.set_ylabel("members found", fontsize=8.5, color=FAINT)
+    axes.set_xlim(least, 1)
+    axes.set_ylim(least, 1)
+    axes.set_xlabel("share of held-out records accused", fontsize=8.5, color=FAINT)
+    axes.set_ylabel("share of members found", fontsize=8.5, color=FAINT)
     axes.set_title("Membership from finished samples", fontsize=10, loc="left", color=INK)
     axes.legend(frameon=False, fontsize=8.5, loc="lower right")
     _quiet(axes)

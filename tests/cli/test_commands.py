@@ -115,7 +115,8 @@ def test_keys_policy_and_budget(tmp_path):
 def test_certificates_are_shown_and_checked(made, tmp_path):
     shown = safegen("certificate", "show", made.model, cwd=tmp_path)
     assert "one record of 1,797" in shown.stdout
-    assert "canaries were right" in shown.stdout
+    assert "an attack on this run proved" in shown.stdout
+    assert "steps, each with" in shown.stdout
     assert safegen("certificate", "check", made.model, cwd=tmp_path).returncode == 0
     certificate = json.loads((made.model / "certificate.json").read_bytes())
 
@@ -176,6 +177,8 @@ def train(*arguments, cwd, keys):
         (["digits", "--canaries", "3"], ["3 canaries"]),
         (["digits", "--groups", "nowhere.csv"], ["nowhere.csv"]),
         (["digits", "--resume"], ["no interrupted run", "--resume"]),
+        (["digits", "--resume", "--epsilon", "5"], ["leave out --epsilon", "as it was begun"]),
+        (["digits", "--records-per-group", "3"], ["--groups"]),
     ],
 )
 def test_bad_training_input(made, tmp_path, arguments, words):
