@@ -70,6 +70,8 @@ def writing(engine: sql.Engine) -> Iterator[sql.Connection]:
         with engine.connect() as connection:
             if engine.dialect.name == "sqlite":
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
+            else:  # of two writers who read the same, one is refused
+                connection.execution_options(isolation_level="SERIALIZABLE")
             yield connection
             connection.commit()
     except DBAPIError as error:

@@ -137,9 +137,9 @@ def _tell(done: Audit, out: Path) -> None:
     table.add_row("claimed", f"at most {report.epsilon:.4f}", f"at delta {report.delta:.2e}")
     for attack in report.attacks:
         mark = "green" if attack.lower_bound <= report.recomputed else "red"
-        table.add_row(
-            attack.name, f"[{mark}]at least {attack.lower_bound:.4f}[/]", plain(attack.evidence)
-        )
+        bound = attack.lower_bound
+        proved = f"at least {bound:.4f}" if bound else "proved nothing"
+        table.add_row(attack.name, f"[{mark}]{proved}[/]", plain(attack.evidence))
     _tell_engine(report, table)
     console.print(table)
     say(f"\nCost: {plain(report.cost)}.\nThe page: [bold]{plain(out / PAGE)}[/]")

@@ -210,3 +210,11 @@ def test_a_run_that_asks_again_has_the_grant_that_it_has(url):
         budget.grant(plan(9.0), card(), token="another run")
     (account,) = budget.accounts()
     assert account.runs == 1
+
+
+def test_a_ledger_that_may_only_be_read_refuses_and_stays_as_it_is(url):
+    Budget(url).grant(plan(1.0), card())
+    with pytest.raises(StorageError, match="readonly database; nothing was written"):
+        Budget(f"sqlite:///file:{url}?mode=ro&uri=true").grant(plan(1.0), card())
+    (account,) = Budget(url).accounts()
+    assert account.runs == 1
