@@ -157,6 +157,11 @@ def _tell(made: Model, out: Path) -> None:
         f"delta {certificate.delta:.2e} for one of {certificate.units:,} {certificate.unit}s, "
         f"{ran} private steps on {certificate.data.count:,} records"
     )
+    if certificate.unit == "record" and not certificate.data.public:
+        say(
+            "[dim]Each record is protected by itself, and this data set's budget now counts so: "
+            "people with several records are protected less.[/]"
+        )
     bound = certificate.lower_bound
     if bound is not None:
         say(f"[dim]{bound.in_words().capitalize()}; the guarantee is the epsilon above.[/]")
