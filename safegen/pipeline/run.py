@@ -27,7 +27,7 @@ from safegen.records.card import published
 from safegen.records.names import DIGESTS
 from safegen.training import checkpoint
 from safegen.training.checkpoint import RunFacts, Standing
-from safegen.training.recipe import Preset, preset
+from safegen.training.recipe import preset
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from safegen.privacy.budget import Budget, Grant
     from safegen.privacy.execution import Execution
     from safegen.privacy.plan import PrivacyPlan
+    from safegen.records.config import Architecture, Recipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class Run:
         self.progress("planning", 0, 1)
         chosen = preset(wishes.model, self.data.card)
         plan = plan_for(wishes, chosen, self.data)
-        self._rehearse(plan, chosen)
+        self._rehearse(plan, chosen.architecture, chosen.recipe)
         self.progress("planning", 1, 1)
         facts = RunFacts(
             plan=plan,
@@ -76,31 +77,33 @@ class Run:
         )
         self._train(facts, None)
 
-    def _rehearse(self, plan: PrivacyPlan, chosen: Preset) -> None:
-        shape = self.data.card.shape
+    def _rehearse(self, plan: PrivacyPlan, made: Architecture, recipe: Recipe) -> None:
+        """Look at the engine as it is going to run here, which a resumed run may change."""
         settings = Settings(
             execution=self.execution, processes=Processes(device=self.processes.device)
         )
         rehearse(
-            throwaway(plan, chosen.architecture, chosen.recipe, settings),
+            throwaway(plan, made, recipe, settings),
             plan,
-            (shape.channels, shape.height, shape.width),
+            (made.channels, made.height, made.width),
         )
 
     def resume(self) -> None:
         """Go on where an interrupted run was, with all that it may have run counted."""
         if (self.publisher.folder / DIGESTS).exists():
             self.publisher.complete()
-        else:
-            standing, tensors = checkpoint.read(self._checkpoint)
-            if not _begun_with(standing.facts, self.data):
-                raise StorageError(
-                    f"the run in {self.publisher.folder} is of other records than "
-                    f"{self.data.card.name}, or of another size or grouping of them; name the data "
-                    "set as when it was begun"
-                )
-            self._train(standing.facts, (standing.claimed, tensors))
-        checkpoint.remove(self._checkpoint)
+            checkpoint.remove(self._checkpoint)
+            return
+        standing, tensors = checkpoint.read(self._checkpoint)
+        facts = standing.facts
+        if not _begun_with(facts, self.data):
+            raise StorageError(
+                f"the run in {self.publisher.folder} is of other records than "
+                f"{self.data.card.name}, or of another size or grouping of them; name the data "
+                "set as when it was begun"
+            )
+        self._rehearse(facts.plan, facts.architecture, facts.recipe)
+        self._train(facts, (standing.claimed, tensors))
 
     def _train(self, facts: RunFacts, resumed: Resumed | None) -> None:
         facts, resumed = self.processes.tell((facts, resumed))

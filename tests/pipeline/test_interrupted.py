@@ -258,3 +258,17 @@ def test_another_grouping_of_the_same_records_is_another_run(made, tmp_path, mon
     with pytest.raises(BudgetRefused, match="another grouping"):
         small(tmp_path, made, out=tmp_path / "second", groups=other)
     assert small(tmp_path, made, resume=True, groups=one).certificate.units == 899
+
+
+def test_a_resumed_run_rehearses_on_the_engine_that_goes_on(made, tmp_path, monkeypatch):
+    """It may go on in another mode, or on another machine, than where it began."""
+    from safegen.errors import PlanError
+    from safegen.privacy.lattice import Lattice
+
+    interrupted(tmp_path, made, monkeypatch)
+    whole = Lattice.noise
+    with monkeypatch.context() as patch:
+        patch.setattr(Lattice, "noise", lambda *arguments: whole(*arguments) // 2)
+        with pytest.raises(PlanError, match="does not keep the plan"):
+            small(tmp_path, made, resume=True)
+    assert small(tmp_path, made, resume=True).certificate.outcome == "completed"

@@ -15,6 +15,7 @@ from safegen.privacy.execution import Execution
 from safegen.privacy.lattice import ALLOWANCE, lattice
 from safegen.privacy.noise import UnsafeWarning
 from safegen.privacy.plan import PrivacyPlan
+from safegen.privacy.processes import Processes
 from safegen.privacy.sampling import ABSENT, Draw
 
 RATE = 1.0
@@ -341,3 +342,8 @@ def test_several_processes_round_more_and_so_have_more_noise():
     many = lattice(clipping_norm=1.0, noise_multiplier=1.0, dimensions=1000, parts=16)
     assert many.spacing == alone.spacing / 16
     assert many.margin - ALLOWANCE >= 16 * many.spacing * math.sqrt(1000)
+    one, two = (
+        engine_on(linear(1000), settings=Settings(processes=Processes(world=world))).lattice
+        for world in (1, 2)
+    )
+    assert two.spacing == one.spacing / 2
