@@ -30,8 +30,9 @@ def connect(location: str | Path, tables: sql.MetaData, *, private: bool = False
     """
     engine = _engine(_url(location))
     if engine.url.get_backend_name() == "sqlite":
-        if engine.url.database not in {None, "", ":memory:"}:
-            _begin(Path(str(engine.url.database)), mode=0o600 if private else 0o644)
+        name = engine.url.database or ":memory:"
+        if name != ":memory:" and not name.startswith("file:"):  # SQLite's own URIs are its own
+            _begin(Path(name), mode=0o600 if private else 0o644)
         _make_durable(engine)
     try:
         tables.create_all(engine)

@@ -10,7 +10,7 @@ import contextlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -20,6 +20,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from safegen.errors import KeyMaterialError
 from safegen.provenance import pki
 from safegen.storage import read
+
+if TYPE_CHECKING:
+    from safegen.records.signature import Algorithm
 
 
 class Signer(Protocol):
@@ -32,7 +35,7 @@ class Signer(Protocol):
     """
 
     @property
-    def algorithm(self) -> Literal["es256"]: ...  # noqa: D102 - above
+    def algorithm(self) -> Algorithm: ...  # noqa: D102 - above
     @property
     def chain(self) -> bytes: ...  # noqa: D102 - above
     @property
@@ -47,7 +50,7 @@ class Signer(Protocol):
 class FileSigner:
     """A private key read from a file; never logged, never written."""
 
-    algorithm: Literal["es256"]
+    algorithm: Algorithm
     chain: bytes
     anchor: bytes | None
     _key: ec.EllipticCurvePrivateKey = field(repr=False)

@@ -13,6 +13,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 from safegen.records.canonical import Record
 from safegen.records.decision import Decision
 from safegen.records.explanation import Explanation
+from safegen.records.signature import Signature
 
 
 class LogEntry(Record):
@@ -40,14 +41,6 @@ class InclusionProof(Record):
     tree_size: PositiveInt
     root: str
     path: tuple[str, ...]
-
-
-class Signature(Record):
-    """A detached signature with the certificates that back it, leaf first, without the root."""
-
-    algorithm: Literal["es256"]
-    chain: str
-    value: str
 
 
 class Receipt(Record):
