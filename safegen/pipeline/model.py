@@ -16,6 +16,7 @@ from safegen.provenance.claims import PACKAGE
 from safegen.provenance.ledger import Ledger
 from safegen.provenance.manifest import read as read_manifest
 from safegen.provenance.signer import open_signer, read_anchors
+from safegen.provenance.trust import trust_in
 from safegen.records.names import MODEL_MANIFEST
 
 if TYPE_CHECKING:
@@ -161,7 +162,10 @@ def require_signed(opened: package.Package, anchors: bytes | None) -> None:
             f"{opened.folder} with --trust"
         )
     manifest = read_manifest(
-        opened.content.weights, package.WEIGHTS_MIME, anchors=anchors, beside=opened.manifest
+        opened.content.weights,
+        package.WEIGHTS_MIME,
+        trust=trust_in(anchors),
+        beside=opened.manifest,
     )
     signed = manifest.assertions.get(PACKAGE)
     if manifest.state == "Invalid" or signed != opened.content.digests.model_dump(mode="json"):

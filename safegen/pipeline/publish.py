@@ -62,7 +62,8 @@ class Publisher:
             digests=content.digests,
             mime=package.WEIGHTS_MIME,
         )
-        package.write(self.folder, content, sign_beside(content.weights, claim, self.signer))
+        manifest, _ = sign_beside(content.weights, claim, self.signer)
+        package.write(self.folder, content, manifest)
         self.log.append([package.log_entry(content, now)])
 
     def complete(self) -> None:

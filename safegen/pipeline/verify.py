@@ -26,6 +26,7 @@ from safegen.pipeline.steps import Evidence
 from safegen.progress import Progress, silent
 from safegen.provenance.manifest import Manifest, UnreadableManifestError, read
 from safegen.provenance.signer import read_anchors
+from safegen.provenance.trust import trust_in
 from safegen.records.names import (
     CERTIFICATE,
     CONFIG,
@@ -111,7 +112,7 @@ def _verify(path: Path, anchors: bytes | None, ledger: steps.Log | None) -> Verd
     except (OSError, StorageError) as error:
         return _unread(path, "unreadable", str(error))
     try:
-        manifest = read(data, _mime(path, data), anchors=anchors, beside=_beside(path))
+        manifest = read(data, _mime(path, data), trust=trust_in(anchors), beside=_beside(path))
     except UnreadableManifestError as error:
         return _unread(path, error.problem, str(error))
     evidence = Evidence(

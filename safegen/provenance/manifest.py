@@ -1,41 +1,50 @@
-"""Manifests, embedded, beside a file, and read back; the only importer of c2pa.
-
-Measured traps that this file stands between: the SDK truncates a source that it signs in place,
-leaves an empty file when signing fails, accepts unknown settings in silence, hides what a signer
-raised, and calls a proper claim-signing leaf invalid unless its extended key usages are listed.
-So everything here happens in memory, and settings are spelled out once.
-"""
+"""Manifests: signed into a file or beside it, read back, and said in values."""
 
 from __future__ import annotations
 
-import io
-import json
+import functools
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal
 
-import c2pa
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-
-from safegen.errors import KeyMaterialError, SafegenError
+from safegen.errors import SafegenError
+from safegen.provenance.c2pa_bridge import (
+    STAMPS,
+    UnreadableManifestError,
+    read_store,
+    sign_store,
+)
+from safegen.provenance.ingredients import IngredientState, ingredients_of, reasons
+from safegen.provenance.trust import trust_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from safegen.provenance.claims import Claim, Ingredient, Json
     from safegen.provenance.signer import Signer
+    from safegen.provenance.trust import Trust
 
 SPECIFICATION = "2.4.0"
-KEY_USAGES = (
-    "1.3.6.1.4.1.62558.2.1\n"  # C2PA claim signing
-    "1.3.6.1.5.5.7.3.36\n"  # document signing
-    "1.3.6.1.5.5.7.3.4\n"  # email protection, which older C2PA signers carry
-)
 TRUSTED = "signingCredential.trusted"
 UNTRUSTED = "signingCredential.untrusted"  # of an ingredient: no fault, its list is another
-SUPPORTED = frozenset(c2pa.Reader.get_supported_mime_types())
+STAMPED, STAMP_TRUSTED = "timeStamp.validated", "timeStamp.trusted"
 
-Problem = Literal["unsigned", "unsupported", "unreadable"]
+__all__ = ["Manifest", "UnreadableManifestError", "read", "sign", "sign_beside"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeStamp:
+    """When an authority saw the signature.
+
+    Attributes:
+        time: ISO 8601, in UTC.
+        authority: the common name in its certificate.
+        trusted_by: the list that vouches for the authority; None when none does.
+    """
+
+    time: str
+    authority: str
+    trusted_by: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,81 +55,77 @@ class Manifest:
         label: of the active manifest.
         state: C2PA's own: Trusted, Valid or Invalid.
         successes: codes of the checks that passed.
+        notes: codes that say neither good nor bad, with C2PA's explanation of each.
         failures: codes of the checks that failed, with C2PA's explanation of each.
+        ingredients: what it was made from, each with its own state.
         broken_ingredients: failures inside ingredients, which the top-level state hides.
         signer: common name and issuer of the signing certificate.
+        trusted_by: the name of the list that the signer is on; None when it is on none.
+        time_stamp: None when there is none, or one that does not hold.
         assertions: each assertion's data, by label.
     """
 
     label: str
     state: Literal["Trusted", "Valid", "Invalid"]
     successes: tuple[str, ...]
+    notes: Mapping[str, str]
     failures: Mapping[str, str]
+    ingredients: tuple[IngredientState, ...]
     broken_ingredients: Mapping[str, str]
     signer: str
+    trusted_by: str | None
+    time_stamp: TimeStamp | None
     assertions: Mapping[str, Json] = field(repr=False)
 
 
-class UnreadableManifestError(SafegenError):
-    """No manifest could be read; `problem` says which kind of none."""
+def sign(
+    data: bytes, claim: Claim, signer: Signer, *, stamps: str | None = None
+) -> tuple[bytes, Manifest]:
+    """Put a signed manifest into a file's bytes, and read it back as a stranger would.
 
-    exit_code = 1
+    Args:
+        data: the file; nothing may change after this.
+        claim: what to say.
+        signer: who says it.
+        stamps: address of a time-stamp authority (RFC 3161), or None.
 
-    def __init__(self, problem: Problem, message: str) -> None:
-        super().__init__(message)
-        self.problem = problem
-
-
-def sign_embedded(data: bytes, claim: Claim, signer: Signer) -> bytes:
-    """Put a signed manifest into a file's bytes.
-
-    Raises:
-        KeyMaterialError: the signer could not sign.
-    """
-    builder = _builder(claim, signer.anchor)
-    signed = io.BytesIO()
-    _sign(builder, signer, claim.mime, io.BytesIO(data), signed)
-    return signed.getvalue()
-
-
-def sign_beside(data: bytes, claim: Claim, signer: Signer) -> bytes:
-    """Make a signed manifest that binds `data` and is stored in a file of its own.
+    Returns:
+        The signed file, and its manifest as it was read back.
 
     Raises:
         KeyMaterialError: the signer could not sign.
+        TimeStampError: the authority gave no time-stamp.
+        DataError: the bytes are not a whole file of the claim's media type.
+        SafegenError: what was signed does not hold; it is withheld.
     """
-    builder = _builder(claim, signer.anchor)
-    builder.set_no_embed()
-    return _sign(builder, signer, claim.mime, io.BytesIO(data), io.BytesIO())
+    signed = _sign(data, claim, signer, stamps, beside=False)
+    return signed, _checked(read(signed, claim.mime, trust=trust_in(signer.anchor)), claim, signer)
+
+
+def sign_beside(
+    data: bytes, claim: Claim, signer: Signer, *, stamps: str | None = None
+) -> tuple[bytes, Manifest]:
+    """Make a signed manifest that binds `data` and is stored in a file of its own; as `sign`."""
+    store = _sign(data, claim, signer, stamps, beside=True)
+    manifest = read(data, claim.mime, trust=trust_in(signer.anchor), beside=store)
+    return store, _checked(manifest, claim, signer)
 
 
 def read(
-    data: bytes, mime: str, *, anchors: bytes | None = None, beside: bytes | None = None
+    data: bytes, mime: str, *, trust: Trust | None = None, beside: bytes | None = None
 ) -> Manifest:
     """Read and validate a manifest.
 
     Args:
         data: the whole file.
         mime: its media type.
-        anchors: PEM certificates to trust; without them no signer is trusted.
+        trust: whom to trust; without it no signer is trusted.
         beside: the manifest, where it is not in the file.
 
     Raises:
         UnreadableManifestError: there is none, or it cannot be read.
     """
-    if beside is None and mime not in SUPPORTED:
-        raise UnreadableManifestError("unsupported", f"no manifest can be read from {mime}")
-    try:
-        with c2pa.Reader(
-            mime, io.BytesIO(data), manifest_data=beside, context=_context(anchors)
-        ) as reader:
-            content = json.loads(reader.json())
-    except c2pa.C2paError.ManifestNotFound as error:
-        raise UnreadableManifestError("unsigned", "the file carries no C2PA manifest") from error
-    except c2pa.C2paError.NotSupported as error:
-        raise UnreadableManifestError("unsupported", f"C2PA cannot read it: {error}") from error
-    except c2pa.C2paError as error:
-        raise UnreadableManifestError("unreadable", f"C2PA cannot read it: {error}") from error
+    content = read_store(data, mime, trust=trust, beside=beside)
     try:
         return _manifest(content)
     except (KeyError, TypeError, AttributeError) as error:  # a broken store names what it lacks
@@ -129,9 +134,9 @@ def read(
         ) from error
 
 
-def _builder(claim: Claim, anchors: bytes | None) -> c2pa.Builder:
-    context = _context(anchors)
-    beside = [_described(item, context) for item in claim.ingredients if item.manifest is not None]
+def _sign(data: bytes, claim: Claim, signer: Signer, stamps: str | None, *, beside: bool) -> bytes:
+    with_manifest_beside = [item for item in claim.ingredients if item.manifest is not None]
+    bare = [item for item in claim.ingredients if item.bare]
     definition: Json = {
         "title": claim.title,
         "format": claim.mime,
@@ -139,27 +144,53 @@ def _builder(claim: Claim, anchors: bytes | None) -> c2pa.Builder:
             {"name": "safegen", "version": version("safegen"), "specVersion": SPECIFICATION}
         ],
         "assertions": list(claim.assertions),
-        "ingredients": list(beside),
+        "ingredients": [
+            *(_described(item, signer.anchor) for item in with_manifest_beside),
+            *(_named(item) | {"data": _resource(item)} for item in bare),
+        ],
     }
-    builder = c2pa.Builder(definition, context)
-    for item in claim.ingredients:
-        if item.manifest is None:
-            builder.add_ingredient(_named(item), item.mime, io.BytesIO(item.content))
-        else:
-            builder.add_resource(_resource(item), io.BytesIO(item.manifest))
-    return builder
+    return sign_store(
+        definition,
+        data=data,
+        mime=claim.mime,
+        resources={
+            _identifier(item): item.manifest or item.content
+            for item in (*with_manifest_beside, *bare)
+        },
+        embedded=[
+            (_named(item), item.mime, item.content)
+            for item in claim.ingredients
+            if item.manifest is None and not item.bare
+        ],
+        signer=signer,
+        stamps=stamps,
+        beside=beside,
+    )
 
 
-def _described(item: Ingredient, context: c2pa.Context) -> Json:
+def _checked(manifest: Manifest, claim: Claim, signer: Signer) -> Manifest:
+    """A signature that does not hold never leaves."""
+    wanted = {"Trusted"} if signer.anchor else {"Trusted", "Valid"}
+    known = {code for item in claim.ingredients for code in item.known_faults}
+    broken = {
+        code: reason for code, reason in manifest.broken_ingredients.items() if code not in known
+    }
+    if manifest.state not in wanted or broken:
+        said = ", ".join(
+            f"{code} ({text})" for code, text in {**manifest.failures, **broken}.items()
+        )
+        raise SafegenError(f"{claim.title} was withheld: its signature does not hold: {said}")
+    return manifest
+
+
+@functools.lru_cache(maxsize=8)
+def _described(item: Ingredient, anchor: bytes | None) -> Json:
     """An ingredient whose manifest lies beside it; the SDK wants the last three or drops all."""
-    with c2pa.Reader(
-        item.mime, io.BytesIO(item.content), manifest_data=item.manifest, context=context
-    ) as reader:
-        content = json.loads(reader.json())
+    content = read_store(item.content, item.mime, trust=trust_in(anchor), beside=item.manifest)
     return _named(item) | {
         "active_manifest": content["active_manifest"],
         "validation_results": content["validation_results"],
-        "manifest_data": {"format": "application/c2pa", "identifier": _resource(item)},
+        "manifest_data": _resource(item),
     }
 
 
@@ -171,92 +202,72 @@ def _named(item: Ingredient) -> Json:
         "instance_id": item.name,
         "relationship": item.relationship,
     }
-    return named | ({"data_types": [{"type": item.data_type}]} if item.data_type else {})
+    if item.data_type:
+        named["data_types"] = [{"type": item.data_type}]
+    if item.source_type:
+        named["digital_source_type"] = item.source_type
+    return named
 
 
-def _resource(item: Ingredient) -> str:
-    return f"{item.name}.c2pa"
+def _resource(item: Ingredient) -> Json:
+    kind = item.mime if item.manifest is None else "application/c2pa"
+    return {"format": kind, "identifier": _identifier(item)}
 
 
-def _sign(
-    builder: c2pa.Builder, signer: Signer, mime: str, source: io.BytesIO, target: io.BytesIO
-) -> bytes:
-    raised: list[Exception] = []
-
-    def sign(data: bytes) -> bytes:
-        try:
-            return _raw(signer.sign(data))
-        except Exception as error:
-            raised.append(error)  # the SDK would say only that the signature is invalid
-            raise
-
-    callback = c2pa.Signer.from_callback(
-        sign, c2pa.C2paSigningAlg.ES256, signer.chain.decode(), None
-    )
-    try:
-        return bytes(builder.sign(callback, mime, source, target))
-    except c2pa.C2paError as error:
-        cause = raised[0] if raised else error
-        raise KeyMaterialError(f"the signer could not sign: {cause}") from cause
-
-
-def _raw(der: bytes) -> bytes:
-    """An ES256 signature from DER to the r || s that COSE holds (RFC 9053, section 2.1)."""
-    r, s = decode_dss_signature(der)
-    return r.to_bytes(32, "big") + s.to_bytes(32, "big")
-
-
-def _context(anchors: bytes | None) -> c2pa.Context:
-    trust = {"trust_config": KEY_USAGES}
-    if anchors is not None:
-        trust["user_anchors"] = anchors.decode()
-    return c2pa.Context.from_dict(
-        {
-            "trust": trust,
-            "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False},
-            "builder": {"thumbnail": {"enabled": False}},
-        }
-    )
+def _identifier(item: Ingredient) -> str:
+    return f"{item.name}.{'json' if item.manifest is None else 'c2pa'}"
 
 
 def _manifest(content: Any) -> Manifest:  # noqa: ANN401 - the SDK's JSON
     active = content["manifests"][content["active_manifest"]]
     checks = content["validation_results"]["activeManifest"]
     signature = active.get("signature_info", {})
+    list_name = str(content["validation_results"].get("trustListUri") or "")
+    state, failures = content["validation_state"], reasons(checks["failure"])
+    successes = dict.fromkeys(check["code"] for check in checks["success"])
+    if TRUSTED in successes and list_name.startswith(STAMPS):  # such a list vouches for times alone
+        del successes[TRUSTED]
+        failures[UNTRUSTED] = "only a list of time-stamp authorities vouches for the signer"
+        state = "Valid" if state == "Trusted" else state
+    ingredients = ingredients_of(content)
     return Manifest(
         label=content["active_manifest"],
-        state=content["validation_state"],
-        successes=tuple(dict.fromkeys(check["code"] for check in checks["success"])),
-        failures=_reasons(checks["failure"]),
-        broken_ingredients=_broken_ingredients(content),
+        state=state,
+        successes=tuple(successes),
+        notes=reasons(checks.get("informational", [])),
+        failures=failures,
+        ingredients=ingredients,
+        broken_ingredients=_broken(content, ingredients),
         signer=f"{signature.get('common_name', 'unnamed')} ({signature.get('issuer', 'unnamed')})",
+        trusted_by=list_name if TRUSTED in successes else None,
+        time_stamp=_time_stamp(signature.get("time"), checks),
         assertions={entry["label"]: _fields(entry) for entry in active.get("assertions", [])},
     )
+
+
+def _time_stamp(time: object, checks: Any) -> TimeStamp | None:  # noqa: ANN401 - the SDK's JSON
+    """The time-stamp that holds; the SDK names its authority and list at the end of a sentence."""
+    said = {check["code"]: check.get("explanation", "") for check in checks["success"]}
+    if not isinstance(time, str) or STAMPED not in said:
+        return None
+    vouched = said.get(STAMP_TRUSTED)
+    trusted_by = None
+    if vouched is not None:
+        _, separator, name = vouched.partition("trust list: ")
+        trusted_by = name.removeprefix(STAMPS) if separator else "C2PA's interim list"
+    return TimeStamp(time=time, authority=said[STAMPED].rpartition(": ")[2], trusted_by=trusted_by)
+
+
+def _broken(content: Any, ingredients: tuple[IngredientState, ...]) -> dict[str, str]:  # noqa: ANN401 - likewise
+    """What is wrong inside ingredients, however deep, also where none can be named for it."""
+    found = {code: reason for item in ingredients for code, reason in item.all_failures().items()}
+    for delta in content["validation_results"].get("ingredientDeltas") or []:
+        found |= reasons(delta["validationDeltas"]["failure"])
+    found.pop(UNTRUSTED, None)
+    return found
 
 
 def _fields(assertion: Any) -> Json:  # noqa: ANN401 - likewise
     """An assertion's fields; one that has none is not what any step expects."""
     data = assertion.get("data")
     return data if isinstance(data, dict) else {"not an object": data}
-
-
-def _broken_ingredients(content: Any) -> dict[str, str]:  # noqa: ANN401 - likewise
-    """What is wrong inside ingredients; the SDK's own state passes over it in silence."""
-    recorded = [
-        status
-        for manifest in content["manifests"].values()
-        for ingredient in manifest.get("ingredients", [])
-        for status in ingredient.get("validation_status") or []
-    ]
-    found = [
-        failure
-        for delta in content["validation_results"].get("ingredientDeltas") or []
-        for failure in delta["validationDeltas"]["failure"]
-    ]
-    return {
-        code: reason for code, reason in _reasons(recorded + found).items() if code != UNTRUSTED
-    }
-
-
-def _reasons(statuses: Any) -> dict[str, str]:  # noqa: ANN401 - likewise
-    return {status["code"]: status.get("explanation", "") for status in statuses}

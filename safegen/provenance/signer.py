@@ -32,6 +32,7 @@ class Signer(Protocol):
         algorithm: C2PA's name of the signature algorithm.
         chain: PEM certificates, leaf first, without the root.
         anchor: the root in PEM, so that a signer can check its own work; None where unknown.
+        key_pem: the private key itself in PKCS8 PEM, where it is in this process; else None.
     """
 
     @property
@@ -40,6 +41,8 @@ class Signer(Protocol):
     def chain(self) -> bytes: ...  # noqa: D102 - above
     @property
     def anchor(self) -> bytes | None: ...  # noqa: D102 - above
+    @property
+    def key_pem(self) -> bytes | None: ...  # noqa: D102 - above
 
     def sign(self, data: bytes) -> bytes:
         """Sign; for ES256 the answer is DER, as a key service gives it."""
@@ -54,6 +57,15 @@ class FileSigner:
     chain: bytes
     anchor: bytes | None
     _key: ec.EllipticCurvePrivateKey = field(repr=False)
+
+    @property
+    def key_pem(self) -> bytes:
+        """The key in PKCS8, so that the C2PA SDK can sign without calling back."""
+        return self._key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
 
     def sign(self, data: bytes) -> bytes:
         """Sign with ECDSA over P-256 and SHA-256, DER-encoded."""

@@ -9,6 +9,7 @@ from safegen.modality.image import ImageModality
 from safegen.provenance.ledger import Ledger
 from safegen.provenance.manifest import read
 from safegen.provenance.receipts import problem_with
+from safegen.provenance.trust import trust_in
 from safegen.records.canonical import digest, sha256
 from safegen.records.receipt import Receipt
 
@@ -43,7 +44,7 @@ def test_without_a_label_all_classes_come_in_turn(model):
 
 
 def test_the_manifest_says_what_it_must(model, made, release):
-    manifest = read(release.outputs[1].data, "image/png", anchors=made.root.read_bytes())
+    manifest = read(release.outputs[1].data, "image/png", trust=trust_in(made.root.read_bytes()))
     assert manifest.state == "Trusted"
     assert not manifest.broken_ingredients
     said = manifest.assertions
@@ -203,6 +204,7 @@ def test_a_signature_that_does_not_hold_is_withheld(made, monkeypatch):
 
     loaded = safegen.load(made.model, keys=made.keys, ledger=made.ledger)
     right = FileSigner.sign
+    monkeypatch.setattr(FileSigner, "key_pem", None)
     monkeypatch.setattr(FileSigner, "sign", lambda self, data: right(self, data + b"!"))
     before = len(Ledger(made.ledger))
     with pytest.raises(SafegenError):
@@ -212,12 +214,12 @@ def test_a_signature_that_does_not_hold_is_withheld(made, monkeypatch):
 
 def test_a_file_that_changed_while_it_was_signed_is_withheld(made, monkeypatch):
     from safegen.cli.tamper import with_one_bit_changed
-    from safegen.provenance.manifest import sign_embedded
+    from safegen.provenance.c2pa_bridge import sign_store
 
     loaded = safegen.load(made.model, keys=made.keys, ledger=made.ledger)
     monkeypatch.setattr(
-        "safegen.pipeline.generate.sign_embedded",
-        lambda *arguments: with_one_bit_changed(sign_embedded(*arguments)),
+        "safegen.provenance.manifest.sign_store",
+        lambda *arguments, **named: with_one_bit_changed(sign_store(*arguments, **named)),
     )
     before = len(Ledger(made.ledger))
     with pytest.raises(SafegenError, match="was withheld"):
@@ -247,6 +249,7 @@ def test_a_signer_that_fails_lets_nothing_out(made, monkeypatch):
     def broken(self, data):
         raise ConnectionError("the key service is gone")
 
+    monkeypatch.setattr("safegen.provenance.signer.FileSigner.key_pem", None)
     monkeypatch.setattr("safegen.provenance.signer.FileSigner.sign", broken)
     with pytest.raises(KeyMaterialError, match="the key service is gone"):
         loaded.generate(1, purpose="x")

@@ -123,7 +123,7 @@ def test_a_package_of_a_stranger_is_not_signed_on(made, copy, tmp_path):
     claim = model_claim(
         name="x", certificate=rosy, digests=forged.digests, mime=package.WEIGHTS_MIME
     )
-    signed = sign_beside(forged.weights, claim, open_signer(tmp_path / "stranger"))
+    signed, _ = sign_beside(forged.weights, claim, open_signer(tmp_path / "stranger"))
     package.write(copy, forged, signed)
     with pytest.raises(TamperedError, match="whom you do not trust"):
         load(copy, made)

@@ -1,0 +1,214 @@
+"""The C2PA SDK and its measured traps; the only importer of c2pa.
+
+The SDK truncates a source that it signs in place, leaves an empty file when signing fails, accepts
+unknown settings in silence, hides what a signer raised, calls a proper claim-signing leaf invalid
+unless its extended key usages are listed, and lets a root that was given for time-stamps vouch
+for signers. So everything here happens in memory, and settings are spelled out once.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import json
+from typing import TYPE_CHECKING, Any, Literal
+
+import c2pa
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+
+from safegen.errors import DataError, KeyMaterialError, SafegenError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from safegen.provenance.claims import Json
+    from safegen.provenance.signer import Signer
+    from safegen.provenance.trust import Trust
+
+KEY_USAGES = (
+    "1.3.6.1.4.1.62558.2.1\n"  # C2PA claim signing
+    "1.3.6.1.5.5.7.3.36\n"  # document signing
+    "1.3.6.1.5.5.7.3.4\n"  # email protection, which older C2PA signers carry
+)
+READABLE = frozenset(c2pa.Reader.get_supported_mime_types())
+STAMPS = "time-stamps: "  # before the name of a list that vouches for times alone
+
+_ALGORITHMS = {
+    "es256": c2pa.C2paSigningAlg.ES256,
+    "es384": c2pa.C2paSigningAlg.ES384,
+    "ed25519": c2pa.C2paSigningAlg.ED25519,
+    "ps256": c2pa.C2paSigningAlg.PS256,
+}
+_COORDINATE = {"es256": 32, "es384": 48}  # bytes of r and of s (RFC 9053, section 2.1)
+
+Problem = Literal["unsigned", "unsupported", "unreadable"]
+
+
+class UnreadableManifestError(SafegenError):
+    """No manifest could be read; `problem` says which kind of none."""
+
+    exit_code = 1
+
+    def __init__(self, problem: Problem, message: str) -> None:
+        super().__init__(message)
+        self.problem = problem
+
+
+class TimeStampError(SafegenError):
+    """The time-stamp authority did not give a time-stamp; nothing was signed."""
+
+
+def read_store(data: bytes, mime: str, *, trust: Trust | None, beside: bytes | None) -> Any:  # noqa: ANN401 - the SDK's JSON
+    """Read and validate a manifest store; the SDK's report, as it comes.
+
+    Args:
+        data: the whole file.
+        mime: its media type.
+        trust: whom to trust; None for nobody.
+        beside: the store, where it is not in the file.
+
+    Raises:
+        UnreadableManifestError: there is none, or it cannot be read.
+    """
+    if beside is None and mime not in READABLE:
+        raise UnreadableManifestError("unsupported", f"no manifest can be read from {mime}")
+    try:
+        with c2pa.Reader(
+            mime, io.BytesIO(data), manifest_data=beside, context=_context(trust)
+        ) as reader:
+            return json.loads(reader.json())
+    except c2pa.C2paError.ManifestNotFound as error:
+        raise UnreadableManifestError("unsigned", "the file carries no C2PA manifest") from error
+    except c2pa.C2paError.NotSupported as error:
+        raise UnreadableManifestError("unsupported", f"C2PA cannot read it: {error}") from error
+    except (c2pa.C2paError, ValueError, RecursionError) as error:
+        raise UnreadableManifestError("unreadable", f"C2PA cannot read it: {error}") from error
+
+
+def sign_store(
+    definition: Json,
+    *,
+    data: bytes,
+    mime: str,
+    resources: Mapping[str, bytes],
+    embedded: Sequence[tuple[Json, str, bytes]],
+    signer: Signer,
+    stamps: str | None,
+    beside: bool,
+) -> bytes:
+    """Sign a manifest store for a file.
+
+    Args:
+        definition: the manifest in the SDK's JSON form.
+        data: the file.
+        mime: its media type.
+        resources: what the definition refers to, by identifier.
+        embedded: ingredients that carry their own manifest: description, media type, bytes.
+        signer: who signs.
+        stamps: address of a time-stamp authority (RFC 3161), or None.
+        beside: whether the store stays out of the file.
+
+    Returns:
+        The signed file; or the store, where that stays beside the file.
+
+    Raises:
+        KeyMaterialError: the signer could not sign; in its own words.
+        TimeStampError: the authority gave no time-stamp.
+        DataError: no manifest can be made for these bytes.
+    """
+    target = io.BytesIO()
+    raised: list[Exception] = []
+    try:
+        builder = c2pa.Builder(definition, _context(None))
+        for identifier, content in resources.items():
+            builder.add_resource(identifier, io.BytesIO(content))
+        for described, kind, content in embedded:
+            builder.add_ingredient(described, kind, io.BytesIO(content))
+        if beside:
+            builder.set_no_embed()
+        store = builder.sign(_sdk_signer(signer, stamps, raised), mime, io.BytesIO(data), target)
+    except c2pa.C2paError as error:
+        raise _failure(error, raised, mime, stamps) from (raised[0] if raised else error)
+    return bytes(store) if beside else target.getvalue()
+
+
+def _failure(
+    error: c2pa.C2paError, raised: list[Exception], mime: str, stamps: str | None
+) -> SafegenError:
+    """What kept the SDK from signing, told apart by who is to blame."""
+    if raised:
+        cause = raised[0]
+        return cause if isinstance(cause, KeyMaterialError) else _unfit(cause)
+    if stamps is not None and ("http" in str(error).lower() or "stamp" in str(error).lower()):
+        return TimeStampError(
+            f"the time-stamp authority {stamps} gave no time-stamp: {error}; try again, or sign "
+            "without one where the policy allows it"
+        )
+    if isinstance(error, c2pa.C2paError.Signature):
+        return _unfit(error)
+    return DataError(f"no manifest can be put into this {mime}: {error}; is the file whole?")
+
+
+def _unfit(cause: Exception) -> KeyMaterialError:
+    return KeyMaterialError(f"the signer could not sign: {cause}")
+
+
+def _sdk_signer(signer: Signer, stamps: str | None, raised: list[Exception]) -> c2pa.Signer:
+    """The SDK's view of a signer; it signs itself where the key is here, in a smaller manifest."""
+    if signer.key_pem is not None:
+        info = c2pa.C2paSignerInfo(
+            alg=signer.algorithm.encode(),
+            sign_cert=signer.chain,
+            private_key=signer.key_pem,
+            ta_url=None if stamps is None else stamps.encode(),
+        )
+        return c2pa.Signer.from_info(info)
+
+    def sign(data: bytes) -> bytes:
+        try:
+            return _raw(signer.sign(data), _COORDINATE.get(signer.algorithm))
+        except Exception as error:
+            raised.append(error)  # the SDK would say only that the signature is invalid
+            raise
+
+    return c2pa.Signer.from_callback(
+        sign, _ALGORITHMS[signer.algorithm], signer.chain.decode(), stamps
+    )
+
+
+def _raw(signature: bytes, coordinate: int | None) -> bytes:
+    """An ECDSA signature from DER to the r || s that COSE holds; others as they are."""
+    if coordinate is None:
+        return signature
+    r, s = decode_dss_signature(signature)
+    return r.to_bytes(coordinate, "big") + s.to_bytes(coordinate, "big")
+
+
+@functools.lru_cache(maxsize=16)
+def _context(trust: Trust | None) -> c2pa.Context:
+    """The SDK's settings; shared between threads, since making them takes a tenth of reading."""
+    lists: list[Json] = []
+    if trust is not None:
+        lists = [*_lists(trust.signers, ""), *_lists(trust.time_stamps, STAMPS)]
+    return c2pa.Context.from_dict(
+        {
+            "trust": {"trust_config": KEY_USAGES, "anchors": lists},
+            "verify": {
+                "remote_manifest_fetch": False,
+                "ocsp_fetch": False,
+                "verify_after_sign": False,  # `manifest.sign` reads back with the signer's root
+            },
+            "builder": {"thumbnail": {"enabled": False}},
+        }
+    )
+
+
+def _lists(lists: Sequence[Any], prefix: str) -> list[Json]:
+    return [
+        {
+            "trust_anchors": each.pem.decode(),
+            "trust_uri": f"{prefix}{each.name}",
+            "trust_kind": "tsa" if prefix else "manifest",
+        }
+        for each in lists
+    ]

@@ -1,0 +1,69 @@
+"""Whom to trust: named lists of roots, those of signers apart from those of time-stamps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from safegen.provenance.signer import read_anchors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+OWN = "the signer's own root"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustList:
+    """Roots under a name, so that a verdict can say which list it rests on.
+
+    Attributes:
+        name: what people call it; its file by default.
+        pem: certificates, one after the other.
+    """
+
+    name: str
+    pem: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trust:
+    """The lists of one verification.
+
+    Attributes:
+        signers: roots of those who sign content.
+        time_stamps: roots of time-stamp authorities; they vouch for times and for nobody's content.
+    """
+
+    signers: tuple[TrustList, ...]
+    time_stamps: tuple[TrustList, ...] = ()
+
+    @property
+    def anchors(self) -> bytes:
+        """All roots of signers, in PEM."""
+        return b"".join(each.pem for each in self.signers)
+
+
+def trust_in(anchors: bytes | None) -> Trust | None:
+    """Trust in a signer's own root alone; None where it is not known."""
+    return None if anchors is None else Trust(signers=(TrustList(name=OWN, pem=anchors),))
+
+
+def read_trust(
+    signers: Iterable[str | Path], time_stamps: Iterable[str | Path] = ()
+) -> Trust | None:
+    """Read lists from PEM files; None when none was named.
+
+    C2PA's public lists are such files, and can be named here.
+
+    Raises:
+        KeyMaterialError: a file holds no certificates.
+        StorageError: a file cannot be read.
+    """
+    own, stamping = (tuple(_list(Path(each)) for each in paths) for paths in (signers, time_stamps))
+    return Trust(signers=own, time_stamps=stamping) if own or stamping else None
+
+
+def _list(path: Path) -> TrustList:
+    return TrustList(name=str(path), pem=read_anchors(path))
