@@ -33,9 +33,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from safegen.data.sources import load as load_data
-    from safegen.errors import BudgetRefused, InputError, Refused, SafegenError
+    from safegen.errors import BudgetRefused, InputError, Refused, SafegenError, UnsafeWarning
     from safegen.pipeline.model import Model, load
     from safegen.pipeline.release import Output, Release
+    from safegen.pipeline.sign import Signed, sign
     from safegen.pipeline.train import train
     from safegen.pipeline.verify import verify, verify_tree
     from safegen.records.verdict import Verdict
@@ -48,9 +49,12 @@ _HOMES = {
     "Refused": "errors",
     "Release": "pipeline.release",
     "SafegenError": "errors",
+    "Signed": "pipeline.sign",
+    "UnsafeWarning": "errors",
     "Verdict": "records.verdict",
     "load": "pipeline.model",
     "load_data": "data.sources",
+    "sign": "pipeline.sign",
     "train": "pipeline.train",
     "verify": "pipeline.verify",
     "verify_tree": "pipeline.verify",
@@ -65,9 +69,12 @@ __all__ = [
     "Refused",
     "Release",
     "SafegenError",
+    "Signed",
+    "UnsafeWarning",
     "Verdict",
     "load",
     "load_data",
+    "sign",
     "train",
     "verify",
     "verify_tree",

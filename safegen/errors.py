@@ -9,6 +9,7 @@ SafegenError
 │   ├── RequestError        a generator was asked for something that it does not make
 │   └── StorageError        a place cannot be read or written; what was there is intact
 ├── TamperedError           something is not what was signed: do not use it        exit 1
+├── TimeStampError          the time-stamp authority gave none; nothing was signed   exit 4
 ├── Refused                 sound input, and the answer is no; carries its Decision  exit 3
 ├── BudgetRefused           the data set's privacy budget does not allow it        exit 3
 └── TrainingError           training cannot go on; what it spent stays spent       exit 4
@@ -20,6 +21,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from safegen.records.decision import Decision
+
+
+class UnsafeWarning(UserWarning):
+    """Something left, or ran, outside what safegen vouches for; the ledger has its entry."""
 
 
 class SafegenError(Exception):
@@ -62,6 +67,10 @@ class TamperedError(SafegenError):
     """Something is not what was signed; do not use it."""
 
     exit_code = 1
+
+
+class TimeStampError(SafegenError):
+    """The time-stamp authority gave no time-stamp, and one is required; nothing was signed."""
 
 
 class Refused(SafegenError):  # noqa: N818 - a refusal is an answer, not a malfunction

@@ -17,6 +17,7 @@ from safegen.cli import (
     generate,
     keys,
     policy,
+    sign,
     train,
     verify,
 )
@@ -38,6 +39,7 @@ app.command("demo")(demo.demo)
 app.command("train")(train.train)
 app.command("generate")(generate.generate)
 app.command("verify")(verify.verify)
+app.command("sign")(sign.sign)
 app.command("explain")(explain.explain)
 app.command("audit")(audit.audit)
 app.add_typer(keys.app, name="keys")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from safegen.cli.console import Bars, plain, say
-from safegen.cli.options import Keys, Ledger, Policy, Trust
+from safegen.cli.options import Keys, Ledger, Policy, TimeStamps, Trust
 
 
 def generate(
@@ -20,25 +20,41 @@ def generate(
         str | None, typer.Option(help="A class's number or name; all in turn by default.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="To make the same outputs again.")] = None,
+    format: Annotated[  # noqa: A002 - the word that everybody uses
+        str, typer.Option(help="Of the files: png, jpeg, webp, tiff, avif or gif.")
+    ] = "png",
     keys: Keys = "keys",
     ledger: Ledger = "ledger.db",
     policy: Policy = "baseline",
     trust: Trust = None,
+    time_stamps: TimeStamps = None,
 ) -> None:
     """Make outputs that are allowed by a policy, explained, signed and logged."""
     with Bars() as bars:
         bars("starting", 0, 1)
+        from safegen.modality.image import modality_named
         from safegen.pipeline.model import load
         from safegen.pipeline.release import file_names, require_room
 
         bars("starting", 1, 1)
         if "://" not in ledger and not Path(ledger).exists():
             say(f"[dim]Beginning a new ledger: {plain(ledger)}[/]")
-        model = load(package, keys=keys, ledger=ledger, policy=policy, trust=trust)
-        require_room(out, file_names(min(count, 10_000)))
-        release = model.generate(count, purpose=purpose, label=label, seed=seed, progress=bars)
+        model = load(
+            package,
+            keys=keys,
+            ledger=ledger,
+            policy=policy,
+            trust=trust,
+            time_stamps=time_stamps,
+        )
+        require_room(out, file_names(min(count, 10_000), modality_named(format).suffix))
+        release = model.generate(
+            count, purpose=purpose, label=label, seed=seed, format=format, progress=bars
+        )
         paths = release.save(out)
     say(
         f"[bold]{plain(out)}[/]: {len(paths)} signed outputs with receipts and explanations, "
         f"seed {release.seed}, logged in {plain(ledger)}"
     )
+    if release.unstamped:
+        say(f"[yellow]Without time-stamps:[/] {plain(release.unstamped)}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from safegen.cli.console import Bars, plain, say
-from safegen.cli.options import Budget, Keys, Ledger
+from safegen.cli.options import Budget, Keys, Ledger, TimeStamps
 from safegen.errors import InputError
 from safegen.records.config import Family
 
@@ -77,6 +77,7 @@ def train(
     keys: Keys = "keys",
     ledger: Ledger = "ledger.db",
     budget: Budget = None,
+    time_stamps: TimeStamps = None,
 ) -> None:
     """Train a generator within a privacy budget, and package it with its certificate.
 
@@ -116,6 +117,7 @@ def train(
                 keys=keys,
                 ledger=ledger,
                 budget=budget,
+                time_stamps=time_stamps,
                 progress=bars,
             )
     except KeyboardInterrupt:
@@ -126,6 +128,8 @@ def train(
         raise
     if speaks:
         _tell(made, out)
+        if time_stamps is not None and made.time_stamp is None:
+            say(f"[yellow]Without a time-stamp:[/] {plain(time_stamps)} did not give one.")
 
 
 def _require_undecided(context: typer.Context) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,9 +18,12 @@ class Modality(Protocol):
         digital_source_type: IPTC's term for something made by a trained model.
     """
 
-    mime: ClassVar[str]
-    suffix: ClassVar[str]
-    digital_source_type: ClassVar[str]
+    @property
+    def mime(self) -> str: ...  # noqa: D102 - above
+    @property
+    def suffix(self) -> str: ...  # noqa: D102 - above
+    @property
+    def digital_source_type(self) -> str: ...  # noqa: D102 - above
 
     def encode(self, sample: NDArray[np.float32]) -> bytes:
         """Turn one sample into a whole file."""

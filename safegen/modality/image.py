@@ -3,25 +3,50 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 import numpy as np
 from PIL import Image, ImageChops, ImageOps, UnidentifiedImageError
 
-from safegen.errors import DataError
+from safegen.errors import DataError, RequestError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+ImageFormat = Literal["png", "jpeg", "webp", "tiff", "avif", "gif"]
+FORMATS: tuple[ImageFormat, ...] = get_args(ImageFormat)
+SAVED_WITH: dict[str, dict[str, Any]] = {
+    "jpeg": {"quality": 95},
+    "avif": {"quality": 95},
+    "webp": {"lossless": True},
+    "tiff": {"compression": "tiff_lzw"},
+}
 
+
+@dataclass(frozen=True, slots=True)
 class ImageModality:
-    """Grey or RGB pictures as PNG, which stores every value and embeds its manifest."""
+    """Grey or RGB pictures in a format that embeds its manifest.
 
-    mime: ClassVar[str] = "image/png"
-    suffix: ClassVar[str] = ".png"
+    Attributes:
+        format: `png`, `webp` and `tiff` store every value; `gif` does with 256 colours or fewer;
+            `jpeg` and `avif` are as close as a quality of 95 allows.
+    """
+
+    format: ImageFormat = "png"
     digital_source_type: ClassVar[str] = (
         "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
     )
+
+    @property
+    def mime(self) -> str:
+        """The encoded file's media type."""
+        return f"image/{self.format}"
+
+    @property
+    def suffix(self) -> str:
+        """The file name's."""
+        return ".jpg" if self.format == "jpeg" else f".{self.format}"
 
     def encode(self, sample: NDArray[np.float32]) -> bytes:
         """Encode one picture.
@@ -30,10 +55,11 @@ class ImageModality:
             sample: (1 or 3, height, width), float32 in [0, 1]; values outside are clipped.
 
         Returns:
-            A PNG file of 8 bits a channel.
+            A file of 8 bits a channel.
         """
         file = io.BytesIO()
-        to_picture(to_bytes(sample)).save(file, "PNG")
+        options: dict[str, Any] = SAVED_WITH.get(self.format, {})
+        to_picture(to_bytes(sample)).save(file, self.format.upper(), **options)
         return file.getvalue()
 
     def decode(self, data: bytes) -> NDArray[np.uint8]:
@@ -44,6 +70,28 @@ class ImageModality:
         """
         pixels = np.asarray(open_picture(data))
         return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+
+
+def modality_named(format: str) -> ImageModality:  # noqa: A002 - the word that everybody uses
+    """How pictures are encoded in a format.
+
+    Raises:
+        RequestError: there is no such format here.
+    """
+    for each in map(ImageModality, FORMATS):
+        if each.format == format:
+            return each
+    raise RequestError(f"no picture format {format!r}; choose {', '.join(FORMATS)}")
+
+
+def modality_of(mime: str) -> ImageModality:
+    """How a picture of this media type is encoded; as PNG when it is none of ours.
+
+    >>> modality_of("image/jpeg").suffix
+    '.jpg'
+    """
+    ours = {each.mime: each for each in map(ImageModality, FORMATS)}
+    return ours.get(mime, ImageModality())
 
 
 def to_bytes(sample: NDArray[np.float32]) -> NDArray[np.uint8]:

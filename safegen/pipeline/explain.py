@@ -13,8 +13,9 @@ from pydantic import ValidationError
 
 from safegen import package, storage
 from safegen.errors import InputError, TamperedError
-from safegen.modality.image import ImageModality
+from safegen.modality.image import ImageModality, modality_of
 from safegen.provenance import claims
+from safegen.provenance.formats import mime_of
 from safegen.provenance.manifest import read as read_manifest
 from safegen.records.canonical import digest
 from safegen.records.names import receipt_beside
@@ -37,11 +38,13 @@ class Explained:
         request: what was asked, as signed.
         explanation: the whole of it, with the digest that was signed.
         pixels: of the file, (channels, height, width), uint8.
+        modality: how it was encoded.
     """
 
     request: GenerationRequest
     explanation: Explanation
     pixels: NDArray[np.uint8]
+    modality: ImageModality
 
 
 def read_explained(path: Path) -> Explained:
@@ -53,7 +56,7 @@ def read_explained(path: Path) -> Explained:
         UnreadableManifestError: it carries no manifest that can be read.
     """
     data = storage.read(path)
-    manifest = read_manifest(data, ImageModality.mime)
+    manifest = read_manifest(data, mime_of(path, data))
     if manifest.state == "Invalid":
         raise TamperedError(f"{path} is not what was signed; `safegen verify {path}` says why")
     beside = receipt_beside(path)
@@ -73,6 +76,7 @@ def read_explained(path: Path) -> Explained:
         request=request,
         explanation=receipt.explanation,
         pixels=ImageModality().decode(data),
+        modality=modality_of(mime_of(path, data)),
     )
 
 
@@ -98,7 +102,7 @@ def made_again(explained: Explained, folder: Path) -> bool:
     generator = open_generator(opened)
     labels = torch.full((request.count,), request.label)
     sample = generator.sample(labels, request.seed)[request.index].numpy()
-    again = ImageModality().decode(ImageModality().encode(sample))
+    again = explained.modality.decode(explained.modality.encode(sample))
     if again.shape != explained.pixels.shape:
         return False
     return int(np.abs(again.astype(int) - explained.pixels.astype(int)).max()) <= 1

@@ -16,26 +16,19 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import torch
 
-from safegen import package
 from safegen.explain.attribution import explain
 from safegen.explain.figure import draw
-from safegen.explain.summary import summarise
-from safegen.modality.image import ImageModality, fingerprint_pixels
 from safegen.pipeline.release import Output, Release, file_names
 from safegen.pipeline.request import facts_of, understand
+from safegen.pipeline.seal import Sample, Sealed, seal
 from safegen.policy.facts import AdmissionFacts, ModelFacts, OutputFacts, ReleaseFacts
 from safegen.policy.guard import admit
-from safegen.provenance.claims import MODEL_TYPE, Ingredient, figure_claim, output_claim
-from safegen.provenance.fingerprint import image_code
-from safegen.provenance.manifest import Manifest, sign
 from safegen.provenance.receipts import sign_receipt
 from safegen.records.canonical import sha256
-from safegen.records.names import EXPLANATIONS
 from safegen.records.receipt import LogEntry, Receipt
 from safegen.screens.contrast import ContrastScreen
 
@@ -45,13 +38,14 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from safegen.modality.image import ImageModality
     from safegen.models.generator import PictureGenerator
     from safegen.package import Package
-    from safegen.policy.facts import RequestFacts
     from safegen.policy.load import Policy
     from safegen.progress import Progress
     from safegen.provenance.ledger import Ledger
-    from safegen.provenance.signer import FileSigner
+    from safegen.provenance.signer import Signer
+    from safegen.provenance.stamping import Stamping
     from safegen.records.decision import Decision
     from safegen.records.explanation import Explanation
     from safegen.records.receipt import GenerationRequest
@@ -66,38 +60,27 @@ class Safeguards:
         ledger: where it is logged.
         policy: what it must meet.
         certified: whether the model's certificate agrees with its events.
+        stamping: where time-stamps come from.
     """
 
-    signer: FileSigner
+    signer: Signer
     ledger: Ledger
     policy: Policy
     certified: bool
+    stamping: Stamping
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Sample:
-    """One sample on its way out."""
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """One sample, explained but judged by nobody."""
 
     name: str
     request: GenerationRequest
-    pixels: NDArray[np.uint8]
-    encoded: bytes
+    picture: NDArray[np.float32]
     explanation: Explanation
-    decision: Decision
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Signed:
-    """One sample with its manifests, not logged yet."""
-
-    sample: _Sample
-    data: bytes
-    figure: bytes
-    manifest: Manifest
-    time: str
-
-
-def generate(
+def generate(  # noqa: PLR0913 - all that `Model.generate` was asked
     opened: Package,
     generator: PictureGenerator,
     safeguards: Safeguards,
@@ -106,105 +89,84 @@ def generate(
     purpose: str,
     label: int | str | None,
     seed: int | None,
+    modality: ImageModality,
     progress: Progress,
 ) -> Release:
     """Make outputs and let them out, as `Model.generate` describes."""
     requests = understand(
         count=count, purpose=purpose, label=label, seed=seed, classes=opened.config.data.classes
     )
-    asked, model = facts_of(requests, label), _model_facts(opened, safeguards)
+    facts = AdmissionFacts(
+        request=facts_of(requests, label), model=_model_facts(opened, safeguards)
+    )
     # 1. Admit the request.
-    admission = admit(safeguards.policy, AdmissionFacts(request=asked, model=model))
+    admission = admit(safeguards.policy, facts)
     # 2 to 4. Sample, screen, explain, and admit each output.
-    samples = list(_samples(generator, requests, asked, model, safeguards, progress))
+    made = _samples(generator, requests, modality, progress)
+    samples = [
+        _allowed(one, facts, safeguards.policy, opened.config.name, modality) for one in made
+    ]
     # 5 and 6. Sign, and read back.
-    signed = []
-    for done, sample in enumerate(samples, start=1):
-        signed.append(_sign(sample, opened, safeguards))
-        progress("signing", done, count)
+    stamping = safeguards.stamping.anew()
+    sealed = seal(samples, opened, safeguards.signer, stamping, progress)
     # 7 and 8. Log everything at once, and hand out receipts.
-    return Release(outputs=_log(signed, admission, opened, safeguards), seed=requests[0].seed)
+    return Release(
+        outputs=_log(sealed, admission, opened, safeguards),
+        seed=requests[0].seed,
+        unstamped=stamping.missed,
+    )
 
 
 def _samples(
     generator: PictureGenerator,
     requests: tuple[GenerationRequest, ...],
-    asked: RequestFacts,
-    model: ModelFacts,
-    safeguards: Safeguards,
+    modality: ImageModality,
     progress: Progress,
-) -> Iterator[_Sample]:
-    """Sample, screen, explain and admit; nothing is yielded unless the policy allows it."""
-    modality, contrast = ImageModality(), ContrastScreen()
+) -> Iterator[_Made]:
+    """Sample and explain."""
     labels = torch.tensor([request.label for request in requests])
     noise = generator.noise(len(labels), requests[0].seed)
     with torch.no_grad():
         pictures = generator.sample(labels, requests[0].seed).numpy()
     explanations = explain(generator, noise, labels, progress=progress)
-    names = file_names(len(requests))
-    for name, request, picture, explanation in zip(
-        names, requests, pictures, explanations, strict=True
-    ):
-        encoded = modality.encode(picture)
-        pixels = modality.decode(encoded)
-        output = OutputFacts(
-            signed=True,  # Safeguards have a signer, and step 6 withholds what it failed to sign
-            digital_source_type=modality.digital_source_type,
-            explained=True,
-            completeness_gap=explanation.completeness_gap,
-            contrast=contrast.score(pixels),
-        )
-        own = dataclasses.replace(asked, label=request.label)
-        facts = ReleaseFacts(request=own, model=model, output=output)
-        yield _Sample(
-            name=name,
-            request=request,
-            pixels=pixels,
-            encoded=encoded,
-            explanation=explanation,
-            decision=admit(safeguards.policy, facts),
-        )
+    names = file_names(len(requests), modality.suffix)
+    for parts in zip(names, requests, pictures, explanations, strict=True):
+        yield _Made(*parts)
 
 
-def _sign(sample: _Sample, opened: Package, safeguards: Safeguards) -> _Signed:
-    """Sign an output and its explanation's picture, and read both back."""
-    claim = output_claim(
-        title=sample.name,
-        mime=ImageModality.mime,
-        source_type=ImageModality.digital_source_type,
-        model=_model_ingredient(opened),
-        model_digest=opened.digest,
-        certificate=opened.certificate,
-        explanation=summarise(sample.explanation),
-        decision=sample.decision,
-        request=sample.request,
-        fingerprint=image_code(fingerprint_pixels(sample.encoded)),
+def _allowed(
+    made: _Made, asked: AdmissionFacts, policy: Policy, model: str, modality: ImageModality
+) -> Sample:
+    """Encode, screen and admit one sample, and draw its explanation.
+
+    Raises:
+        Refused: the policy does not allow it.
+    """
+    encoded = modality.encode(made.picture)
+    pixels = modality.decode(encoded)
+    output = OutputFacts(
+        signed=True,  # Safeguards have a signer, and step 6 withholds what it failed to sign
+        digital_source_type=modality.digital_source_type,
+        explained=True,
+        completeness_gap=made.explanation.completeness_gap,
+        contrast=ContrastScreen().score(pixels),
     )
-    data, manifest = sign(sample.encoded, claim, safeguards.signer)
-    request = sample.request
-    title = f"{sample.name}: {request.label_name}, by {opened.config.name} from seed {request.seed}"
-    figure_name = f"{EXPLANATIONS}/{sample.name}"
-    source = Ingredient(
-        name="output",
-        title=sample.name,
-        mime=ImageModality.mime,
-        relationship="componentOf",
-        content=data,
+    request = made.request
+    own = dataclasses.replace(asked.request, label=request.label)
+    title = f"{made.name}: {request.label_name}, by {model} from seed {request.seed}"
+    return Sample(
+        name=made.name,
+        modality=modality,
+        request=request,
+        encoded=encoded,
+        figure=draw(pixels, made.explanation, title),
+        explanation=made.explanation,
+        decision=admit(policy, ReleaseFacts(request=own, model=asked.model, output=output)),
     )
-    drawn = draw(sample.pixels, sample.explanation, title)
-    figure, _ = sign(
-        drawn,
-        figure_claim(
-            title=figure_name, mime=ImageModality.mime, output=source, decision=sample.decision
-        ),
-        safeguards.signer,
-    )
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    return _Signed(sample=sample, data=data, figure=figure, manifest=manifest, time=now)
 
 
 def _log(
-    signed: list[_Signed], admission: Decision, opened: Package, safeguards: Safeguards
+    sealed: list[Sealed], admission: Decision, opened: Package, safeguards: Safeguards
 ) -> tuple[Output, ...]:
     """Append outputs and figures in one transaction; then each output gets its receipt."""
     policy = safeguards.policy.digest
@@ -216,12 +178,12 @@ def _log(
             policy_digest=policy,
             time=item.time,
         )
-        for item in signed
+        for item in sealed
         for kind, data in (("output", item.data), ("explanation", item.figure))
     ]
     proofs = safeguards.ledger.append(entries)
     outputs = []
-    for item, entry, proof in zip(signed, entries[::2], proofs[::2], strict=True):
+    for item, entry, proof in zip(sealed, entries[::2], proofs[::2], strict=True):
         receipt = Receipt(
             file=item.sample.name,
             file_digest=entry.file_digest,
@@ -242,18 +204,6 @@ def _log(
             )
         )
     return tuple(outputs)
-
-
-def _model_ingredient(opened: Package) -> Ingredient:
-    return Ingredient(
-        name="model",
-        title=opened.config.name,
-        mime=package.WEIGHTS_MIME,
-        relationship="inputTo",
-        content=opened.content.weights,
-        manifest=opened.manifest,
-        data_type=MODEL_TYPE,
-    )
 
 
 def _model_facts(opened: Package, safeguards: Safeguards) -> ModelFacts:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from safegen import package
 from safegen.errors import DataError, KeyMaterialError, TamperedError
+from safegen.modality.image import modality_named
 from safegen.models.generator import PictureGenerator
 from safegen.pipeline.generate import Safeguards, generate
+from safegen.pipeline.unsafe import unsafe_sample
 from safegen.policy.load import load_policy
 from safegen.privacy.recompute import agrees
 from safegen.progress import Progress, silent
@@ -16,11 +18,16 @@ from safegen.provenance.claims import PACKAGE
 from safegen.provenance.ledger import Ledger
 from safegen.provenance.manifest import read as read_manifest
 from safegen.provenance.signer import open_signer, read_anchors
+from safegen.provenance.stamping import Stamping
 from safegen.provenance.trust import trust_in
 from safegen.records.names import MODEL_MANIFEST
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from safegen.pipeline.release import Release
+    from safegen.provenance.manifest import Manifest, TimeStamp
     from safegen.records.certificate import PrivacyCertificate
     from safegen.records.config import PackageConfig
 
@@ -28,9 +35,12 @@ if TYPE_CHECKING:
 class Model:
     """A certified generator. What it makes leaves only through `generate`."""
 
-    def __init__(self, opened: package.Package, safeguards: Safeguards) -> None:
+    def __init__(
+        self, opened: package.Package, safeguards: Safeguards, stamp: TimeStamp | None
+    ) -> None:
         self._package = opened
         self._safeguards = safeguards
+        self._stamp = stamp
         self._generator = open_generator(opened)
 
     def __repr__(self) -> str:
@@ -54,6 +64,11 @@ class Model:
         return self._package.digest
 
     @property
+    def time_stamp(self) -> TimeStamp | None:
+        """When an authority saw the package's signature; None when none did."""
+        return self._stamp
+
+    @property
     def folder(self) -> Path:
         """Where the package lies."""
         return self._package.folder
@@ -65,6 +80,7 @@ class Model:
         purpose: str,
         label: int | str | None = None,
         seed: int | None = None,
+        format: str = "png",  # noqa: A002 - the word that everybody uses
         progress: Progress = silent,
     ) -> Release:
         """Make outputs that are allowed, explained, signed and logged.
@@ -74,13 +90,15 @@ class Model:
             purpose: what they are for; policies may ask for it, and it is signed.
             label: a class's number or name; all classes in turn when None.
             seed: of the latent codes; drawn and recorded when None.
+            format: of the files: png, jpeg, webp, tiff, avif or gif.
             progress: told how far the work is.
 
         Returns:
             The release; `release.save(folder)` writes its files.
 
         Raises:
-            RequestError: a count, label or seed that this model does not know.
+            RequestError: a count, label, seed or format that this model does not know.
+            TimeStampError: the policy requires time-stamps, and the authority gave none.
             Refused: the policy says no; the error carries the whole Decision.
         """
         return generate(
@@ -91,7 +109,41 @@ class Model:
             purpose=purpose,
             label=label,
             seed=seed,
+            modality=modality_named(format),
             progress=progress,
+        )
+
+    def unsafe_sample(
+        self, count: int, *, reason: str, label: int | str | None = None, seed: int | None = None
+    ) -> NDArray[np.float32]:
+        """Samples that no policy allowed, nobody explained and nothing marks; the ledger knows.
+
+        For measurements inside the house. To let something out, use `generate`.
+
+        Args:
+            count: how many.
+            reason: what for; it is logged.
+            label: as in `generate`.
+            seed: as in `generate`.
+
+        Returns:
+            (count, channels, height, width), float32 in [0, 1].
+
+        Raises:
+            RequestError: a count, label, seed or reason that does not do.
+            StorageError: it could not be logged, so nothing is returned.
+
+        Warns:
+            UnsafeWarning: always.
+        """
+        return unsafe_sample(
+            self._package,
+            self._generator,
+            self._safeguards.ledger,
+            count=count,
+            reason=reason,
+            label=label,
+            seed=seed,
         )
 
 
@@ -121,6 +173,7 @@ def load(
     ledger: str | Path = "ledger.db",
     policy: str | Path = "baseline",
     trust: str | Path | None = None,
+    time_stamps: str | None = None,
 ) -> Model:
     """Open a model package.
 
@@ -131,25 +184,29 @@ def load(
         policy: what it must meet; a shipped policy's name or a YAML file.
         trust: PEM certificates of who may have signed the package; by default the root beside
             `keys`. A package of anybody else is refused, because its claims would be signed on.
+        time_stamps: address of an authority (RFC 3161) that stamps every signature.
 
     Raises:
         DataError: the folder is not a package.
         TamperedError: a file is not what was signed.
-        KeyMaterialError: nothing can be signed with these keys.
+        KeyMaterialError: nothing can be signed with these keys, or the policy requires
+            time-stamps and no authority is named.
         PolicyError: the policy cannot be loaded.
     """
-    opened, signer = package.read(Path(folder)), open_signer(keys)
-    require_signed(opened, signer.anchor if trust is None else read_anchors(Path(trust)))
+    opened, signer, loaded = package.read(Path(folder)), open_signer(keys), load_policy(policy)
+    anchors = signer.anchor if trust is None else read_anchors(Path(trust))
+    stamp = require_signed(opened, anchors).time_stamp
     safeguards = Safeguards(
         signer=signer,
         ledger=Ledger(ledger),
-        policy=load_policy(policy),
+        policy=loaded,
         certified=agrees(opened.certificate),
+        stamping=Stamping(time_stamps, required=loaded.stamps_required),
     )
-    return Model(opened, safeguards)
+    return Model(opened, safeguards, stamp)
 
 
-def require_signed(opened: package.Package, anchors: bytes | None) -> None:
+def require_signed(opened: package.Package, anchors: bytes | None) -> Manifest:
     """The package's manifest must be trusted and speak of exactly these files.
 
     Raises:
@@ -180,3 +237,4 @@ def require_signed(opened: package.Package, anchors: bytes | None) -> None:
         )
     if opened.config.data != opened.certificate.data:
         raise TamperedError(f"{opened.folder} describes one data set and certifies another")
+    return manifest

@@ -14,7 +14,6 @@ from safegen.privacy.accounting import epsilon_of
 from safegen.privacy.certify import certify
 from safegen.privacy.lattice import ALLOWANCE
 from safegen.provenance.claims import model_claim
-from safegen.provenance.manifest import sign_beside
 from safegen.records.certificate import LowerBound, Noise, PrivacyCertificate
 from safegen.records.config import PackageConfig
 
@@ -23,7 +22,8 @@ if TYPE_CHECKING:
 
     from safegen.privacy.canaries import Canaries
     from safegen.provenance.ledger import Ledger
-    from safegen.provenance.signer import FileSigner
+    from safegen.provenance.signer import Signer
+    from safegen.provenance.stamping import Stamping
     from safegen.records.card import DataCard
     from safegen.training.checkpoint import RunFacts
     from safegen.training.loop import Trained
@@ -34,10 +34,11 @@ ONE_IN_A_MILLION = 1e-6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Publisher:
-    """Where packages go, who signs them, and where that is logged."""
+    """Where packages go, who signs and stamps them, and where that is logged."""
 
     folder: Path
-    signer: FileSigner
+    signer: Signer
+    stamping: Stamping
     log: Ledger
 
     def publish(
@@ -62,7 +63,7 @@ class Publisher:
             digests=content.digests,
             mime=package.WEIGHTS_MIME,
         )
-        manifest, _ = sign_beside(content.weights, claim, self.signer)
+        manifest, _ = self.stamping.sign_beside(content.weights, claim, self.signer)
         package.write(self.folder, content, manifest)
         self.log.append([package.log_entry(content, now)])
 

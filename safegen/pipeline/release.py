@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from safegen import storage
 from safegen.errors import StorageError
-from safegen.modality.image import ImageModality
-from safegen.records.names import EXPLANATIONS, receipt_beside
+from safegen.records.names import figure_of, receipt_beside
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,10 +40,12 @@ class Release:
     Attributes:
         outputs: in order.
         seed: with which the same samples can be made again.
+        unstamped: why time-stamps that were asked for are missing, in words; None otherwise.
     """
 
     outputs: tuple[Output, ...]
     seed: int
+    unstamped: str | None = None
 
     def save(self, folder: str | Path) -> tuple[Path, ...]:
         """Write every output, its receipt and its explanation; never over another file.
@@ -64,19 +65,19 @@ class Release:
         for output in self.outputs:
             path = folder / output.name
             receipt = output.receipt.model_dump_json(indent=2).encode() + b"\n"
-            storage.write(folder / EXPLANATIONS / output.name, output.figure)
+            storage.write(figure_of(path), output.figure)
             storage.write(receipt_beside(path), receipt)
             storage.write(path, output.data)
         return tuple(folder / output.name for output in self.outputs)
 
 
-def file_names(count: int) -> list[str]:
+def file_names(count: int, suffix: str = ".png") -> list[str]:
     """Names of a release's outputs.
 
     >>> file_names(2)
     ['0001.png', '0002.png']
     """
-    return [f"{number:04d}{ImageModality.suffix}" for number in range(1, count + 1)]
+    return [f"{number:04d}{suffix}" for number in range(1, count + 1)]
 
 
 def require_room(folder: Path, names: Iterable[str]) -> None:
@@ -88,7 +89,7 @@ def require_room(folder: Path, names: Iterable[str]) -> None:
     storage.require_writable(folder)
     for name in names:
         path = folder / name
-        for taken in (path, receipt_beside(path), folder / EXPLANATIONS / name):
+        for taken in (path, receipt_beside(path), figure_of(path)):
             if taken.exists():
                 found = taken.relative_to(folder)
                 raise StorageError(f"{folder} already holds {found}; name a new folder with --out")

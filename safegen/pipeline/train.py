@@ -27,11 +27,12 @@ from safegen.privacy.processes import joined
 from safegen.progress import Progress, silent
 from safegen.provenance.ledger import Ledger
 from safegen.provenance.signer import open_signer
+from safegen.provenance.stamping import Stamping
 from safegen.records.names import DIGESTS
 from safegen.training import checkpoint
 
 if TYPE_CHECKING:
-    from safegen.provenance.signer import FileSigner
+    from safegen.provenance.signer import Signer
     from safegen.records.config import Family
 
 
@@ -58,6 +59,7 @@ def train(  # noqa: PLR0913 - a run has as many choices as it has
     keys: str | Path = "keys",
     ledger: str | Path = "ledger.db",
     budget: str | None = None,
+    time_stamps: str | None = None,
     unsafe_seeded_noise: int | None = None,
     progress: Progress = silent,
 ) -> Model:
@@ -87,6 +89,8 @@ def train(  # noqa: PLR0913 - a run has as many choices as it has
         keys: who signs the package.
         ledger: where it is logged.
         budget: where the data set's spending is kept; the user's own by default.
+        time_stamps: address of an authority (RFC 3161) that stamps the package's signature; when
+            it does not answer, the package goes without (`Model.time_stamp`).
         unsafe_seeded_noise: a seed for the noise: voids the guarantee, and the certificate says
             so; for tests only.
         progress: told how far the work is.
@@ -121,7 +125,12 @@ def train(  # noqa: PLR0913 - a run has as many choices as it has
             records = _load(data, data_root, size, download, groups)
             follow(records, processes, execution)
         else:
-            publisher = Publisher(folder=folder, signer=_signer(keys), log=Ledger(ledger))
+            publisher = Publisher(
+                folder=folder,
+                signer=_signer(keys),
+                stamping=Stamping(time_stamps),
+                log=Ledger(ledger),
+            )
             storage.require_writable(folder)
             with checkpoint.alone(folder):
                 _require_room(folder, resume=resume)
@@ -137,7 +146,7 @@ def train(  # noqa: PLR0913 - a run has as many choices as it has
     return load(folder, keys=keys, ledger=ledger)
 
 
-def _signer(keys: str | Path) -> FileSigner:
+def _signer(keys: str | Path) -> Signer:
     """Who will sign the package, tried before anything is spent."""
     signer = open_signer(keys)
     signer.sign(b"a trial before anything is spent")

@@ -27,6 +27,7 @@ from safegen.storage import read
 STAGES = get_args(Stage)
 _RULE_KEYS = {"id", "stage", "require", "because"}
 _POLICY_KEYS = {"name", "description", "rules"}
+_STAMPING = {"required", "preferred"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,12 +39,15 @@ class Policy:
         description: one sentence.
         digest: of the file's bytes.
         rules: compiled, in the file's order; never empty.
+        stamps_required: whether nothing may leave without a time-stamp (`time_stamps: required`);
+            otherwise, an output leaves without one when the authority does not answer.
     """
 
     name: str
     description: str
     digest: str
     rules: tuple[Rule, ...]
+    stamps_required: bool = False
 
 
 def load_policy(source: str | Path = "baseline") -> Policy:
@@ -68,6 +72,9 @@ def load_policy(source: str | Path = "baseline") -> Policy:
         raise PolicyError(f"{path} is not YAML{where}: {problem}") from error
     if not isinstance(content, dict):
         raise PolicyError(f"{path}: expected keys {_listed(_POLICY_KEYS)} at the top")
+    stamping = content.pop("time_stamps", "preferred")
+    if stamping not in _STAMPING:
+        raise PolicyError(f"{path}: time_stamps: {stamping!r}; choose {_listed(_STAMPING)}")
     _require_keys(content, _POLICY_KEYS, str(path))
     rules = content["rules"]
     if not isinstance(rules, list) or not rules:
@@ -87,6 +94,7 @@ def load_policy(source: str | Path = "baseline") -> Policy:
         description=_text(content, "description", str(path)),
         digest=sha256(data),
         rules=compiled,
+        stamps_required=stamping == "required",
     )
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import c2pa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
-from safegen.errors import DataError, KeyMaterialError, SafegenError
+from safegen.errors import DataError, KeyMaterialError, SafegenError, TimeStampError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,10 +52,6 @@ class UnreadableManifestError(SafegenError):
     def __init__(self, problem: Problem, message: str) -> None:
         super().__init__(message)
         self.problem = problem
-
-
-class TimeStampError(SafegenError):
-    """The time-stamp authority did not give a time-stamp; nothing was signed."""
 
 
 def read_store(data: bytes, mime: str, *, trust: Trust | None, beside: bytes | None) -> Any:  # noqa: ANN401 - the SDK's JSON

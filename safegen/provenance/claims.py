@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
-from safegen.records.canonical import digest
+from safegen.records.canonical import canonical_bytes, digest
 
 if TYPE_CHECKING:
     from safegen.records.canonical import Record
+    from safegen.records.card import DataCard
     from safegen.records.certificate import PrivacyCertificate
     from safegen.records.config import PackageDigests
     from safegen.records.decision import Decision
@@ -36,8 +37,22 @@ MODEL_SOURCE = "http://c2pa.org/digitalsourcetype/trainedAlgorithmicData"
 FIGURE_SOURCE = (
     "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 )
+CARD_SOURCE = "http://cv.iptc.org/newscodes/digitalsourcetype/dataDrivenMedia"
 MODEL_TYPE = "c2pa.types.model.pytorch"
+DATA_TYPE = "c2pa.types.dataset"
 FINGERPRINT_ALGORITHM = "io.iscc.v0"
+
+IPTC = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+SOURCE_TYPES = {  # IPTC's terms for how something came to be, as people name them on a command line
+    "human-edits": f"{IPTC}humanEdits",
+    "algorithm": f"{IPTC}algorithmicallyEnhanced",
+    "composite-with-model": f"{IPTC}compositeWithTrainedAlgorithmicMedia",
+    "model": f"{IPTC}trainedAlgorithmicMedia",
+    "model-data": MODEL_SOURCE,
+    "photograph": f"{IPTC}digitalCapture",
+    "digital-creation": f"{IPTC}digitalCreation",
+    "algorithmic": f"{IPTC}algorithmicMedia",
+}
 
 TRAINING_MINING: Json = {
     "entries": {
@@ -98,12 +113,17 @@ class Claim:
 def model_claim(
     *, name: str, certificate: PrivacyCertificate, digests: PackageDigests, mime: str
 ) -> Claim:
-    """What a model package's own manifest says; it binds the weights and digests the rest."""
+    """What a model package's own manifest says; it binds the weights and digests the rest.
+
+    The data set's published card is its ingredient, whole, for any C2PA reader to show.
+    """
+    card = data_card(certificate.data)
     return Claim(
         title=name,
         mime=mime,
+        ingredients=(card,),
         assertions=(
-            _created(MODEL_SOURCE, ()),
+            _created(MODEL_SOURCE, (card,)),
             _assertion("c2pa.ai-disclosure", _disclosure(name, digest(digests))),
             _assertion("cawg.training-mining", TRAINING_MINING),
             _assertion(PRIVACY, _fields(certificate)),
@@ -143,6 +163,47 @@ def output_claim(  # noqa: PLR0913 - a manifest says as much as it says
     )
 
 
+def data_card(card: DataCard) -> Ingredient:
+    """A data set as far as it may be told of; the records themselves never leave."""
+    return Ingredient(
+        name="data",
+        title=card.name,
+        mime="application/json",
+        relationship="componentOf",
+        content=canonical_bytes(card),
+        data_type=DATA_TYPE,
+        source_type=CARD_SOURCE,
+        bare=True,
+    )
+
+
+def edited_claim(*, title: str, mime: str, parent: Ingredient, source_type: str) -> Claim:
+    """What the manifest of an edited file says: what it was, and how it was changed."""
+    opened = _action("c2pa.opened") | {"parameters": {"ingredientIds": [parent.name]}}
+    edited = _action("c2pa.edited") | {"digitalSourceType": source_type}
+    return Claim(
+        title=title,
+        mime=mime,
+        assertions=(
+            _actions(opened, edited),
+            _assertion("cawg.training-mining", TRAINING_MINING),
+        ),
+        ingredients=(parent,),
+    )
+
+
+def created_claim(*, title: str, mime: str, source_type: str) -> Claim:
+    """What the manifest of a file without a history says: how it came to be."""
+    return Claim(
+        title=title,
+        mime=mime,
+        assertions=(
+            _created(source_type, ()),
+            _assertion("cawg.training-mining", TRAINING_MINING),
+        ),
+    )
+
+
 def figure_claim(*, title: str, mime: str, output: Ingredient, decision: Decision) -> Claim:
     """What the manifest of an explanation's picture says: it shows a generated output."""
     return Claim(
@@ -158,15 +219,22 @@ def figure_claim(*, title: str, mime: str, output: Ingredient, decision: Decisio
 
 
 def _created(source_type: str, made_with: tuple[Ingredient, ...]) -> Json:
-    entry: Json = {
-        "action": "c2pa.created",
-        "digitalSourceType": source_type,
+    created = _action("c2pa.created") | {"digitalSourceType": source_type}
+    if made_with:
+        created["parameters"] = {"ingredientIds": [ingredient.name for ingredient in made_with]}
+    return _actions(created)
+
+
+def _action(name: str) -> Json:
+    return {
+        "action": name,
         "softwareAgent": {"name": "safegen", "version": version("safegen")},
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    if made_with:
-        entry["parameters"] = {"ingredientIds": [ingredient.name for ingredient in made_with]}
-    return _assertion("c2pa.actions.v2", {"allActionsIncluded": True, "actions": [entry]})
+
+
+def _actions(*actions: Json) -> Json:
+    return _assertion("c2pa.actions.v2", {"allActionsIncluded": True, "actions": list(actions)})
 
 
 def _disclosure(model_name: str, model_digest: str) -> Json:

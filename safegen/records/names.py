@@ -16,6 +16,16 @@ EXPLANATIONS = "explanations"  # sub-folder of the explanations' pictures
 RECEIPT_SUFFIX = ".receipt.json"
 
 
+def figure_of(path: Path) -> Path:
+    """Where the picture of a released file's explanation lies.
+
+    >>> from pathlib import Path
+    >>> figure_of(Path("out/0001.jpg")).as_posix()
+    'out/explanations/0001.png'
+    """
+    return path.parent / EXPLANATIONS / f"{path.stem}.png"
+
+
 def receipt_beside(path: Path) -> Path:
     """Where the receipt of a released file lies.
 

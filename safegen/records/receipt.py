@@ -17,13 +17,24 @@ from safegen.records.signature import Signature
 
 
 class LogEntry(Record):
-    """One row of the ledger; its canonical bytes are the leaf of the Merkle tree."""
+    """One row of the ledger; its canonical bytes are the leaf of the Merkle tree.
+
+    Attributes:
+        kind: what left: a model, an output, an explanation's picture, an edited file that was
+            signed, or raw samples that nothing marks.
+        file_digest: of every byte of it.
+        model_digest: the model's name; null for a file that no model here made.
+        policy_digest: the policy that allowed it; null where none was asked.
+        note: why raw samples were taken; absent otherwise.
+        time: ISO 8601, in UTC.
+    """
 
     format: Literal["safegen.log-entry/1"] = "safegen.log-entry/1"
-    kind: Literal["model", "output", "explanation"]
+    kind: Literal["model", "output", "explanation", "edited", "unsafe_sample"]
     file_digest: str
-    model_digest: str
+    model_digest: str | None
     policy_digest: str | None
+    note: Annotated[str | None, Field(exclude_if=lambda note: note is None)] = None
     time: str
 
 

@@ -1,0 +1,155 @@
+"""Samples to signed files: fingerprint, sign, read back; nothing may change after this.
+
+On all cores, since the C2PA SDK lets go of Python while it works.
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from safegen import package
+from safegen.explain.summary import summarise
+from safegen.modality.image import ImageModality, fingerprint_pixels
+from safegen.provenance.claims import MODEL_TYPE, Ingredient, figure_claim, output_claim
+from safegen.provenance.fingerprint import image_code
+from safegen.records.names import EXPLANATIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from safegen.package import Package
+    from safegen.progress import Progress
+    from safegen.provenance.manifest import Manifest
+    from safegen.provenance.signer import Signer
+    from safegen.provenance.stamping import Stamping
+    from safegen.records.decision import Decision
+    from safegen.records.explanation import Explanation
+    from safegen.records.receipt import GenerationRequest
+
+FIGURE_MIME = "image/png"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One sample on its way out, allowed and explained, but not signed.
+
+    Attributes:
+        name: of its file.
+        modality: how it was encoded.
+        request: what was asked.
+        encoded: the file's bytes.
+        figure: the picture of its explanation, PNG.
+        explanation: the whole of it.
+        decision: the policy's, on this output.
+    """
+
+    name: str
+    modality: ImageModality
+    request: GenerationRequest
+    encoded: bytes
+    figure: bytes
+    explanation: Explanation
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sealed:
+    """One sample with its manifests, not logged yet.
+
+    Attributes:
+        sample: what it was.
+        data: the signed file.
+        figure: the signed picture of its explanation.
+        manifest: as it was read back.
+        time: when, ISO 8601 in UTC.
+    """
+
+    sample: Sample
+    data: bytes
+    figure: bytes
+    manifest: Manifest
+    time: str
+
+
+def seal(
+    samples: Sequence[Sample],
+    opened: Package,
+    signer: Signer,
+    stamping: Stamping,
+    progress: Progress,
+) -> list[Sealed]:
+    """Sign outputs and their explanations' pictures; all of them, or none.
+
+    Raises:
+        KeyMaterialError: the signer could not sign.
+        TimeStampError: a time-stamp is required, and the authority gave none.
+        SafegenError: a signature does not hold when it is read back.
+    """
+    model = _model_ingredient(opened)
+
+    def one(sample: Sample) -> Sealed:
+        return _seal(sample, opened, model, signer, stamping)
+
+    sealed = []
+    workers = ThreadPoolExecutor(max_workers=os.cpu_count())
+    try:
+        for item in workers.map(one, samples):
+            sealed.append(item)
+            progress("signing", len(sealed), len(samples))
+    finally:
+        workers.shutdown(cancel_futures=True)
+    return sealed
+
+
+def _seal(
+    sample: Sample, opened: Package, model: Ingredient, signer: Signer, stamping: Stamping
+) -> Sealed:
+    claim = output_claim(
+        title=sample.name,
+        mime=sample.modality.mime,
+        source_type=sample.modality.digital_source_type,
+        model=model,
+        model_digest=opened.digest,
+        certificate=opened.certificate,
+        explanation=summarise(sample.explanation),
+        decision=sample.decision,
+        request=sample.request,
+        fingerprint=image_code(fingerprint_pixels(sample.encoded)),
+    )
+    data, manifest = stamping.sign(sample.encoded, claim, signer)
+    output = Ingredient(
+        name="output",
+        title=sample.name,
+        mime=sample.modality.mime,
+        relationship="componentOf",
+        content=data,
+    )
+    figure = figure_claim(
+        title=f"{EXPLANATIONS}/{sample.name}",
+        mime=FIGURE_MIME,
+        output=output,
+        decision=sample.decision,
+    )
+    return Sealed(
+        sample=sample,
+        data=data,
+        figure=stamping.sign(sample.figure, figure, signer)[0],
+        manifest=manifest,
+        time=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _model_ingredient(opened: Package) -> Ingredient:
+    return Ingredient(
+        name="model",
+        title=opened.config.name,
+        mime=package.WEIGHTS_MIME,
+        relationship="inputTo",
+        content=opened.content.weights,
+        manifest=opened.manifest,
+        data_type=MODEL_TYPE,
+    )

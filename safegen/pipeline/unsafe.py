@@ -1,0 +1,60 @@
+"""The one way around release: raw samples, with a warning and an entry in the ledger."""
+
+from __future__ import annotations
+
+import warnings
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import torch
+
+from safegen.errors import RequestError, UnsafeWarning
+from safegen.pipeline.request import understand
+from safegen.records.canonical import sha256
+from safegen.records.receipt import LogEntry
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from safegen.models.generator import PictureGenerator
+    from safegen.package import Package
+    from safegen.provenance.ledger import Ledger
+
+
+def unsafe_sample(
+    opened: Package,
+    generator: PictureGenerator,
+    ledger: Ledger,
+    *,
+    count: int,
+    reason: str,
+    label: int | str | None,
+    seed: int | None,
+) -> NDArray[np.float32]:
+    """Sample as `Model.unsafe_sample` describes; logged before anything is returned."""
+    if not reason.strip():
+        raise RequestError("say what raw samples are for (reason=...); it is logged")
+    requests = understand(
+        count=count, purpose=reason, label=label, seed=seed, classes=opened.config.data.classes
+    )
+    with torch.no_grad():
+        samples: NDArray[np.float32] = generator.sample(
+            torch.tensor([request.label for request in requests]), requests[0].seed
+        ).numpy()
+    entry = LogEntry(
+        kind="unsafe_sample",
+        file_digest=sha256(samples.tobytes()),
+        model_digest=opened.digest,
+        policy_digest=None,
+        note=requests[0].purpose,
+        time=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    ledger.append([entry])
+    warnings.warn(
+        f"{count} samples of {opened.config.name} leave unsigned and unexplained, by no policy's "
+        "leave; the ledger says so. Use generate() for what others will see.",
+        UnsafeWarning,
+        stacklevel=3,
+    )
+    return samples
