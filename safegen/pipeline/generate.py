@@ -162,6 +162,7 @@ def _allowed(
         figure=draw(pixels, made.explanation, title),
         explanation=made.explanation,
         decision=admit(policy, ReleaseFacts(request=own, model=asked.model, output=output)),
+        training_mining=policy.training_mining,
     )
 
 
