@@ -71,7 +71,6 @@ class Ingredient:
         data_type: C2PA's asset type, or None.
         source_type: how something without a manifest came to be, or None.
         bare: whether `content` itself goes into the manifest, because it has none of its own.
-        known_faults: codes of what is wrong with it already, and is passed on openly.
     """
 
     name: str
@@ -83,7 +82,6 @@ class Ingredient:
     data_type: str | None = None
     source_type: str | None = None
     bare: bool = False
-    known_faults: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
