@@ -37,8 +37,9 @@ from safegen.provenance.manifest import Manifest, sign_embedded
 from safegen.provenance.manifest import read as read_manifest
 from safegen.provenance.receipts import sign_receipt
 from safegen.records.canonical import sha256
+from safegen.records.log import LogEntry
 from safegen.records.names import EXPLANATIONS
-from safegen.records.receipt import LogEntry, Receipt
+from safegen.records.receipt import Receipt
 from safegen.screens.contrast import ContrastScreen
 
 if TYPE_CHECKING:
@@ -116,6 +117,7 @@ def generate(
     )
     asked, model = facts_of(requests, label), _model_facts(opened, safeguards)
     # 1. Admit the request.
+    safeguards.ledger.require(safeguards.signer)
     admission = admit(safeguards.policy, AdmissionFacts(request=asked, model=model))
     # 2 to 4. Sample, screen, explain, and admit each output.
     samples = list(_samples(generator, requests, asked, model, safeguards, progress))
@@ -233,9 +235,10 @@ def _log(
         for item in signed
         for kind, data in (("output", item.data), ("explanation", item.figure))
     ]
-    proofs = safeguards.ledger.append(entries)
+    logged = safeguards.ledger.append(entries, signer=safeguards.signer)
+    assert logged.checkpoint is not None
     outputs = []
-    for item, entry, proof in zip(signed, entries[::2], proofs[::2], strict=True):
+    for item, entry, proof in zip(signed, entries[::2], logged.proofs[::2], strict=True):
         receipt = Receipt(
             file=item.sample.name,
             file_digest=entry.file_digest,
@@ -246,6 +249,7 @@ def _log(
             explanation=item.sample.explanation,
             entry=entry,
             proof=proof,
+            checkpoint=logged.checkpoint,
         )
         outputs.append(
             Output(

@@ -40,6 +40,10 @@ class Publisher:
     signer: FileSigner
     log: Ledger
 
+    def __post_init__(self) -> None:
+        """Find out before any work whether the log may be signed so."""
+        self.log.require(self.signer)
+
     def publish(
         self, trained: Trained, facts: RunFacts, card: DataCard, canaries: Canaries | None
     ) -> None:
@@ -63,14 +67,14 @@ class Publisher:
             mime=package.WEIGHTS_MIME,
         )
         package.write(self.folder, content, sign_beside(content.weights, claim, self.signer))
-        self.log.append([package.log_entry(content, now)])
+        self.log.append([package.log_entry(content, now)], signer=self.signer)
 
     def complete(self) -> None:
         """Log a package that was written whole by a run that died before it could log it."""
         opened = package.read(self.folder)
         entry = package.log_entry(opened.content, opened.config.created)
         if self.log.find(entry.file_digest) is None:
-            self.log.append([entry])
+            self.log.append([entry], signer=self.signer)
 
 
 def _bound(trained: Trained, facts: RunFacts, canaries: Canaries) -> LowerBound:

@@ -166,7 +166,7 @@ def test_a_rewritten_ledger_is_noticed(made, output, tmp_path):
     with sqlite3.connect(made.ledger) as source, sqlite3.connect(copy) as target:
         source.backup(target)
     with sqlite3.connect(copy) as connection:
-        connection.execute("UPDATE entries SET entry = ? WHERE number = 0", (b"{}",))
+        connection.execute("UPDATE entries SET entry = ? WHERE number = 1", (b"{}",))
     verdict = safegen.verify(output, trust=made.root, ledger=copy)
     assert verdict.state == "invalid"
     assert "rewritten" in verdict.findings[4].text
