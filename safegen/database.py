@@ -152,7 +152,7 @@ def _url(location: str | Path) -> sql.URL:
     text = str(location) if "://" in str(location) else f"sqlite:///{location}"
     try:
         url = sql.make_url(text)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:
         shown = re.sub(r":[^:/]*@", ":***@", text)
         raise StorageError(f"{shown} is not a database URL that works here: {error}") from error
     return url.set(drivername=POSTGRESQL) if url.drivername == "postgresql" else url

@@ -32,8 +32,9 @@ entries = sql.Table(
     "entries",
     tables,
     sql.Column("number", _Number, primary_key=True, autoincrement=False),
-    sql.Column("file_digest", sql.String, nullable=False, index=True),
+    sql.Column("file_digest", sql.String, nullable=False),
     sql.Column("entry", sql.LargeBinary, nullable=False),
+    sql.Index("ix_entries_file_digest", "file_digest", "number"),  # in the order that is asked for
 )
 nodes = sql.Table(
     "nodes",

@@ -134,8 +134,8 @@ class Walk:
             row = self._tree_edited_at
             text = f"the stored tree was edited at row {row}; the entries up to there are whole"
             yield LogFault(kind="tree", row=row, text=text)
-        if self._misfiled is not None:
-            row = self._misfiled
+        row = self._misfiled
+        if row is not None and (self._faulty is None or row != self._faulty.row):
             text = f"row {row} is filed under another file's digest than its entry's"
             yield LogFault(kind="refiled", row=row, text=text)
 

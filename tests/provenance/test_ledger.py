@@ -287,3 +287,29 @@ def test_tables_of_somebody_else_are_left_alone(tmp_path):
         Ledger(path)
     with sqlite3.connect(path) as connection:
         assert connection.execute("SELECT count(*) FROM entries").fetchone() == (0,)
+
+
+def test_a_writer_needs_no_right_to_change_what_is_there(postgres_url, entries, signer):
+    """On PostgreSQL the database itself can refuse to rewrite a ledger."""
+    Ledger(postgres_url)
+    owner = sql.create_engine(postgres_url, poolclass=sql.pool.NullPool)
+    role = owner.url.database  # a name that no other test has
+    with owner.begin() as connection:
+        connection.exec_driver_sql(f"CREATE ROLE {role} LOGIN")
+        connection.exec_driver_sql("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+        tables = ", ".join(log_tables.tables.tables)
+        connection.exec_driver_sql(f"GRANT SELECT, INSERT ON {tables} TO {role}")
+    ledger = Ledger(owner.url.set(username=role).render_as_string(hide_password=False))
+    ledger.append(entries(3), signer=signer)
+    assert ledger.append(entries(3, 6), signer=signer).checkpoint.tree_size == 6
+    for change in ("UPDATE entries SET file_digest = 'x'", "DELETE FROM nodes"):
+        with (
+            ledger._engine.begin() as connection,
+            pytest.raises(sql.exc.ProgrammingError, match="permission denied"),
+        ):
+            connection.exec_driver_sql(change)
+    assert ledger.check(anchors=signer.anchor).faults == ()
+    ledger._engine.dispose()
+    with owner.begin() as connection:
+        connection.exec_driver_sql(f"DROP OWNED BY {role}")
+        connection.exec_driver_sql(f"DROP ROLE {role}")
