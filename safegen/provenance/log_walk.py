@@ -134,10 +134,10 @@ class Walk:
             row = self._tree_edited_at
             text = f"the stored tree was edited at row {row}; the entries up to there are whole"
             yield LogFault(kind="tree", row=row, text=text)
-        row = self._misfiled
-        if row is not None and (self._faulty is None or row != self._faulty.row):
-            text = f"row {row} is filed under another file's digest than its entry's"
-            yield LogFault(kind="refiled", row=row, text=text)
+        misfiled = self._misfiled
+        if misfiled is not None and (self._faulty is None or misfiled != self._faulty.row):
+            text = f"row {misfiled} is filed under another file's digest than its entry's"
+            yield LogFault(kind="refiled", row=misfiled, text=text)
 
     def _note_root(self) -> None:
         if self.size in self.wanted:
