@@ -92,7 +92,7 @@ def seal(
         TimeStampError: a time-stamp is required, and the authority gave none.
         SafegenError: a signature does not hold when it is read back.
     """
-    model = _model_ingredient(opened)
+    model = model_ingredient(opened)
 
     def one(sample: Sample) -> Sealed:
         return _seal(sample, opened, model, signer, stamping)
@@ -147,7 +147,8 @@ def _seal(
     )
 
 
-def _model_ingredient(opened: Package) -> Ingredient:
+def model_ingredient(opened: Package) -> Ingredient:
+    """The model as what its outputs were made with, under its own signed manifest."""
     return Ingredient(
         name="model",
         title=opened.config.name,

@@ -23,7 +23,8 @@ from safegen.storage import read
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from safegen.records.receipt import InclusionProof, LogEntry, Receipt
+    from safegen.records.log import InclusionProof, LogEntry
+    from safegen.records.receipt import AnyReceipt
 
 
 IN_WORDS = {
@@ -64,7 +65,7 @@ class Evidence:
     manifest: Manifest
     anchors: bytes | None
     ledger: Log | None
-    receipt: Receipt | None
+    receipt: AnyReceipt | None
     has_receipt: bool
     package: Mapping[str, Path]
 

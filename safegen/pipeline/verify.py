@@ -34,7 +34,7 @@ from safegen.records.names import (
     WEIGHTS,
     receipt_beside,
 )
-from safegen.records.receipt import Receipt
+from safegen.records.receipt import AnyReceipt, read_receipt
 from safegen.records.verdict import State, StepFinding, Verdict
 
 if TYPE_CHECKING:
@@ -215,10 +215,10 @@ def _package_files(path: Path) -> dict[str, Path]:
     }
 
 
-def _receipt(path: Path) -> Receipt | None:
+def _receipt(path: Path) -> AnyReceipt | None:
     """The receipt beside a file; None when there is none, or none that can be read."""
     try:
-        return Receipt.model_validate_json(storage.read(receipt_beside(path)))
+        return read_receipt(storage.read(receipt_beside(path)))
     except (ValueError, StorageError):
         return None
 
