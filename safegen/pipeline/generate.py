@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from safegen.policy.load import Policy
     from safegen.progress import Progress
     from safegen.provenance.ledger import Ledger
-    from safegen.provenance.signer import FileSigner
+    from safegen.provenance.signer import Signer
     from safegen.records.decision import Decision
     from safegen.records.explanation import Explanation
     from safegen.records.receipt import GenerationRequest
@@ -70,7 +70,7 @@ class Safeguards:
         certified: whether the model's certificate agrees with its events.
     """
 
-    signer: FileSigner
+    signer: Signer
     ledger: Ledger
     policy: Policy
     certified: bool

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from safegen.privacy.canaries import Canaries
     from safegen.provenance.ledger import Ledger
-    from safegen.provenance.signer import FileSigner
+    from safegen.provenance.signer import Signer
     from safegen.records.card import DataCard
     from safegen.training.checkpoint import RunFacts
     from safegen.training.loop import Trained
@@ -37,7 +37,7 @@ class Publisher:
     """Where packages go, who signs them, and where that is logged."""
 
     folder: Path
-    signer: FileSigner
+    signer: Signer
     log: Ledger
 
     def publish(

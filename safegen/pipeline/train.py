@@ -31,7 +31,7 @@ from safegen.records.names import DIGESTS
 from safegen.training import checkpoint
 
 if TYPE_CHECKING:
-    from safegen.provenance.signer import FileSigner
+    from safegen.provenance.signer import Signer
     from safegen.records.config import Family
 
 
@@ -137,7 +137,7 @@ def train(  # noqa: PLR0913 - a run has as many choices as it has
     return load(folder, keys=keys, ledger=ledger)
 
 
-def _signer(keys: str | Path) -> FileSigner:
+def _signer(keys: str | Path) -> Signer:
     """Who will sign the package, tried before anything is spent."""
     signer = open_signer(keys)
     signer.sign(b"a trial before anything is spent")
