@@ -18,7 +18,7 @@ from urllib.parse import unquote, unquote_to_bytes
 
 import pkcs11
 from cryptography import x509
-from pkcs11 import MGF, Attribute, Mechanism, ObjectClass, PKCS11Error, UserAlreadyLoggedIn
+from pkcs11 import MGF, Attribute, KeyType, Mechanism, ObjectClass, PKCS11Error, UserAlreadyLoggedIn
 from pkcs11.types import SignMixin
 
 from safegen.errors import KeyMaterialError
@@ -31,6 +31,7 @@ from safegen.provenance.signers.location import Location, locate, secret_in, sec
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
     from pkcs11 import Session, Token
     from pkcs11._pkcs11 import lib as Library  # noqa: N812 - a class
 
@@ -54,7 +55,14 @@ REASONS = {
 }
 ENDED = {"DeviceRemoved", "SessionHandleInvalid", "SessionClosed", "UserNotLoggedIn"}
 
-_sessions: dict[tuple[str, bytes, int], Session] = {}
+KINDS = {
+    "es256": KeyType.EC,
+    "es384": KeyType.EC,
+    "ed25519": KeyType.EC_EDWARDS,
+    "ps256": KeyType.RSA,
+}
+
+_sessions: dict[tuple[str, bytes, int, bool], Session] = {}  # module, serial, process, logged in
 _initialised: dict[str, int] = {}  # by which process
 _turn = threading.RLock()
 
@@ -84,8 +92,10 @@ class TokenKey:
     def signer(self) -> RemoteSigner:
         """The key; what it signs is checked against the leaf, so its public half is not needed."""
         credentials, process = self.credentials(), os.getpid()
+        leaf = credentials.chain[0].public_key()
         with self._in_turn():
             key = self._find_key(self._session())
+            self._require_kind(key, leaf)
             pin = self._pin() if _asks_each_time(key) else None
 
         def ask(algorithm: Algorithm, digest: bytes) -> bytes:
@@ -135,11 +145,11 @@ class TokenKey:
         if _initialised.setdefault(self.module, process) != process:
             library.reinitialize()  # after a fork, the copy of its state is not its own
             _initialised[self.module] = process
-        token = self._token(library)
-        known = (self.module, token.serial, process)
+        token, pin = self._token(library), self._pin()
+        known = (self.module, token.serial, process, pin is not None)
         if known not in _sessions:
             try:
-                _sessions[known] = token.open(user_pin=self._pin())
+                _sessions[known] = token.open(user_pin=pin)
             except UserAlreadyLoggedIn:  # by other code in this process: nothing more is needed
                 _sessions[known] = token.open()
         return _sessions[known]
@@ -185,6 +195,15 @@ class TokenKey:
                 f"{self.place} may not sign (CKA_SIGN is false); make one that may"
             )
         return found[0]
+
+    def _require_kind(self, key: SignMixin, leaf: PublicKeyTypes) -> None:
+        """Some tokens crash when a key is used with another kind's mechanism."""
+        kind = KINDS.get(algorithms.algorithm_of(leaf) or "")
+        if key.key_type != kind:
+            raise KeyMaterialError(
+                f"{self.place} is not the key of its certificate: that is over "
+                f"{algorithms.describe(leaf)}, and the key is of another kind; pair the two"
+            )
 
     def _certificates(self, session: Session) -> tuple[x509.Certificate, ...]:
         """The key's certificate has its label or id; issuers are found among all others."""
