@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import http.server
 import io
 import json
 import os
 import shutil
+import socket
+import ssl
 import subprocess
+import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,9 +26,24 @@ from cryptography.x509.oid import NameOID
 from PIL import Image
 
 from safegen.provenance import algorithms, manifest, pki
+from safegen.provenance.claims import Claim
 
 PEM = serialization.Encoding.PEM
 SOFTHSM = Path("/usr/lib/softhsm/libsofthsm2.so")
+EMBEDDED = {"es256"}  # what safegen's own manifests are signed with
+CREATED = {
+    "label": "c2pa.actions.v2",
+    "data": {
+        "actions": [
+            {
+                "action": "c2pa.created",
+                "digitalSourceType": "http://cv.iptc.org/newscodes/digitalsourcetype/"
+                "trainedAlgorithmicMedia",
+            }
+        ]
+    },
+    "created": True,
+}
 USAGES = (
     "digital_signature",
     "content_commitment",
@@ -182,16 +201,9 @@ def seal(picture):
             chain.decode(),
             None,
         )
-        made = {
-            "action": "c2pa.created",
-            "digitalSourceType": "http://cv.iptc.org/newscodes/digitalsourcetype/"
-            "trainedAlgorithmicMedia",
-        }
         claim = {
             "claim_generator_info": [{"name": "test", "version": "1", "specVersion": "2.4.0"}],
-            "assertions": [
-                {"label": "c2pa.actions.v2", "data": {"actions": [made]}, "created": True}
-            ],
+            "assertions": [CREATED],
         }
         sealed = io.BytesIO()
         with c2pa.Builder(claim, context(None)) as builder:
@@ -241,11 +253,15 @@ def judge():
 
 
 @pytest.fixture(scope="session")
-def sealed_is_trusted(seal):
-    """Whether both judges trust what an opened signer signs."""
+def sealed_is_trusted(seal, picture):
+    """Whether both judges trust what an opened signer signs, in C2PA's hands and in ours."""
 
     def trusted(signer, root):
-        return verdict(seal(signer.algorithm, signer.chain, signer.sign), root) == "trusted"
+        sealed = [seal(signer.algorithm, signer.chain, signer.sign)]
+        if signer.algorithm in EMBEDDED:
+            claim = Claim(title="a test", mime="image/png", assertions=(CREATED,))
+            sealed.append(manifest.sign_embedded(picture, claim, signer))
+        return {verdict(one, root) for one in sealed} == {"trusted"}
 
     return trusted
 
@@ -297,6 +313,96 @@ def token_folder(tmp_path_factory):
         pin.write_text("123456\n")
         pin.chmod(0o600)
         yield folder
+
+
+class Internet:
+    """Answers on loopback for names of the outside; whatever is not said is not there."""
+
+    def __init__(self):
+        self.answers = {}
+        self.asked = []
+
+    def answer(self, method, url, reply):
+        """What a method at a URL gives: `reply(body, headers)` is (status, value, headers)."""
+        self.answers[method, url] = reply
+
+    def reply(self, method, url, body, headers):
+        self.asked.append((method, url, body))
+        known = self.answers.get((method, url.partition("?")[0]))
+        return known(body, headers) if known else (404, {"error": f"nothing at {url}"}, {})
+
+
+@pytest.fixture(scope="session")
+def _served(tmp_path_factory):
+    """A server with a certificate for every name that a vendor's client calls."""
+    folder = tmp_path_factory.mktemp("internet")
+    authority = issue("test network", ca=True)
+    names = ("*.googleapis.com", "*.vault.azure.net", "login.microsoftonline.com")
+    names += ("kms.eu-central-1.amazonaws.com",)
+    alternative = x509.SubjectAlternativeName([x509.DNSName(name) for name in names])
+    server = issue(
+        "server",
+        issuer=authority,
+        usages=(x509.oid.ExtendedKeyUsageOID.SERVER_AUTH,),
+        extra=((alternative, False),),
+    )
+    (folder / "ca.pem").write_bytes(authority.pem)
+    (folder / "server.pem").write_bytes(server.key_pem + server.pem)
+    current = {}
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _answer(self):
+            body = self.rfile.read(int(self.headers.get("content-length", 0)))
+            url = f"https://{self.headers['host']}{self.path}"
+            status, value, headers = current["net"].reply(self.command, url, body, self.headers)
+            content = json.dumps(value).encode()
+            self.send_response(status)
+            for name, text in {"content-type": "application/json", **headers}.items():
+                self.send_header(name, text)
+            self.send_header("content-length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_GET = do_POST = _answer  # noqa: N815 - the library's names
+
+        def log_message(self, *_):
+            pass
+
+    class Server(http.server.ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, *_):
+            pass  # a client that hung up
+
+    with Server(("127.0.0.1", 0), Handler) as listening:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(folder / "server.pem")
+        listening.socket = tls.wrap_socket(listening.socket, server_side=True)
+        threading.Thread(target=listening.serve_forever, daemon=True).start()
+        yield listening.server_address[1], folder / "ca.pem", current
+        listening.shutdown()
+
+
+@pytest.fixture
+def internet(_served, monkeypatch):
+    """Whatever a vendor's own client calls in this test, by its real name, over TLS."""
+    port, bundle, current = _served
+    current["net"] = net = Internet()
+
+    def resolve(host, *_, **__):
+        if host in ("169.254.169.254", "metadata.google.internal") or net.answers == {}:
+            raise socket.gaierror(-2, f"there is no {host} here")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    for name in ("REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE"):
+        monkeypatch.setenv(name, str(bundle))
+    for name in list(os.environ):
+        if name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    return net
 
 
 @pytest.fixture(scope="session")

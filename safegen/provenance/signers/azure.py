@@ -79,14 +79,14 @@ class AzureKey:
                 key, credential, retry_total=RETRIES, connection_timeout=TIMEOUT
             )
         except TROUBLE as error:
-            raise failure(self.place, error, NEEDED) from error
+            raise _failure(self.place, error) from error
 
         def ask(algorithm: Algorithm, digest: bytes) -> bytes:
             require_digest(self.place, algorithm)
             try:
                 signature = service.sign(NAMES[algorithm], digest).signature
             except TROUBLE as error:
-                raise failure(self.place, error, NEEDED) from error
+                raise _failure(self.place, error) from error
             return signature if algorithm == "ps256" else algorithms.der(signature)
 
         return remote_signer(self.place, self.credentials(), public, ask)
@@ -106,6 +106,14 @@ def at_azure(location: Location) -> AzureKey:
             "VERSION"
         )
     return AzureKey(location=location, **parts.groupdict())
+
+
+def _failure(place: str, error: Exception) -> KeyMaterialError:
+    """The service's own words; the client would repeat them three times."""
+    said = getattr(error, "error", None)
+    if said is not None and said.message:
+        error = AzureError(f"({said.code}) {said.message}")
+    return failure(place, error, NEEDED)
 
 
 def _public_key(key: JsonWebKey) -> PublicKeyTypes:
