@@ -76,7 +76,7 @@ def show(uri: Uri) -> None:
     found = custody.credentials()
     leaf = found.chain[0]
     key = leaf.public_key()
-    kind = f"{algorithm_of(key) or 'nothing that C2PA takes'}, with a {describe(key)} key"
+    kind = f"{algorithm_of(key) or 'nothing that C2PA takes'}, with its {describe(key)} key"
     say(f"[bold]{plain(custody.place)}[/] signs {kind}\n")
     _print_tree(found)
     rows = [("signer, SHA-256", _fingerprint(leaf))]
