@@ -127,7 +127,9 @@ def test_the_head_that_a_receipt_leads_to_must_stand_too(receipt, root):
     stands = headed(receipt, good)
     assert problem_with(sign_receipt(stands, good), anchors(root)) is None
     said = problem_with(sign_receipt(headed(receipt, bad), good), anchors(root))
-    assert said == "its checkpoint does not stand: its signer does not lead to a trusted root"
+    assert said.startswith(
+        "its checkpoint does not stand: its signer does not lead to a trusted root"
+    )
     for update in ({"root": "00" * 32}, {"tree_size": 10**6}):
         head = stands.checkpoint.model_copy(update=update)
         said = problem_with(stands.model_copy(update={"checkpoint": head}), anchors(root))
