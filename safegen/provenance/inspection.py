@@ -22,7 +22,7 @@ from safegen.provenance.log_walk import Walk, places
 from safegen.records.log import LogCheckpoint, LogFault, LogReport
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from safegen.progress import Progress
     from safegen.provenance.log_view import LogView
@@ -67,7 +67,7 @@ def inspect(
     # 2 and 3. Every signed head.
     faults = [*walk.faults(), *faults, *_against_rows(heads, walk, view.origin)]
     if anchors is not None:
-        faults.extend(_against_trust(heads, anchors))
+        faults.extend(_against_trust(heads, anchors, progress))
     return LogReport(
         origin=view.origin,
         entries=walk.size,
@@ -123,8 +123,11 @@ def _against_rows(heads: Sequence[_Head], walk: Walk, origin: str | None) -> Ite
             yield head.fault(f"no longer holds: entries before it were changed{whole}")
 
 
-def _against_trust(heads: Iterable[_Head], anchors: bytes) -> Iterator[LogFault]:
-    for head in heads:
+def _against_trust(
+    heads: Sequence[_Head], anchors: bytes, progress: Progress
+) -> Iterator[LogFault]:
+    for done, head in enumerate(heads, start=1):
+        progress("signatures", done, len(heads))
         problem = problem_with_checkpoint(head.checkpoint, anchors)
         if problem is not None:
             yield head.fault(f"does not stand: {problem}")
