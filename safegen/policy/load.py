@@ -2,6 +2,7 @@
 
 name: baseline
 description: What every release from safegen must meet.
+time_stamps: preferred  # or required; may be left out
 rules:
   - id: purpose-stated
     stage: request
@@ -14,7 +15,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import yaml
 
@@ -24,9 +25,13 @@ from safegen.records.canonical import sha256
 from safegen.records.decision import Stage
 from safegen.storage import read
 
+if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
 STAGES = get_args(Stage)
 _RULE_KEYS = {"id", "stage", "require", "because"}
 _POLICY_KEYS = {"name", "description", "rules"}
+_OPTIONAL_KEYS = {"time_stamps"}
 _STAMPING = {"required", "preferred"}
 
 
@@ -72,10 +77,10 @@ def load_policy(source: str | Path = "baseline") -> Policy:
         raise PolicyError(f"{path} is not YAML{where}: {problem}") from error
     if not isinstance(content, dict):
         raise PolicyError(f"{path}: expected keys {_listed(_POLICY_KEYS)} at the top")
-    stamping = content.pop("time_stamps", "preferred")
-    if stamping not in _STAMPING:
+    _require_keys(content, _POLICY_KEYS, str(path), optional=_OPTIONAL_KEYS)
+    stamping = content.get("time_stamps", "preferred")
+    if not isinstance(stamping, str) or stamping not in _STAMPING:
         raise PolicyError(f"{path}: time_stamps: {stamping!r}; choose {_listed(_STAMPING)}")
-    _require_keys(content, _POLICY_KEYS, str(path))
     rules = content["rules"]
     if not isinstance(rules, list) or not rules:
         raise PolicyError(
@@ -160,9 +165,12 @@ def _rule(content: Any, key: str) -> Rule:  # noqa: ANN401 - as YAML gave it
     )
 
 
-def _require_keys(content: dict[Any, Any], known: set[str], key: str) -> None:
-    for name in sorted(known - content.keys()):
+def _require_keys(
+    content: dict[Any, Any], needed: set[str], key: str, optional: AbstractSet[str] = frozenset()
+) -> None:
+    for name in sorted(needed - content.keys()):
         raise PolicyError(f"{key}: {name} is missing")
+    known = needed | optional
     for name in sorted(map(str, content.keys() - known)):
         raise PolicyError(f"{key}.{name}: no such key; known are {_listed(known)}")
 

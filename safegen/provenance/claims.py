@@ -42,6 +42,8 @@ MODEL_TYPE = "c2pa.types.model.pytorch"
 DATA_TYPE = "c2pa.types.dataset"
 FINGERPRINT_ALGORITHM = "io.iscc.v0"
 
+GENERATOR: Json = {"name": "safegen", "version": version("safegen")}  # looked up once: it is slow
+
 IPTC = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 SOURCE_TYPES = {  # IPTC's terms for how something came to be, as people name them on a command line
     "human-edits": f"{IPTC}humanEdits",
@@ -78,7 +80,6 @@ class Ingredient:
         data_type: C2PA's asset type, or None.
         source_type: how something without a manifest came to be, or None.
         bare: whether `content` itself goes into the manifest, because it has none of its own.
-        known_faults: codes of what is wrong with it already, and is passed on openly.
     """
 
     name: str
@@ -90,7 +91,6 @@ class Ingredient:
     data_type: str | None = None
     source_type: str | None = None
     bare: bool = False
-    known_faults: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,7 +228,7 @@ def _created(source_type: str, made_with: tuple[Ingredient, ...]) -> Json:
 def _action(name: str) -> Json:
     return {
         "action": name,
-        "softwareAgent": {"name": "safegen", "version": version("safegen")},
+        "softwareAgent": dict(GENERATOR),
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
