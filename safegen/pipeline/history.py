@@ -47,7 +47,10 @@ class File:
 
 def followed(path: Path) -> Path:
     """What a link leads to: that is signed, and the link stays."""
-    return path.resolve() if path.is_symlink() else path
+    try:
+        return path.resolve() if path.is_symlink() else path
+    except OSError:  # whoever opens it says in words what is wrong
+        return path
 
 
 def open_file(path: Path) -> File:
