@@ -1,20 +1,36 @@
-"""Tables on disk that survive a crash: SQLite with a write-ahead log by default, others by URL."""
+"""Tables on disk that survive a crash: SQLite with a write-ahead log by default, others by URL.
+
+Writers queue, they do not collide: on SQLite for its write lock, on PostgreSQL for an advisory
+lock that every writer of safegen takes before it reads. A lock of a table would do as much, and
+would need rights to rewrite it; to keep a ledger, the rights to read and to insert are enough.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sql
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from safegen.errors import StorageError
 from safegen.storage import make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+POSTGRESQL = "postgresql+psycopg"
+WRITERS = int.from_bytes(b"safegen")  # the advisory lock's key on PostgreSQL
+PATIENCE = 30_000  # milliseconds that a writer waits for the others
+_DURABLY = """
+    SELECT set_config('lock_timeout', :patience, true),
+           CASE current_setting('synchronous_commit')
+           WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END
+"""
 
 
 def connect(location: str | Path, tables: sql.MetaData, *, private: bool = False) -> sql.Engine:
@@ -35,9 +51,15 @@ def connect(location: str | Path, tables: sql.MetaData, *, private: bool = False
             _begin(Path(name), mode=0o600 if private else 0o644)
         _make_durable(engine)
     try:
-        tables.create_all(engine)
-    except DBAPIError as error:
-        raise StorageError(_sentence(engine.url, error)) from error
+        with reading(engine) as connection:
+            held = sql.inspect(connection)
+            complete = all(held.has_table(name) for name in tables.tables)
+        if not complete:  # whoever may only add rows can use tables that are there
+            with writing(engine) as connection:
+                tables.create_all(connection)
+    except StorageError:
+        engine.dispose()
+        raise
     return engine
 
 
@@ -65,47 +87,85 @@ def writing(engine: sql.Engine) -> Iterator[sql.Connection]:
     """One transaction that sees no other writer: it takes the write lock before it reads.
 
     Raises:
-        StorageError: the database is locked, full, read-only or gone; nothing was written.
+        StorageError: the database is locked, full, read-only or gone; nothing was written, or in
+            the one case where that cannot be known, the sentence says so.
     """
-    try:
-        with engine.connect() as connection:
-            if engine.dialect.name == "sqlite":
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-            else:  # of two writers who read the same, one is refused
-                connection.execution_options(isolation_level="SERIALIZABLE")
-            yield connection
+    with _explained(engine), engine.connect() as connection:
+        _lock(connection)
+        yield connection
+        try:
             connection.commit()
-    except DBAPIError as error:
-        raise StorageError(_sentence(engine.url, error)) from error
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise StorageError(
+                    f"the database {_name(engine.url)} went away while it was writing; see whether "
+                    "it holds what was to be written before you write it again"
+                ) from error
+            raise
 
 
 @contextlib.contextmanager
 def reading(engine: sql.Engine) -> Iterator[sql.Connection]:
-    """A connection to read through.
+    """A connection to read through, which sees one moment of the database however long it reads.
 
     Raises:
         StorageError: the database is something else, or gone.
     """
+    with _explained(engine), engine.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN")
+        elif engine.dialect.name == "postgresql":
+            connection.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
+        yield connection
+
+
+@contextlib.contextmanager
+def _explained(engine: sql.Engine) -> Iterator[None]:
+    """Every way in which a database fails, in one sentence."""
     try:
-        with engine.connect() as connection:
-            yield connection
+        yield
     except DBAPIError as error:
         raise StorageError(_sentence(engine.url, error)) from error
+    except PoolTimeoutError as error:
+        raise StorageError(
+            f"cannot use the database {_name(engine.url)}: too many threads wait for it; nothing "
+            "was written"
+        ) from error
+
+
+def _lock(connection: sql.Connection) -> None:
+    """Wait until no other writer is left, and keep it so until the transaction ends."""
+    match connection.dialect.name:
+        case "sqlite":
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        case "postgresql":  # each statement then sees all that was committed before
+            connection.execution_options(isolation_level="READ COMMITTED")
+            connection.execute(sql.text(_DURABLY), {"patience": str(PATIENCE)})
+            connection.execute(sql.select(sql.func.pg_advisory_xact_lock(WRITERS)))
+        case _:  # of two writers who read the same, one is refused
+            connection.execution_options(isolation_level="SERIALIZABLE")
 
 
 def _url(location: str | Path) -> sql.URL:
     text = str(location) if "://" in str(location) else f"sqlite:///{location}"
     try:
-        return sql.make_url(text)
-    except ArgumentError as error:
-        raise StorageError(f"{text} is not a database URL that works here: {error}") from error
+        url = sql.make_url(text)
+    except (ArgumentError, ValueError) as error:
+        shown = re.sub(r":[^:/]*@", ":***@", text)
+        raise StorageError(f"{shown} is not a database URL that works here: {error}") from error
+    return url.set(drivername=POSTGRESQL) if url.drivername == "postgresql" else url
 
 
 def _engine(url: sql.URL) -> sql.Engine:
-    try:
-        return sql.create_engine(url)
+    try:  # a server may have been started anew since the last time
+        return sql.create_engine(url, pool_pre_ping=url.get_backend_name() != "sqlite")
     except (NoSuchModuleError, ModuleNotFoundError) as error:
-        raise StorageError(f"{url} is not a database URL that works here: {error}") from error
+        way_out = "; pip install 'safegen[postgres]'" if url.drivername == POSTGRESQL else ""
+        raise StorageError(
+            f"{url.render_as_string()} is not a database URL that works here: {error}{way_out}"
+        ) from error
 
 
 def _begin(path: Path, *, mode: int) -> None:
@@ -121,12 +181,16 @@ def _make_durable(engine: sql.Engine) -> None:
     @sql.event.listens_for(engine, "connect")
     def on_connect(connection: object, record: object) -> None:  # noqa: ARG001
         connection.isolation_level = None  # type: ignore[attr-defined]
-        for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL"):
+        for pragma in (f"busy_timeout={PATIENCE}", "journal_mode=WAL", "synchronous=FULL"):
             connection.execute(f"PRAGMA {pragma}")  # type: ignore[attr-defined]
 
 
 def _sentence(url: sql.URL, error: DBAPIError) -> str:
-    reason = str(error.orig).strip() or type(error.orig).__name__
+    said = " ".join(str(error.orig).split()) or type(error.orig).__name__
+    return f"cannot use the database {_name(url)}: {said}; nothing was written"
+
+
+def _name(url: sql.URL) -> str:
+    """A database's path, or its URL without the password."""
     name = url.database if url.get_backend_name() == "sqlite" else url.render_as_string()
-    path = str(name).removeprefix("file:").partition("?")[0]
-    return f"cannot use the database {path}: {reason}; nothing was written"
+    return str(name).removeprefix("file:").partition("?")[0]

@@ -24,8 +24,8 @@ from safegen.errors import DataError, TamperedError, TrainingError
 from safegen.records.canonical import Record, canonical_bytes, digest, sha256
 from safegen.records.certificate import PrivacyCertificate
 from safegen.records.config import PackageConfig, PackageDigests
+from safegen.records.log import LogEntry
 from safegen.records.names import CERTIFICATE, CONFIG, DIGESTS, MODEL_MANIFEST, WEIGHTS
-from safegen.records.receipt import LogEntry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

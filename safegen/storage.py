@@ -11,15 +11,25 @@ from typing import TYPE_CHECKING
 from safegen.errors import StorageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 
 def write(path: Path, data: bytes, *, mode: int = 0o644) -> None:
-    """Write `data` to `path` so that a crash leaves the old file or the new one, never a part.
+    """Write `data` to `path`, as `write_parts` does.
+
+    Raises:
+        StorageError: the folder cannot be written; what was at `path` is untouched.
+    """
+    write_parts(path, [data], mode=mode)
+
+
+def write_parts(path: Path, parts: Iterable[bytes], *, mode: int = 0o644) -> None:
+    """Write a file so that a crash leaves the old one or the new one, never a part of it.
 
     Args:
         path: the final name; its folder is made when it is missing.
-        data: the whole content.
+        parts: the content, in order; when getting one fails, nothing is written.
         mode: permission bits of the new file.
 
     Raises:
@@ -32,16 +42,18 @@ def write(path: Path, data: bytes, *, mode: int = 0o644) -> None:
         raise StorageError(_sentence("write to", path.parent, error)) from error
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            file.writelines(parts)
             file.flush()
             os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
         os.replace(temporary, path)  # noqa: PTH105 - the atomic one, by name
         _sync_folder(path.parent)
-    except OSError as error:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             os.unlink(temporary)  # noqa: PTH108
-        raise StorageError(_sentence("write", path, error)) from error
+        if isinstance(error, OSError):
+            raise StorageError(_sentence("write", path, error)) from error
+        raise
 
 
 def read(path: Path) -> bytes:

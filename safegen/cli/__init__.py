@@ -16,6 +16,7 @@ from safegen.cli import (
     explain,
     generate,
     keys,
+    ledger,
     policy,
     sign,
     train,
@@ -46,6 +47,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(policy.app, name="policy")
 app.add_typer(certificate.app, name="certificate")
 app.add_typer(budget.app, name="budget")
+app.add_typer(ledger.app, name="ledger")
 
 
 def _tell_version(asked: bool) -> None:

@@ -1,15 +1,40 @@
-"""`safegen keys`: a development certificate chain."""
+"""`safegen keys`: who signs, with what, and whether anybody will believe it."""
 
 from __future__ import annotations
 
+import os
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from safegen.cli.console import plain, say
+from safegen.cli.console import out, plain, say
+from safegen.cli.options import Trust
+from safegen.records.signature import Algorithm
+
+if TYPE_CHECKING:
+    from cryptography import x509
+
+    from safegen.provenance.profile import Finding
+    from safegen.provenance.signers.custody import Credentials
 
 app = typer.Typer(help="Keys and certificates.", no_args_is_help=True)
+
+Uri = Annotated[
+    str,
+    typer.Argument(help="A folder, or file:, env:, pkcs11:, aws-kms:, gcp-kms:, azure-kv:."),
+]
+PassphraseEnv = Annotated[
+    str | None,
+    typer.Option(help="The environment variable that holds the keys' passphrase."),
+]
+MARKS = {
+    "unable": "[red]✗ cannot   [/]",
+    "invalid": "[red]✗ invalid  [/]",
+    "untrusted": "[yellow]✗ untrusted[/]",
+    "note": "[dim]• note     [/]",
+}
 
 
 @app.callback()
@@ -23,12 +48,135 @@ def init(
     organisation: Annotated[
         str, typer.Option(help="Whose name the certificates carry.")
     ] = "safegen development",
+    algorithm: Annotated[Algorithm, typer.Option(help="What the signer signs with.")] = "es256",
+    passphrase_env: PassphraseEnv = None,
 ) -> None:
     """Make a root, an issuing CA and a signing leaf by C2PA's certificate profile."""
     from safegen.provenance import pki
 
-    pki.init(folder, organisation=organisation)
+    passphrase = None if passphrase_env is None else _secret(passphrase_env)
+    pki.init(folder, organisation=organisation, algorithm=algorithm, passphrase=passphrase)
     say(
         f"[bold]{plain(folder)}[/]: a development chain. Give {plain(folder / pki.ROOT)} to "
         "whoever verifies; keep the *.key files to yourself."
     )
+    if passphrase is None:
+        say("[dim]The keys are not encrypted; --passphrase-env NAME would encrypt them.[/]")
+    else:
+        say(f"[dim]Name the signer as file:{plain(folder)}?passphrase-env={passphrase_env}[/]")
+
+
+@app.command("show")
+def show(uri: Uri) -> None:
+    """Who a signer is: its certificates, how long they are valid, their fingerprints."""
+    from safegen.provenance.algorithms import algorithm_of, describe
+    from safegen.provenance.signer import find_key
+
+    custody = find_key(uri)
+    found = custody.credentials()
+    leaf = found.chain[0]
+    key = leaf.public_key()
+    kind = f"{algorithm_of(key) or 'nothing that C2PA takes'}, with its {describe(key)} key"
+    say(f"[bold]{plain(custody.place)}[/] signs {kind}\n")
+    _print_tree(found)
+    rows = [("signer, SHA-256", _fingerprint(leaf))]
+    rows += [("root, SHA-256", _fingerprint(root)) for root in found.anchor or ()]
+    rows.append(("serial", f"{leaf.serial_number:x}"))
+    for name, value in rows:
+        say(f"  [dim]{name:<16}[/] {value}")
+
+
+@app.command("check")
+def check(uri: Uri, trust: Trust = None) -> None:
+    """What a C2PA verifier would say of this signer's work; leaves with 1 unless Trusted."""
+    from safegen.provenance.signer import check_signer, find_key, read_anchors
+
+    anchors = None if trust is None else read_anchors(trust)
+    custody = find_key(uri)
+    findings = check_signer(uri, anchors=anchors)
+    bad = [finding for finding in findings if finding.grade != "note"]
+    if bad:
+        say(f"[bold]{plain(custody.place)}[/]: [bold red]{_sentence(bad)}[/]")
+    else:
+        until = min(one.not_valid_after_utc for one in custody.credentials().chain).date()
+        say(
+            f"[bold]{plain(custody.place)}[/]: [bold green]good[/]; it signs, and whoever lists "
+            f"its root will say Trusted, until {until}."
+        )
+    for finding in findings:
+        mark = MARKS["unable" if finding.code == "cannot-sign" else finding.grade]
+        say(f"  {mark}  {plain(finding.text)}")
+    if bad:
+        raise typer.Exit(1)
+
+
+@app.command("rotate")
+def rotate(
+    folder: Annotated[Path, typer.Argument(help="A folder made by `safegen keys init`.")],
+    passphrase_env: PassphraseEnv = None,
+) -> None:
+    """Give the signer a new key and certificate from the same issuing CA; keep the old pair."""
+    from safegen.provenance import pki
+    from safegen.provenance.keyfiles import PASSPHRASE
+    from safegen.provenance.signer import find_key
+
+    passphrase = os.environ.get(PASSPHRASE) if passphrase_env is None else _secret(passphrase_env)
+    kept = pki.rotate(folder, passphrase=passphrase)
+    until = find_key(folder).credentials().chain[0].not_valid_after_utc.date()
+    say(
+        f"[bold]{plain(folder)}[/]: a new key, with a certificate until {until}. Whoever trusts "
+        f"{plain(folder / pki.ROOT)} trusts it already."
+    )
+    say(
+        f"[dim]The old pair is {plain(kept.with_suffix('.*'))}. What it signed stays good until "
+        "its certificate expires; delete its key when nothing needs it.[/]"
+    )
+
+
+def _secret(variable: str) -> str:
+    from safegen.provenance.signers.location import secret_of
+
+    return secret_of(variable)
+
+
+def _print_tree(found: Credentials) -> None:
+    """From the root down to whoever signs; a chain in disorder is shown as it is."""
+    from rich.padding import Padding
+    from rich.tree import Tree
+
+    roots = [(root, "root") for root in found.anchor or ()]
+    issuers = [(issuer, "issuer") for issuer in reversed(found.chain[1:])]
+    line = [*roots, *issuers, (found.chain[0], "signer")]
+    tree = branch = Tree(_branch(*line[0]), guide_style="dim")
+    for certificate, role in line[1:]:
+        branch = branch.add(_branch(certificate, role))
+    out.print(Padding(tree, (0, 0, 1, 2), expand=False))
+
+
+def _branch(certificate: x509.Certificate, role: str) -> str:
+    from safegen.provenance.profile import SOON, name_of
+
+    now, end = datetime.now(UTC), certificate.not_valid_after_utc
+    days = f"{(end - now).days:,} days left"
+    if certificate.not_valid_before_utc > now:
+        colour, state = "red", f"valid only from {certificate.not_valid_before_utc.date()}"
+    elif end < now:
+        colour, state = "red", f"expired on {end.date()}"
+    else:
+        colour = "yellow" if end - now < SOON else "green"
+        state = f"until {end.date()}, {days}"
+    return f"{plain(name_of(certificate)[1:-1])}  [dim]{role}[/]  [{colour}]{state}[/]"
+
+
+def _fingerprint(certificate: x509.Certificate) -> str:
+    from cryptography.hazmat.primitives import hashes
+
+    return certificate.fingerprint(hashes.SHA256()).hex(":").upper()
+
+
+def _sentence(bad: list[Finding]) -> str:
+    if any(finding.code == "cannot-sign" for finding in bad):
+        return "it cannot sign"
+    if any(finding.grade == "invalid" for finding in bad):
+        return "verifiers would refuse what it signs"
+    return "verifiers would not trust what it signs"

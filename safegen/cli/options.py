@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 Keys = Annotated[
-    str, typer.Option(help="Who signs: a folder made by `safegen keys init`, or a key's URI.")
+    str,
+    typer.Option(help="Who signs: a folder made by `safegen keys init`, or a key's URI."),
 ]
 Ledger = Annotated[str, typer.Option(help="Where releases are logged: a file or a database URL.")]
 Budget = Annotated[

@@ -31,4 +31,7 @@ def show(policy: Annotated[str, typer.Argument(help="A name or a YAML file.")]) 
     for rule in loaded.rules:
         say(f"\n  [bold]{plain(rule.id)}[/] at {rule.stage}\n    {plain(rule.require)}")
         say(f"    [dim]{plain(rule.because)}[/]")
+    mining = ", ".join(f"{name} {use}" for name, use in loaded.training_mining.items())
+    say(f"\n  training and mining: {mining}")
+    say(f"  time-stamps: {'required' if loaded.stamps_required else 'preferred'}")
     say(f"\nIt loads: {len(loaded.rules)} rules.")

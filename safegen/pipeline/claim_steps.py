@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from safegen.pipeline.evidence import Evidence
     from safegen.provenance.claims import Json
-    from safegen.records.receipt import Receipt
+    from safegen.records.receipt import AnyReceipt
     from safegen.records.verdict import StepFinding
 
 KEPT = 64  # findings about claims that many files share, such as their model's certificate
@@ -63,18 +63,19 @@ def check_ledger(evidence: Evidence) -> StepFinding:
         return found("safegen.ledger.contradicted", text)
     if evidence.ledger is None:
         return _check_receipt_alone(evidence)
+    receipt = evidence.receipt
     try:
         logged = evidence.ledger.find(evidence.digest)
+        holds = receipt is None or evidence.ledger.holds(receipt.proof)
     except TamperedError as error:
         return found("safegen.ledger.rewritten", f"The ledger was rewritten: {error}.")
     if logged is None:
         text = "This is not a file that was released: the ledger has no entry with its digest."
         return found("safegen.ledger.unknown", text)
-    entry, proof = logged
-    receipt = evidence.receipt
-    if receipt is not None and not evidence.ledger.holds(receipt.proof):
+    if not holds:
         text = "The ledger was rewritten: it no longer begins with what the receipt proves."
         return found("safegen.ledger.rewritten", text)
+    entry, proof = logged
     text = f"Exactly this file was released at {entry.time}: entry {proof.index} of the ledger."
     return found("safegen.ledger.released", text)
 
@@ -157,7 +158,7 @@ def _problem_with_receipt(evidence: Evidence) -> str | None:
     return problem_with(receipt, evidence.anchors)
 
 
-def _contradicted(receipt: Receipt, said: Mapping[str, Json]) -> str | None:
+def _contradicted(receipt: AnyReceipt, said: Mapping[str, Json]) -> str | None:
     """What a receipt says otherwise than the manifest, which has it from the same release."""
     if said.get(claims.EXPLANATION, {}).get("digest") != digest_of(receipt.explanation):
         return "it explains another picture"
@@ -180,7 +181,7 @@ def _check_receipt_alone(evidence: Evidence) -> StepFinding:
     return found("safegen.ledger.receipt", _receipt_in_words(receipt))
 
 
-def _receipt_in_words(receipt: Receipt) -> str:
+def _receipt_in_words(receipt: AnyReceipt) -> str:
     return (
         f"Its signed receipt says that exactly this file was released at {receipt.entry.time}, as "
         f"entry {receipt.proof.index}; the ledger itself was not asked."

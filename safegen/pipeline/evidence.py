@@ -10,7 +10,7 @@ from safegen import storage
 from safegen.errors import StorageError
 from safegen.records.canonical import sha256
 from safegen.records.names import CERTIFICATE, CONFIG, WEIGHTS, receipt_beside
-from safegen.records.receipt import Receipt
+from safegen.records.receipt import read_receipt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from safegen.provenance.manifest import Manifest
     from safegen.provenance.trust import Trust
-    from safegen.records.receipt import InclusionProof, LogEntry
+    from safegen.records.log import InclusionProof, LogEntry
+    from safegen.records.receipt import AnyReceipt
 
 LARGEST_RECEIPT = 2**22  # bytes; a receipt has some ten thousand
 
@@ -55,7 +56,7 @@ class Evidence:
     beside: Path | None
     trust: Trust | None
     ledger: Log | None
-    receipt: Receipt | None
+    receipt: AnyReceipt | None
     receipt_problem: str | None
     package: Mapping[str, Path]
 
@@ -70,7 +71,7 @@ class Evidence:
         return sha256(self.data)
 
 
-def receipt_of(path: Path) -> tuple[Receipt | None, str | None]:
+def receipt_of(path: Path) -> tuple[AnyReceipt | None, str | None]:
     """The receipt beside a file, and why there is none where one should be."""
     place = receipt_beside(path)
     try:
@@ -81,7 +82,7 @@ def receipt_of(path: Path) -> tuple[Receipt | None, str | None]:
                 None,
                 f"it is larger than any receipt, which has at most {LARGEST_RECEIPT:,} bytes",
             )
-        return Receipt.model_validate_json(storage.read(place)), None
+        return read_receipt(storage.read(place)), None
     except (ValueError, RecursionError, OSError, StorageError):
         return None, "it cannot be read"
 

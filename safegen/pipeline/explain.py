@@ -19,7 +19,7 @@ from safegen.provenance.formats import mime_of
 from safegen.provenance.manifest import read as read_manifest
 from safegen.records.canonical import digest
 from safegen.records.names import receipt_beside
-from safegen.records.receipt import GenerationRequest, Receipt
+from safegen.records.receipt import GenerationRequest, read_receipt
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,7 +66,7 @@ def read_explained(path: Path) -> Explained:
     if not beside.is_file():
         raise InputError(f"no {beside.name} beside {path}; its receipt holds the explanation")
     try:
-        receipt = Receipt.model_validate_json(storage.read(beside))
+        receipt = read_receipt(storage.read(beside))
         request = GenerationRequest.model_validate(manifest.assertions.get(claims.REQUEST))
     except ValidationError as error:
         raise TamperedError(f"{beside} cannot be read as a receipt; use an intact copy") from error

@@ -58,7 +58,7 @@ def shown(path: str | Path) -> str:
 def _meant(path: str | Path) -> Iterator[Path]:
     """What one path means: a file itself, the media below a folder, or what a pattern matches."""
     place = Path(path)
-    if _is_there(place):
+    if os.path.lexists(place):
         yield from (_media_below(place) if place.is_dir() else (place,))
     elif isinstance(path, str) and any(letter in path for letter in MAGIC):
         matched = list(_matches(place))
@@ -68,15 +68,6 @@ def _meant(path: str | Path) -> Iterator[Path]:
             yield from (_media_below(match) if match.is_dir() else (match,))
     else:
         raise InputError(f"no file or folder {path}; check its name")
-
-
-def _is_there(path: Path) -> bool:
-    try:
-        return os.path.lexists(path)
-    except ValueError:  # a NUL, or letters that no name can have
-        return False
-    except OSError as error:
-        raise InputError(f"no file or folder of that name: {error.strerror}") from error
 
 
 def _media_below(folder: Path) -> Iterator[Path]:

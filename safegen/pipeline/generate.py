@@ -29,7 +29,8 @@ from safegen.policy.facts import AdmissionFacts, ModelFacts, OutputFacts, Releas
 from safegen.policy.guard import admit
 from safegen.provenance.receipts import sign_receipt
 from safegen.records.canonical import sha256
-from safegen.records.receipt import LogEntry, Receipt
+from safegen.records.log import LogEntry
+from safegen.records.receipt import Receipt
 from safegen.screens.contrast import ContrastScreen
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ def generate(  # noqa: PLR0913 - all that `Model.generate` was asked
         request=facts_of(requests, label), model=_model_facts(opened, safeguards)
     )
     # 1. Admit the request.
+    safeguards.ledger.require(safeguards.signer)
     admission = admit(safeguards.policy, facts)
     # 2 to 4. Sample, screen, explain, and admit each output.
     made = _samples(generator, requests, modality, progress)
@@ -162,6 +164,7 @@ def _allowed(
         figure=draw(pixels, made.explanation, title),
         explanation=made.explanation,
         decision=admit(policy, ReleaseFacts(request=own, model=asked.model, output=output)),
+        training_mining=policy.training_mining,
     )
 
 
@@ -181,9 +184,10 @@ def _log(
         for item in sealed
         for kind, data in (("output", item.data), ("explanation", item.figure))
     ]
-    proofs = safeguards.ledger.append(entries)
+    logged = safeguards.ledger.append(entries, signer=safeguards.signer)
+    assert logged.checkpoint is not None
     outputs = []
-    for item, entry, proof in zip(sealed, entries[::2], proofs[::2], strict=True):
+    for item, entry, proof in zip(sealed, entries[::2], logged.proofs[::2], strict=True):
         receipt = Receipt(
             file=item.sample.name,
             file_digest=entry.file_digest,
@@ -194,6 +198,7 @@ def _log(
             explanation=item.sample.explanation,
             entry=entry,
             proof=proof,
+            checkpoint=logged.checkpoint,
         )
         outputs.append(
             Output(

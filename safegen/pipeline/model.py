@@ -139,6 +139,7 @@ class Model:
         return unsafe_sample(
             self._package,
             self._generator,
+            self._safeguards.signer,
             self._safeguards.ledger,
             count=count,
             reason=reason,

@@ -41,6 +41,10 @@ class Publisher:
     stamping: Stamping
     log: Ledger
 
+    def __post_init__(self) -> None:
+        """Find out before any work whether the log may be signed so."""
+        self.log.require(self.signer)
+
     def publish(
         self, trained: Trained, facts: RunFacts, card: DataCard, canaries: Canaries | None
     ) -> None:
@@ -65,14 +69,14 @@ class Publisher:
         )
         manifest, _ = self.stamping.sign_beside(content.weights, claim, self.signer)
         package.write(self.folder, content, manifest)
-        self.log.append([package.log_entry(content, now)])
+        self.log.append([package.log_entry(content, now)], signer=self.signer)
 
     def complete(self) -> None:
         """Log a package that was written whole by a run that died before it could log it."""
         opened = package.read(self.folder)
         entry = package.log_entry(opened.content, opened.config.created)
         if self.log.find(entry.file_digest) is None:
-            self.log.append([entry])
+            self.log.append([entry], signer=self.signer)
 
 
 def _bound(trained: Trained, facts: RunFacts, canaries: Canaries) -> LowerBound:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from safegen.provenance.stamping import Stamping
     from safegen.records.decision import Decision
     from safegen.records.explanation import Explanation
+    from safegen.records.mining import Mining
     from safegen.records.receipt import GenerationRequest
 
 FIGURE_MIME = "image/png"
@@ -45,6 +46,7 @@ class Sample:
         figure: the picture of its explanation, PNG.
         explanation: the whole of it.
         decision: the policy's, on this output.
+        training_mining: what others may do with it, by the policy.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Sample:
     figure: bytes
     explanation: Explanation
     decision: Decision
+    training_mining: Mining
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +92,7 @@ def seal(
         TimeStampError: a time-stamp is required, and the authority gave none.
         SafegenError: a signature does not hold when it is read back.
     """
-    model = _model_ingredient(opened)
+    model = model_ingredient(opened)
 
     def one(sample: Sample) -> Sealed:
         return _seal(sample, opened, model, signer, stamping)
@@ -119,6 +122,7 @@ def _seal(
         decision=sample.decision,
         request=sample.request,
         fingerprint=image_code(fingerprint_pixels(sample.encoded)),
+        training_mining=sample.training_mining,
     )
     data, manifest = stamping.sign(sample.encoded, claim, signer)
     output = Ingredient(
@@ -143,7 +147,8 @@ def _seal(
     )
 
 
-def _model_ingredient(opened: Package) -> Ingredient:
+def model_ingredient(opened: Package) -> Ingredient:
+    """The model as what its outputs were made with, under its own signed manifest."""
     return Ingredient(
         name="model",
         title=opened.config.name,

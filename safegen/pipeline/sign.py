@@ -28,7 +28,7 @@ from safegen.provenance.manifest import Manifest, UnreadableManifestError, read
 from safegen.provenance.signer import open_signer
 from safegen.provenance.stamping import Stamping
 from safegen.records.canonical import sha256
-from safegen.records.receipt import LogEntry
+from safegen.records.log import LogEntry
 
 LARGEST = 2**29  # bytes; the SDK holds a file several times over
 
@@ -97,12 +97,13 @@ def sign(
     signer = open_signer(keys)
     stamping = Stamping(time_stamps, required=stamp_required)
     storage.require_writable(target.parent)
+    log = Ledger(ledger)
+    log.require(signer)
     # 1 and 2. Find its history.
     file = _open(path)
     before = file if file.manifest is not None else None if parent is None else _open(Path(parent))
     claim = _claim(file, before, target.name, source)
     # 3. Sign, and read back.
-    log = Ledger(ledger)
     if formats.embeds(file.mime):
         data, manifest = stamping.sign(file.data, claim, signer)
         store = None
@@ -110,7 +111,7 @@ def sign(
         store, manifest = stamping.sign_beside(file.data, claim, signer)
         data = file.data
     # 4. Log.
-    log.append([_entry(data)])
+    log.append([_entry(data)], signer=signer)
     # 5. Write; a manifest comes before the file that it lies beside.
     beside = None
     if store is not None:

@@ -149,9 +149,11 @@ def train(  # noqa: PLR0913 - a run has as many choices as it has
 def _signer(keys: str | Path) -> Signer:
     """Who will sign the package, tried before anything is spent."""
     signer = open_signer(keys)
-    signer.sign(b"a trial before anything is spent")
     if signer.anchor is None:
-        raise KeyMaterialError(f"no root.pem in {keys}: the new package could not be trusted")
+        raise KeyMaterialError(
+            f"{keys} names no root, so the new package could not be trusted; add root.pem, or "
+            "trust=root.pem to the URI"
+        )
     return signer
 
 

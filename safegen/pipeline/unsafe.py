@@ -11,7 +11,7 @@ import torch
 from safegen.errors import RequestError, UnsafeWarning
 from safegen.pipeline.request import understand
 from safegen.records.canonical import sha256
-from safegen.records.receipt import LogEntry
+from safegen.records.log import LogEntry
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,11 +20,13 @@ if TYPE_CHECKING:
     from safegen.models.generator import PictureGenerator
     from safegen.package import Package
     from safegen.provenance.ledger import Ledger
+    from safegen.provenance.signer import Signer
 
 
 def unsafe_sample(
     opened: Package,
     generator: PictureGenerator,
+    signer: Signer,
     ledger: Ledger,
     *,
     count: int,
@@ -50,7 +52,7 @@ def unsafe_sample(
         note=requests[0].purpose,
         time=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    ledger.append([entry])
+    ledger.append([entry], signer=signer)
     warnings.warn(
         f"{count} samples of {opened.config.name} leave unsigned and unexplained, by no policy's "
         "leave; the ledger says so. Use generate() for what others will see.",

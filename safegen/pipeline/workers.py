@@ -110,6 +110,7 @@ class _Worker:
     """A process, the files that it was given, and since when it looks at the first of them."""
 
     process: subprocess.Popen[bytes]
+    relay: threading.Thread | None = None
     given: deque[int] = field(default_factory=deque)
     since: float
     ready: bool = False
@@ -148,7 +149,7 @@ class _Crew:
         for worker in self._workers:
             worker.process.kill()
         for worker in self._workers:
-            _close(worker.process)
+            _close(worker)
         self._workers.clear()
 
     def _hire(self) -> None:
@@ -166,9 +167,10 @@ class _Crew:
         worker = _Worker(process=process, since=time.monotonic())
         self._workers.append(worker)
         assert process.stdout is not None
-        threading.Thread(
+        worker.relay = threading.Thread(
             target=_relay, args=(worker, process.stdout, self._heard), daemon=True
-        ).start()
+        )
+        worker.relay.start()
         self._say(worker, self._task)
 
     def _listen(self, worker: _Worker, line: bytes) -> None:
@@ -236,7 +238,7 @@ class _Crew:
         """Blame the first file that a process was given; the others are given to a new one."""
         self._workers.remove(worker)
         worker.process.kill()
-        _close(worker.process)
+        _close(worker)
         if worker.given:
             number = worker.given.popleft()
             self._settle(number, unread(self._files[number], code, text))
@@ -260,17 +262,21 @@ def _relay(
     worker: _Worker, answers: IO[bytes], heard: queue.SimpleQueue[tuple[_Worker, bytes]]
 ) -> None:
     """Pass on what a process says, in a thread of its own; an empty line when it has ended."""
-    with contextlib.suppress(OSError, ValueError):  # it was dismissed
+    with contextlib.suppress(OSError, ValueError), answers:  # it may be dismissed meanwhile
         for line in answers:
             heard.put((worker, line))
     heard.put((worker, b""))
 
 
-def _close(process: subprocess.Popen[bytes]) -> None:
+def _close(worker: _Worker) -> None:
+    """Let go of a process that was ended."""
+    process = worker.process
     process.wait()
     if process.stdin is not None:
         with contextlib.suppress(OSError):  # what it was not told any more
             process.stdin.close()
+    if worker.relay is not None:
+        worker.relay.join()
 
 
 def _size(path: Path) -> int:

@@ -14,20 +14,23 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import yaml
 
 from safegen.errors import PolicyError
+from safegen.policy.extras import stamps_required, training_mining
 from safegen.policy.rules import Rule, compile_rule
 from safegen.records.canonical import sha256
 from safegen.records.decision import Stage
 from safegen.storage import read
 
+if TYPE_CHECKING:
+    from safegen.records.mining import Mining
+
 STAGES = get_args(Stage)
 _RULE_KEYS = {"id", "stage", "require", "because"}
 _POLICY_KEYS = {"name", "description", "rules"}
-_STAMPING = {"required", "preferred"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,13 +44,15 @@ class Policy:
         rules: compiled, in the file's order; never empty.
         stamps_required: whether nothing may leave without a time-stamp (`time_stamps: required`);
             otherwise, an output leaves without one when the authority does not answer.
+        training_mining: what others may do with the outputs, in CAWG's words.
     """
 
     name: str
     description: str
     digest: str
     rules: tuple[Rule, ...]
-    stamps_required: bool = False
+    stamps_required: bool
+    training_mining: Mining
 
 
 def load_policy(source: str | Path = "baseline") -> Policy:
@@ -72,9 +77,8 @@ def load_policy(source: str | Path = "baseline") -> Policy:
         raise PolicyError(f"{path} is not YAML{where}: {problem}") from error
     if not isinstance(content, dict):
         raise PolicyError(f"{path}: expected keys {_listed(_POLICY_KEYS)} at the top")
-    stamping = content.pop("time_stamps", "preferred")
-    if stamping not in _STAMPING:
-        raise PolicyError(f"{path}: time_stamps: {stamping!r}; choose {_listed(_STAMPING)}")
+    stamping = stamps_required(content.pop("time_stamps", "preferred"), f"{path}: time_stamps")
+    mining = training_mining(content.pop("training_mining", {}), f"{path}: training_mining")
     _require_keys(content, _POLICY_KEYS, str(path))
     rules = content["rules"]
     if not isinstance(rules, list) or not rules:
@@ -94,7 +98,8 @@ def load_policy(source: str | Path = "baseline") -> Policy:
         description=_text(content, "description", str(path)),
         digest=sha256(data),
         rules=compiled,
-        stamps_required=stamping == "required",
+        stamps_required=stamping,
+        training_mining=mining,
     )
 
 

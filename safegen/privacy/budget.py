@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import weakref
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -120,6 +121,7 @@ class Budget:
             StorageError: it cannot be opened.
         """
         self._engine = connect(url or default_location(), _tables, private=True)
+        weakref.finalize(self, self._engine.dispose)
         _take_over(self._engine)
 
     def grant(
@@ -353,10 +355,16 @@ def _take_over(engine: sql.Engine) -> None:
     )
     for table, column, kind in added:
         with reading(engine) as connection:
-            columns = {held["name"] for held in sql.inspect(connection).get_columns(table)}
-        if column not in columns:
-            with writing(engine) as connection:
+            known = _has_column(connection, table, column)
+        if known:
+            continue
+        with writing(engine) as connection:
+            if not _has_column(connection, table, column):  # nobody was faster
                 connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
+
+
+def _has_column(connection: sql.Connection, table: str, column: str) -> bool:
+    return column in {held["name"] for held in sql.inspect(connection).get_columns(table)}
 
 
 def default_location() -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from pydantic import JsonValue
 
 from safegen.records.canonical import canonical_bytes, digest
+from safegen.records.mining import KEPT_TO_ITSELF
 
 if TYPE_CHECKING:
     from safegen.records.canonical import Record
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from safegen.records.config import PackageDigests
     from safegen.records.decision import Decision
     from safegen.records.explanation import ExplanationSummary
+    from safegen.records.mining import Mining
     from safegen.records.receipt import GenerationRequest
 
 Json = dict[str, JsonValue]
@@ -54,15 +56,6 @@ SOURCE_TYPES = {  # IPTC's terms for how something came to be, as people name th
     "algorithmic": f"{IPTC}algorithmicMedia",
 }
 
-TRAINING_MINING: Json = {
-    "entries": {
-        "cawg.ai_generative_training": {"use": "notAllowed"},
-        "cawg.ai_training": {"use": "notAllowed"},
-        "cawg.ai_inference": {"use": "allowed"},
-        "cawg.data_mining": {"use": "notAllowed"},
-    }
-}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ingredient:
@@ -78,7 +71,6 @@ class Ingredient:
         data_type: C2PA's asset type, or None.
         source_type: how something without a manifest came to be, or None.
         bare: whether `content` itself goes into the manifest, because it has none of its own.
-        known_faults: codes of what is wrong with it already, and is passed on openly.
     """
 
     name: str
@@ -90,7 +82,6 @@ class Ingredient:
     data_type: str | None = None
     source_type: str | None = None
     bare: bool = False
-    known_faults: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +116,7 @@ def model_claim(
         assertions=(
             _created(MODEL_SOURCE, (card,)),
             _assertion("c2pa.ai-disclosure", _disclosure(name, digest(digests))),
-            _assertion("cawg.training-mining", TRAINING_MINING),
+            _mining(),
             _assertion(PRIVACY, _fields(certificate)),
             _assertion(PACKAGE, _fields(digests)),
         ),
@@ -144,6 +135,7 @@ def output_claim(  # noqa: PLR0913 - a manifest says as much as it says
     decision: Decision,
     request: GenerationRequest,
     fingerprint: bytes,
+    training_mining: Mining = KEPT_TO_ITSELF,
 ) -> Claim:
     """What a generated output's manifest says."""
     return Claim(
@@ -152,7 +144,7 @@ def output_claim(  # noqa: PLR0913 - a manifest says as much as it says
         assertions=(
             _created(source_type, (model,)),
             _assertion("c2pa.ai-disclosure", _disclosure(model.title, model_digest)),
-            _assertion("cawg.training-mining", TRAINING_MINING),
+            _mining(training_mining),
             _assertion("c2pa.soft-binding", _soft_binding(fingerprint)),
             _assertion(PRIVACY, _fields(certificate)),
             _assertion(EXPLANATION, _fields(explanation)),
@@ -186,7 +178,7 @@ def edited_claim(*, title: str, mime: str, parent: Ingredient, source_type: str)
         mime=mime,
         assertions=(
             _actions(opened, edited),
-            _assertion("cawg.training-mining", TRAINING_MINING),
+            _mining(),
         ),
         ingredients=(parent,),
     )
@@ -199,7 +191,7 @@ def created_claim(*, title: str, mime: str, source_type: str) -> Claim:
         mime=mime,
         assertions=(
             _created(source_type, ()),
-            _assertion("cawg.training-mining", TRAINING_MINING),
+            _mining(),
         ),
     )
 
@@ -211,7 +203,7 @@ def figure_claim(*, title: str, mime: str, output: Ingredient, decision: Decisio
         mime=mime,
         assertions=(
             _created(FIGURE_SOURCE, (output,)),
-            _assertion("cawg.training-mining", TRAINING_MINING),
+            _mining(),
             _assertion(DECISION, _fields(decision)),
         ),
         ingredients=(output,),
@@ -244,6 +236,12 @@ def _disclosure(model_name: str, model_digest: str) -> Json:
         "modelIdentifier": model_digest,
         "contentProfile": {"humanOversightLevel": "fully_autonomous"},
     }
+
+
+def _mining(uses: Mining = KEPT_TO_ITSELF) -> Json:
+    """CAWG's training and data mining assertion."""
+    entries: Json = {f"cawg.{name}": {"use": use} for name, use in uses.items()}
+    return _assertion("cawg.training-mining", {"entries": entries})
 
 
 def _soft_binding(fingerprint: bytes) -> Json:

@@ -1,37 +1,49 @@
-"""The append-only log of everything released: append, prove, check.
+"""The append-only log of everything released: append, sign, prove, check.
 
-Entries are rows; their hashes are the leaves of a Merkle tree. A proof handed out once pins every
-entry before it: no row can be edited, removed or moved without that proof failing afterwards.
+Entries are rows; their hashes are the leaves of a Merkle tree whose complete subtrees are stored
+beside them, so that appending and proving read a handful of rows however long the log is. Its
+heads are signed: a head handed out once pins every entry before it, and no row can be edited,
+removed or moved without that head failing afterwards.
 """
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import weakref
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sql
-from pydantic import ValidationError
 
 from safegen.database import connect, connect_to_read, reading, writing
-from safegen.errors import TamperedError
-from safegen.provenance import merkle
-from safegen.provenance.proofs import prove, proves
+from safegen.errors import InputError, KeyMaterialError
+from safegen.progress import Progress, silent
+from safegen.provenance import checkpoints, inspection, log_tables, merkle
+from safegen.provenance.log_view import LogView
+from safegen.provenance.proofs import prove
 from safegen.records.canonical import canonical_bytes
-from safegen.records.receipt import LogEntry
+from safegen.records.log import ConsistencyProof, LogCheckpoint, LogEntry, LoggedFile
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from safegen.records.receipt import InclusionProof
+    from safegen.provenance.signer import Signer
+    from safegen.records.log import InclusionProof, LogReport
 
-_tables = sql.MetaData()
-_entries = sql.Table(
-    "entries",
-    _tables,
-    sql.Column("number", sql.Integer, primary_key=True, autoincrement=False),
-    sql.Column("file_digest", sql.String, nullable=False, index=True),
-    sql.Column("entry", sql.LargeBinary, nullable=False),
-)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Appended:
+    """What a batch of entries is given.
+
+    Attributes:
+        proofs: that each entry is in the log as it was after the batch; in order.
+        checkpoint: the signed head that they lead to; None when nobody signed.
+    """
+
+    proofs: tuple[InclusionProof, ...]
+    checkpoint: LogCheckpoint | None
 
 
 class Ledger:
@@ -46,28 +58,87 @@ class Ledger:
 
         Raises:
             StorageError: it cannot be opened.
+            TamperedError: it is of an earlier version, and rows are missing.
         """
-        self._engine = connect_to_read(location) if to_read else connect(location, _tables)
+        engine = connect_to_read(location) if to_read else connect(location, log_tables.tables)
+        self._engine = engine
+        weakref.finalize(self, engine.dispose)
+        self._origin = None if to_read else log_tables.begin(engine)
+        self._vouched: tuple[LogCheckpoint, bytes] | None = None
 
-    def append(self, entries: Sequence[LogEntry]) -> tuple[InclusionProof, ...]:
-        """Append entries in one transaction, and prove that each is in the log.
+    @property
+    def origin(self) -> str | None:
+        """The log's own name; None for one of before logs had names, opened to read."""
+        with self._view() as view:
+            return view.origin
+
+    def append(self, entries: Sequence[LogEntry], *, signer: Signer | None = None) -> Appended:
+        """Append entries in one transaction, prove that each is in the log, and sign its new head.
+
+        Args:
+            entries: in order.
+            signer: signs the head after them; None leaves it to a later one.
 
         Raises:
-            StorageError: nothing was appended.
+            KeyMaterialError: the log's last head was signed by somebody else.
+            TamperedError: the log is not what its last head says.
+            StorageError: the database cannot be used. In each case nothing was appended.
         """
-        rows = [(entry.file_digest, canonical_bytes(entry)) for entry in entries]
+        data = [canonical_bytes(entry) for entry in entries]
         with writing(self._engine) as connection:
-            leaves = self._leaves(connection)
-            first = len(leaves)
-            connection.execute(
-                sql.insert(_entries),
-                [
-                    {"number": first + place, "file_digest": file_digest, "entry": data}
-                    for place, (file_digest, data) in enumerate(rows)
-                ],
-            )
-        leaves += [merkle.leaf_hash(data) for _, data in rows]
-        return tuple(prove(leaves, first + place) for place in range(len(rows)))
+            view = LogView(connection=connection, origin=self._origin)
+            first = view.size()
+            self._require(view, signer)
+            rows = [
+                {"number": first + place, "file_digest": entry.file_digest, "entry": each}
+                for place, (entry, each) in enumerate(zip(entries, data, strict=True))
+            ]
+            log_tables.add_rows(connection, log_tables.entries, rows)
+            leaves = [merkle.leaf_hash(each) for each in data]
+            known = log_tables.add_nodes(connection, first, leaves)
+            size = first + len(rows)
+            head = None
+            if signer is not None:  # in the transaction of its rows, so that all stay or none
+                head = _sign(view, size, log_tables.hash_of(known, (0, size)), signer)
+        if head is not None and signer is not None:
+            self._vouched = (head, signer.chain)
+        hash_of = functools.cache(functools.partial(log_tables.hash_of, known))
+        proofs = tuple(prove(number, size, hash_of) for number in range(first, size))
+        return Appended(proofs=proofs, checkpoint=head)
+
+    def require(self, signer: Signer) -> None:
+        """Find out before any work whether a signer may go on with this log.
+
+        Raises:
+            KeyMaterialError: its last head was signed by somebody else.
+            TamperedError: the log is not what its last head says.
+        """
+        with self._view() as view:
+            self._require(view, signer)
+
+    def checkpoint(self, signer: Signer) -> LogCheckpoint:
+        """Sign the present head, and keep it in the log.
+
+        Raises:
+            KeyMaterialError: the last head was signed by somebody else.
+            TamperedError: the log is not what its last head says.
+            StorageError: nothing was written.
+        """
+        with writing(self._engine) as connection:
+            view = LogView(connection=connection, origin=self._origin)
+            self._require(view, signer)
+            size = view.size()
+            (root,) = view.hashes([(0, size)])
+            return _sign(view, size, root, signer)
+
+    def last_checkpoint(self) -> LogCheckpoint | None:
+        """The last head that was signed; None when none was.
+
+        Raises:
+            TamperedError: its row is no checkpoint any more.
+        """
+        with self._view() as view:
+            return view.last()
 
     def find(self, file_digest: str) -> tuple[LogEntry, InclusionProof] | None:
         """The first entry for a file's digest, with its proof; None when there is none.
@@ -76,41 +147,147 @@ class Ledger:
             TamperedError: the entry's row was rewritten and is no entry any more.
             StorageError: the log cannot be read.
         """
-        with reading(self._engine) as connection:
-            query = sql.select(_entries).where(_entries.c.file_digest == file_digest)
-            row = connection.execute(query.order_by(_entries.c.number).limit(1)).one_or_none()
-            if row is None:
-                return None
-            leaves = self._leaves(connection)
-        try:
-            entry = LogEntry.model_validate_json(row.entry)
-        except ValidationError as error:
-            raise TamperedError(f"row {row.number} is no entry any more") from error
-        if entry.file_digest != file_digest:  # the column is for finding; only the entry is proved
-            raise TamperedError(f"row {row.number} is filed under another file's digest")
-        proof = prove(leaves, row.number)
-        if not proves(entry, proof):
-            raise TamperedError(f"row {row.number} is not where its number says")
-        return entry, proof
+        with self._view() as view:
+            return view.find(file_digest)
+
+    def find_under(self, file_digest: str, checkpoint: LogCheckpoint | None) -> LoggedFile | None:
+        """The first entry for a file's digest, proved to be under a signed head.
+
+        Args:
+            file_digest: of every byte of the file.
+            checkpoint: the head; the last one when None.
+
+        Returns:
+            The entry with its proof; None when the log has none, or had none at that head.
+
+        Raises:
+            InputError: no head was signed yet, or it is of another log.
+            TamperedError: the log does not begin with what that head says.
+        """
+        with self._view() as view:
+            head = checkpoint or view.last()
+            if head is None:
+                raise InputError(_UNSIGNED)
+            view.require_holds(head)
+            found = view.find(file_digest, head.tree_size)
+        if found is None:
+            return None
+        return LoggedFile(entry=found[0], proof=found[1], checkpoint=head)
+
+    def prove_consistency(
+        self, earlier: LogCheckpoint, later: LogCheckpoint | None = None
+    ) -> ConsistencyProof:
+        """The proof that the log at a later head begins with what an earlier one says.
+
+        Args:
+            earlier: one head.
+            later: the other; the log's last one when None.
+
+        Raises:
+            InputError: no head was signed yet, one is of another log, or the two are exchanged.
+            TamperedError: the log does not begin with what one of them says.
+        """
+        with self._view() as view:
+            head = later or view.last()
+            if head is None:
+                raise InputError(_UNSIGNED)
+            for each in (earlier, head):
+                view.require_holds(each)
+            if head.tree_size < earlier.tree_size:
+                raise InputError(
+                    f"a log of {head.tree_size} entries cannot begin with one of "
+                    f"{earlier.tree_size}; exchange --from and --at"
+                )
+            path = view.hashes(merkle.consistency_ranges(earlier.tree_size, head.tree_size))
+        return ConsistencyProof(
+            origin=head.origin,
+            first_size=earlier.tree_size,
+            second_size=head.tree_size,
+            path=tuple(hashed.hex() for hashed in path),
+        )
 
     def holds(self, proof: InclusionProof) -> bool:
-        """Whether the log still begins with the tree that an earlier proof was made from."""
-        with reading(self._engine) as connection:
-            leaves = self._leaves(connection)
-        earlier = leaves[: proof.tree_size]
-        return len(earlier) == proof.tree_size and merkle.root_hash(earlier).hex() == proof.root
+        """Whether the stored tree still begins with the one that an earlier proof was made from.
+
+        The rows under it are not read; `check` does that.
+        """
+        with self._view() as view:
+            return view.root(proof.tree_size) == proof.root
+
+    def check(
+        self,
+        *,
+        anchors: bytes | None = None,
+        earlier: Sequence[LogCheckpoint] = (),
+        progress: Progress = silent,
+    ) -> LogReport:
+        """Compute the whole tree again from the rows, and compare all that was ever said of it.
+
+        Args:
+            anchors: PEM certificates of who may have signed its heads; None believes anybody.
+            earlier: heads that were kept elsewhere.
+            progress: told how far it is.
+
+        Returns:
+            The report, with every fault; none are raised.
+        """
+        with self._view() as view:
+            return inspection.inspect(view, anchors=anchors, earlier=earlier, progress=progress)
+
+    def rows(self, *, before: int) -> Iterator[bytes]:
+        """The first entries in order, as the tree holds them: their canonical bytes.
+
+        Args:
+            before: how many.
+        """
+        with self._view() as view:
+            for row in log_tables.in_order(view.connection, log_tables.entries, before=before):
+                yield log_tables.as_bytes(row.entry)
 
     def __len__(self) -> int:
+        with self._view() as view:
+            return view.size()
+
+    @contextlib.contextmanager
+    def _view(self) -> Iterator[LogView]:
         with reading(self._engine) as connection:
-            return int(
-                connection.execute(sql.select(sql.func.count(_entries.c.number))).scalar_one()
+            if self._origin is None:
+                view = LogView.of(connection)
+                self._origin = view.origin
+            else:
+                view = LogView(connection=connection, origin=self._origin)
+            yield view
+
+    def _require(self, view: LogView, signer: Signer | None) -> None:
+        """The log must be what its last head says, and that head the signer's own."""
+        head = view.last()
+        if head is None:
+            return
+        view.require_holds(head)
+        if signer is None or (head, signer.chain) == self._vouched:
+            return
+        if not checkpoints.follows(head, signer):
+            raise KeyMaterialError(
+                f"the ledger was last signed by {checkpoints.signed_by(head)}, whose certificates "
+                "do not lead to the authority of the keys that were given; nothing was appended: "
+                "use keys of that authority, or begin another ledger with --ledger"
             )
-
-    def _leaves(self, connection: sql.Connection) -> list[bytes]:
-        rows = connection.execute(sql.select(_entries.c.entry).order_by(_entries.c.number))
-        return [merkle.leaf_hash(_as_bytes(entry)) for (entry,) in rows]
+        self._vouched = (head, signer.chain)
 
 
-def _as_bytes(entry: object) -> bytes:
-    """SQLite gives text or numbers back for a row that somebody rewrote as such."""
-    return entry if isinstance(entry, bytes) else str(entry).encode()
+_UNSIGNED = (
+    "no head of this ledger was signed yet; sign it with `safegen ledger checkpoint`, then prove"
+)
+
+
+def _sign(view: LogView, size: int, root: bytes, signer: Signer) -> LogCheckpoint:
+    """Sign a head and keep it."""
+    assert view.origin is not None
+    head = checkpoints.sign_checkpoint(view.origin, size, root, signer)
+    table = log_tables.checkpoints
+    last = view.connection.execute(sql.select(sql.func.max(table.c.number))).scalar()
+    number = 0 if last is None else int(last) + 1
+    view.connection.execute(
+        sql.insert(table).values(number=number, tree_size=size, checkpoint=canonical_bytes(head))
+    )
+    return head

@@ -174,14 +174,9 @@ def _sign(data: bytes, claim: Claim, signer: Signer, stamps: str | None, *, besi
 def _checked(manifest: Manifest, claim: Claim, signer: Signer) -> Manifest:
     """A signature that does not hold never leaves."""
     wanted = {"Trusted"} if signer.anchor else {"Trusted", "Valid"}
-    known = {code for item in claim.ingredients for code in item.known_faults}
-    broken = {
-        code: reason for code, reason in manifest.broken_ingredients.items() if code not in known
-    }
-    if manifest.state not in wanted or broken:
-        said = ", ".join(
-            f"{code} ({text})" for code, text in {**manifest.failures, **broken}.items()
-        )
+    broken = {**manifest.failures, **manifest.broken_ingredients}
+    if manifest.state not in wanted or manifest.broken_ingredients:
+        said = ", ".join(f"{code} ({text})" for code, text in broken.items())
         raise SafegenError(f"{claim.title} was withheld: its signature does not hold: {said}")
     return manifest
 

@@ -1,4 +1,4 @@
-"""Inclusion proofs as records: made from a log's leaves, checked with nothing but an entry."""
+"""Proofs as records, checked with nothing but what they speak of."""
 
 from __future__ import annotations
 
@@ -6,19 +6,28 @@ from typing import TYPE_CHECKING
 
 from safegen.provenance import merkle
 from safegen.records.canonical import canonical_bytes
-from safegen.records.receipt import InclusionProof, LogEntry
+from safegen.records.log import InclusionProof
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable
+
+    from safegen.provenance.merkle import Range
+    from safegen.records.log import ConsistencyProof, LogCheckpoint, LogEntry
 
 
-def prove(leaves: Sequence[bytes], index: int) -> InclusionProof:
-    """The proof that leaf `index` is in the tree of all `leaves`."""
+def prove(index: int, size: int, hash_of: Callable[[Range], bytes]) -> InclusionProof:
+    """The proof that row `index` is in the tree of the first `size` rows.
+
+    Args:
+        index: 0-based.
+        size: how many rows the tree has.
+        hash_of: gives the hash of any range of its rows that falls into complete subtrees.
+    """
     return InclusionProof(
         index=index,
-        tree_size=len(leaves),
-        root=merkle.root_hash(leaves).hex(),
-        path=tuple(sibling.hex() for sibling in merkle.inclusion_path(leaves, index)),
+        tree_size=size,
+        root=hash_of((0, size)).hex(),
+        path=tuple(hash_of(rows).hex() for rows in merkle.inclusion_ranges(index, size)),
     )
 
 
@@ -31,3 +40,18 @@ def proves(entry: LogEntry, proof: InclusionProof) -> bool:
     leaf = merkle.leaf_hash(canonical_bytes(entry))
     root = merkle.root_from_path(leaf, proof.index, proof.tree_size, path)
     return root is not None and root.hex() == proof.root
+
+
+def leads_to(proof: InclusionProof, checkpoint: LogCheckpoint) -> bool:
+    """Whether an inclusion proof is of the very tree that a checkpoint signs."""
+    return (proof.tree_size, proof.root) == (checkpoint.tree_size, checkpoint.root)
+
+
+def continues(proof: ConsistencyProof, first_root: str, second_root: str) -> bool:
+    """Whether a proof shows that the tree under the second root begins with that of the first."""
+    try:
+        roots = bytes.fromhex(first_root), bytes.fromhex(second_root)
+        path = [bytes.fromhex(hashed) for hashed in proof.path]
+    except ValueError:
+        return False
+    return merkle.is_consistent(proof.first_size, proof.second_size, *roots, path)

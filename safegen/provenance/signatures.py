@@ -7,17 +7,20 @@ import binascii
 from typing import TYPE_CHECKING
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.exceptions import UnsupportedAlgorithm
 
-from safegen.provenance.pki import may_sign_claims
+from safegen.provenance import algorithms
+from safegen.provenance.chain import examine
 from safegen.records.signature import Signature
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from safegen.provenance.profile import Finding
     from safegen.provenance.signer import Signer
+
+TIMES = {"expired", "not-yet-valid"}
+LINKS = {"no-path", "self-signed", "wrong-issuer", "out-of-order"}
 
 
 def sign(data: bytes, signer: Signer) -> Signature:
@@ -42,42 +45,24 @@ def problem_with(signature: Signature, data: bytes, anchors: bytes, when: dateti
         chain = x509.load_pem_x509_certificates(signature.chain.encode())
         value = base64.b64decode(signature.value, validate=True)
         roots = x509.load_pem_x509_certificates(anchors)
-    except (ValueError, binascii.Error):
+        key = chain[0].public_key()
+        findings = examine(chain, roots, at=when)
+    except (ValueError, TypeError, binascii.Error, UnsupportedAlgorithm):
         return "its signature cannot be read"
-    broken_chain = _problem_with_chain(chain, roots, when)
-    if broken_chain:
-        return broken_chain
-    key = chain[0].public_key()
-    if not isinstance(key, ec.EllipticCurvePublicKey):
+    against = next((finding for finding in findings if finding.grade != "note"), None)
+    if against is not None:
+        return _in_words(against)
+    if algorithms.algorithm_of(key) != signature.algorithm:
         return "its signer's key is of another kind than its signature"
-    try:
-        key.verify(value, data, ec.ECDSA(hashes.SHA256()))
-    except (InvalidSignature, ValueError):
+    if not algorithms.verifies(signature.algorithm, key, value, data):
         return "its signature does not match its content"
     return None
 
 
-def _problem_with_chain(
-    chain: list[x509.Certificate], roots: list[x509.Certificate], when: datetime
-) -> str | None:
-    """What is wrong with a chain at a time: each issued by the next, the last by a root."""
-    for certificate in chain:
-        if not certificate.not_valid_before_utc <= when <= certificate.not_valid_after_utc:
-            return f"{certificate.subject.rfc4514_string()} was not valid when it was signed"
-    if not may_sign_claims(chain[0]):
-        return "its signer may not sign claims"
-    links = zip(chain, [*chain[1:], None], strict=True)
-    for certificate, issuer in links:
-        candidates = [issuer] if issuer is not None else roots
-        if not any(_issued(certificate, candidate) for candidate in candidates):
-            return "its signer does not lead to a trusted root"
-    return None
-
-
-def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    try:
-        certificate.verify_directly_issued_by(issuer)
-        authority = issuer.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except (ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound):
-        return False
-    return authority
+def _in_words(finding: Finding) -> str:
+    """A finding about a chain, said of what was signed with it."""
+    if finding.code in TIMES:
+        return f"its signer was not valid when it was signed: {finding.text}"
+    if finding.code in LINKS or finding.code.startswith(("issuer-", "path-")):
+        return f"its signer does not lead to a trusted root: {finding.text}"
+    return f"its signer may not sign claims: {finding.text}"

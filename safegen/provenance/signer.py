@@ -1,28 +1,41 @@
-"""Who signs: the Signer protocol, and a key in a folder; a key is named by a URI.
+"""Who signs: the Signer protocol, and the door to every custody; a key is named by a URI.
 
-`file:keys` (or plain `keys`) is a folder with `leaf.key`, `leaf.pem` and `issuing-ca.pem`, as
-`safegen keys init keys` makes it.
+keys                                      a folder, as `safegen keys init keys` makes it
+file:key.pem?chain=chain.pem              a key file, perhaps encrypted
+env:SIGNING                               SIGNING_KEY and SIGNING_CHAIN
+pkcs11:token=T;object=O?module-path=...   a hardware security module
+aws-kms:KEY?chain=chain.pem               key services; so do gcp-kms: and azure-kv:
 """
 
 from __future__ import annotations
 
-import contextlib
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from safegen.errors import KeyMaterialError
-from safegen.provenance import pki
+from safegen.provenance import algorithms
+from safegen.provenance.chain import examine, refusals
+from safegen.provenance.keyfiles import certificates_pem
+from safegen.provenance.profile import Finding
+from safegen.provenance.signers import local
+from safegen.provenance.signers.local import FileSigner
+from safegen.provenance.signers.location import Location, locate
 from safegen.storage import read
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from safegen.provenance.signers.custody import Custody
     from safegen.records.signature import Algorithm
+
+__all__ = ["FileSigner", "Signer", "check_signer", "find_key", "open_signer", "read_anchors"]
+
+TRIAL = b"safegen: a trial, to see whether this key signs"
+SCHEME = re.compile(r"[a-z][a-z0-9+.-]+:")  # one letter alone is a drive of Windows
 
 
 class Signer(Protocol):
@@ -32,7 +45,8 @@ class Signer(Protocol):
         algorithm: C2PA's name of the signature algorithm.
         chain: PEM certificates, leaf first, without the root.
         anchor: the root in PEM, so that a signer can check its own work; None where unknown.
-        key_pem: the private key itself in PKCS8 PEM, where it is in this process; else None.
+        key_pem: the private key in unencrypted PKCS8 where it is in this process, so that C2PA can
+            sign natively; None where it is elsewhere. Never print, log or write it.
     """
 
     @property
@@ -45,69 +59,73 @@ class Signer(Protocol):
     def key_pem(self) -> bytes | None: ...  # noqa: D102 - above
 
     def sign(self, data: bytes) -> bytes:
-        """Sign; for ES256 the answer is DER, as a key service gives it."""
+        """Sign; ECDSA in DER, Ed25519 raw, PS256 with a salt of 32 bytes.
+
+        Raises:
+            KeyMaterialError: the key's custody did not sign; with its own reason.
+        """
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileSigner:
-    """A private key read from a file; never logged, never written."""
-
-    algorithm: Algorithm
-    chain: bytes
-    anchor: bytes | None
-    _key: ec.EllipticCurvePrivateKey = field(repr=False)
-
-    @property
-    def key_pem(self) -> bytes:
-        """The key in PKCS8, so that the C2PA SDK can sign without calling back."""
-        return self._key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-
-    def sign(self, data: bytes) -> bytes:
-        """Sign with ECDSA over P-256 and SHA-256, DER-encoded."""
-        return self._key.sign(data, ec.ECDSA(hashes.SHA256()))
-
-
-def open_signer(uri: str | Path) -> FileSigner:
+def open_signer(uri: str | Path) -> Signer:
     """Open the signer that a URI names, and check that it can sign now.
 
     Args:
-        uri: `file:FOLDER`, or the folder itself.
+        uri: as above; a path without a scheme is a folder.
 
     Raises:
-        KeyMaterialError: the key or chain is missing, expired, or does not fit; in words.
+        KeyMaterialError: the key or chain is missing, does not fit, or would not be accepted by
+            C2PA; in words.
     """
-    scheme, separator, rest = str(uri).partition(":")
-    if separator and scheme != "file":
+    custody = find_key(uri)
+    found = custody.credentials()
+    _require(custody, found.chain, found.anchor)
+    signer = custody.signer()
+    if signer.chain != found.chain_pem:  # rotated just now
+        _require(custody, x509.load_pem_x509_certificates(signer.chain), found.anchor)
+    _try(custody, signer)
+    return signer
+
+
+def check_signer(
+    uri: str | Path, *, anchors: bytes | None = None, at: datetime | None = None
+) -> tuple[Finding, ...]:
+    """Everything for which a verifier would not trust what this signer makes; signs a trial.
+
+    Args:
+        uri: as for `open_signer`.
+        anchors: roots in PEM that the verifier trusts; by default the root beside the key.
+        at: when it would sign, with a time zone; now by default.
+
+    Raises:
+        KeyMaterialError: there are no certificates to examine.
+    """
+    custody = find_key(uri)
+    found = custody.credentials()
+    trusted = found.anchor if anchors is None else x509.load_pem_x509_certificates(anchors)
+    findings = examine(found.chain, trusted, at=at)
+    try:
+        _try(custody, custody.signer())
+    except KeyMaterialError as error:
+        findings += (Finding(code="cannot-sign", grade="invalid", text=str(error)),)
+    return findings
+
+
+def find_key(uri: str | Path) -> Custody:
+    """The custody that a URI names; nothing is opened yet.
+
+    Raises:
+        KeyMaterialError: no signer knows the scheme, or an option does not fit.
+    """
+    if isinstance(uri, Path) or not SCHEME.match(uri):
+        return local.at_file(Location(scheme="file", place=_quoted(uri), options={}))
+    scheme = uri.partition(":")[0]
+    if scheme not in _OPENERS:
         raise KeyMaterialError(
-            f"no signer here opens {scheme}: keys; name a folder, or file:FOLDER"
+            f"no signer here opens {scheme}: keys; name a folder, or one of "
+            f"{', '.join(f'{known}:' for known in _OPENERS)}"
         )
-    folder = Path(rest if separator else str(uri))
-    if folder.is_file():
-        raise KeyMaterialError(f"{folder} is a file; name the folder that holds the keys")
-    for name in (pki.LEAF_KEY, pki.LEAF, pki.ISSUER):
-        if not (folder / name).is_file():
-            raise KeyMaterialError(
-                f"no {name} in {folder}; make a development chain with `safegen keys init "
-                f"{folder}`, or name another folder with --keys"
-            )
-    key = _load_key(folder / pki.LEAF_KEY)
-    leaf, issuer = (_load_certificate(folder / name) for name in (pki.LEAF, pki.ISSUER))
-    _require_fit(folder, key, leaf, issuer)
-    root = folder / pki.ROOT
-    if root.is_file() and not _issued(issuer, read_anchors(root)):
-        raise KeyMaterialError(f"{folder / pki.ISSUER} was not issued by {pki.ROOT}; pair them")
-    pem = serialization.Encoding.PEM
-    return FileSigner(
-        algorithm="es256",
-        chain=leaf.public_bytes(pem) + issuer.public_bytes(pem),
-        anchor=read_anchors(root) if root.is_file() else None,
-        _key=key,
-    )
+    return _OPENERS[scheme](uri)
 
 
 def read_anchors(path: Path) -> bytes:
@@ -122,59 +140,76 @@ def read_anchors(path: Path) -> bytes:
         raise KeyMaterialError(
             f"{path} holds no PEM certificate to trust; name a root, such as keys/root.pem"
         ) from error
-    pem = serialization.Encoding.PEM
-    return b"".join(certificate.public_bytes(pem) for certificate in certificates)
+    return certificates_pem(certificates)
 
 
-def _issued(certificate: x509.Certificate, anchors: bytes) -> bool:
-    for root in x509.load_pem_x509_certificates(anchors):
-        with contextlib.suppress(ValueError, TypeError, InvalidSignature):
-            certificate.verify_directly_issued_by(root)
-            return True
-    return False
-
-
-def _load_key(path: Path) -> ec.EllipticCurvePrivateKey:
-    """Load a P-256 key in PKCS8 or SEC1 form."""
-    try:
-        key = serialization.load_pem_private_key(read(path), password=None)
-    except (ValueError, TypeError) as error:
-        raise KeyMaterialError(f"{path} is not an unencrypted private key in PEM form") from error
-    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise KeyMaterialError(f"{path} is not an elliptic-curve key on P-256; make one of those")
-    return key
-
-
-def _load_certificate(path: Path) -> x509.Certificate:
-    try:
-        return x509.load_pem_x509_certificate(read(path))
-    except ValueError as error:
-        raise KeyMaterialError(f"{path} is not a certificate in PEM form") from error
-
-
-def _require_fit(
-    folder: Path, key: ec.EllipticCurvePrivateKey, leaf: x509.Certificate, issuer: x509.Certificate
+def _require(
+    custody: Custody, chain: Sequence[x509.Certificate], anchor: Sequence[x509.Certificate] | None
 ) -> None:
-    """Refuse what C2PA would refuse, before anything is signed."""
-    now = datetime.now(UTC)
-    for name, certificate in ((pki.LEAF, leaf), (pki.ISSUER, issuer)):
-        if now > certificate.not_valid_after_utc:
-            when = certificate.not_valid_after_utc.date()
-            raise KeyMaterialError(
-                f"{folder / name} expired on {when}; renew it, or make a new chain with "
-                "`safegen keys init`"
-            )
-        if now < certificate.not_valid_before_utc:
-            when = certificate.not_valid_before_utc
-            raise KeyMaterialError(
-                f"{folder / name} is valid only from {when:%Y-%m-%d %H:%M} UTC; check this "
-                "machine's clock"
-            )
-    if key.public_key() != leaf.public_key():
-        raise KeyMaterialError(f"{folder / pki.LEAF_KEY} is not the key of {pki.LEAF}; pair them")
+    """Refuse what C2PA would refuse, before anything is signed or spent."""
+    against = refusals(examine(chain, anchor))
+    if against:
+        others = len(against) - 1
+        more = f" (and {others} more; see `safegen keys check`)" if others else ""
+        raise KeyMaterialError(f"{custody.place} cannot sign: {against[0].text}{more}")
+
+
+def _try(custody: Custody, signer: Signer) -> None:
+    """A key that opens may still not sign: no permission, a wrong mechanism, another key."""
+    leaf = x509.load_pem_x509_certificate(signer.chain)
+    signature = signer.sign(TRIAL)
+    if not algorithms.verifies(signer.algorithm, leaf.public_key(), signature, TRIAL):
+        raise KeyMaterialError(f"{custody.place} is not the key of its certificate; pair them")
+
+
+def _quoted(path: str | Path) -> str:
+    return str(path).replace("%", "%25")  # a path is no URI: nothing in it is decoded
+
+
+def _missing(extra: str, error: ImportError) -> KeyMaterialError:
+    return KeyMaterialError(
+        f"these keys need a package that is not installed ({error.name}); run "
+        f"`pip install 'safegen[{extra}]'`"
+    )
+
+
+def _token(uri: str) -> Custody:
     try:
-        leaf.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature) as error:
-        raise KeyMaterialError(f"{folder / pki.LEAF} was not issued by {pki.ISSUER}") from error
-    if not pki.may_sign_claims(leaf):
-        raise KeyMaterialError(f"{folder / pki.LEAF} may not sign C2PA claims (extended key usage)")
+        from safegen.provenance.signers.token import at_token
+    except ImportError as error:
+        raise _missing("hsm", error) from error
+    return at_token(uri)
+
+
+def _aws(uri: str) -> Custody:
+    try:
+        from safegen.provenance.signers.aws import at_aws
+    except ImportError as error:
+        raise _missing("aws", error) from error
+    return at_aws(locate(uri))
+
+
+def _gcp(uri: str) -> Custody:
+    try:
+        from safegen.provenance.signers.gcp import at_gcp
+    except ImportError as error:
+        raise _missing("gcp", error) from error
+    return at_gcp(locate(uri))
+
+
+def _azure(uri: str) -> Custody:
+    try:
+        from safegen.provenance.signers.azure import at_azure
+    except ImportError as error:
+        raise _missing("azure", error) from error
+    return at_azure(locate(uri))
+
+
+_OPENERS: dict[str, Callable[[str], Custody]] = {
+    "file": lambda uri: local.at_file(locate(uri)),
+    "env": lambda uri: local.at_variables(locate(uri)),
+    "pkcs11": _token,
+    "aws-kms": _aws,
+    "gcp-kms": _gcp,
+    "azure-kv": _azure,
+}

@@ -1,61 +1,28 @@
 """The slip that travels beside a released file: what was decided, explained and logged.
 
 A receipt is signed by the same key as the file's manifest, so that it can be checked alone. Its
-signature covers the canonical bytes of the receipt with `signature` set to null.
+signature covers the canonical bytes of the receipt with `signature` set to null. Since its second
+version it carries the signed head of the log that its proof leads to:
+
+    {"format": "safegen.receipt/2", "file": "0001.png", "file_digest": "sha256:...", ...,
+     "entry": {...}, "proof": {...}, "checkpoint": {...}, "signature": {...}}
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt, TypeAdapter
 
 from safegen.records.canonical import Record
 from safegen.records.decision import Decision
 from safegen.records.explanation import Explanation
+from safegen.records.log import InclusionProof, LogCheckpoint, LogEntry
 from safegen.records.signature import Signature
 
 
-class LogEntry(Record):
-    """One row of the ledger; its canonical bytes are the leaf of the Merkle tree.
-
-    Attributes:
-        kind: what left: a model, an output, an explanation's picture, an edited file that was
-            signed, or raw samples that nothing marks.
-        file_digest: of every byte of it.
-        model_digest: the model's name; null for a file that no model here made.
-        policy_digest: the policy that allowed it; null where none was asked.
-        note: why raw samples were taken; absent otherwise.
-        time: ISO 8601, in UTC.
-    """
-
-    format: Literal["safegen.log-entry/1"] = "safegen.log-entry/1"
-    kind: Literal["model", "output", "explanation", "edited", "unsafe_sample"]
-    file_digest: str
-    model_digest: str | None
-    policy_digest: str | None
-    note: Annotated[str | None, Field(exclude_if=lambda note: note is None)] = None
-    time: str
-
-
-class InclusionProof(Record):
-    """Proof that an entry is in a ledger of `tree_size` entries with this root (RFC 9162, 2.1.3).
-
-    Attributes:
-        index: 0-based place of the entry.
-        tree_size: how many entries the tree had.
-        root: hex of the Merkle tree hash.
-        path: hex of the sibling hashes, from the leaf upwards.
-    """
-
-    index: NonNegativeInt
-    tree_size: PositiveInt
-    root: str
-    path: tuple[str, ...]
-
-
-class Receipt(Record):
-    """Everything about one release that is not inside the file itself.
+class _Slip(Record):
+    """What receipts of every version say.
 
     Attributes:
         file: the file's name.
@@ -70,7 +37,7 @@ class Receipt(Record):
         signature: over everything above; null only while it is being signed.
     """
 
-    format: Literal["safegen.receipt/1"] = "safegen.receipt/1"
+    format: str
     file: str
     file_digest: str
     manifest: str
@@ -81,6 +48,23 @@ class Receipt(Record):
     entry: LogEntry
     proof: InclusionProof
     signature: Signature | None = None
+
+
+class Receipt(_Slip):
+    """Everything about one release that is not inside the file itself.
+
+    Attributes:
+        checkpoint: the signed head of the log that `proof` leads to.
+    """
+
+    format: Literal["safegen.receipt/2"] = "safegen.receipt/2"
+    checkpoint: LogCheckpoint
+
+
+class FirstReceipt(_Slip):
+    """A receipt of the first version: nothing but its own signature speaks for its log's head."""
+
+    format: Literal["safegen.receipt/1"] = "safegen.receipt/1"
 
 
 class GenerationRequest(Record):
@@ -104,3 +88,15 @@ class GenerationRequest(Record):
 
 
 Receipt.model_rebuild()
+FirstReceipt.model_rebuild()
+AnyReceipt = Receipt | FirstReceipt
+_ANY: TypeAdapter[AnyReceipt] = TypeAdapter(Annotated[AnyReceipt, Field(discriminator="format")])
+
+
+def read_receipt(data: bytes) -> AnyReceipt:
+    """A receipt of any version from its JSON.
+
+    Raises:
+        ValueError: it is none; pydantic's own error, with the key path.
+    """
+    return _ANY.validate_json(data)

@@ -2,7 +2,8 @@
 
     {"algorithm": "es256", "chain": "-----BEGIN CERTIFICATE-----...", "value": "MEUCIQ..."}
 
-It covers the record with its own `signature` field set to null.
+It covers the record with its own `signature` field set to null. The algorithm must be the one that
+the key of the chain's first certificate makes.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ class Signature(Record):
     Attributes:
         algorithm: C2PA's name of the signature algorithm.
         chain: PEM certificates, leaf first, without the root.
-        value: base64; DER for ECDSA, as key services give it.
+        value: base64; ECDSA (es256, es384) in DER, as key services give it; Ed25519's 64 bytes; for
+            ps256, RSASSA-PSS over SHA-256 with a salt of 32 bytes.
     """
 
     algorithm: Algorithm

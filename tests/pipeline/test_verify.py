@@ -180,7 +180,7 @@ def test_a_rewritten_ledger_is_noticed(made, output, tmp_path):
     with sqlite3.connect(made.ledger) as source, sqlite3.connect(copy) as target:
         source.backup(target)
     with sqlite3.connect(copy) as connection:
-        connection.execute("UPDATE entries SET entry = ? WHERE number = 0", (b"{}",))
+        connection.execute("UPDATE entries SET entry = ? WHERE number = 1", (b"{}",))
     verdict = safegen.verify(output, trust=made.root, ledger=copy)
     assert verdict.state == "invalid"
     assert "rewritten" in verdict.findings[5].text
@@ -195,7 +195,7 @@ def test_looking_does_not_touch_the_ledger(made):
 def resign(made, output, change):
     """Sign the output's picture again, by the real key, with other statements."""
     from safegen.package import read as read_package
-    from safegen.pipeline.generate import _model_ingredient
+    from safegen.pipeline.seal import model_ingredient
     from safegen.provenance.claims import Claim
     from safegen.provenance.manifest import read, sign
     from safegen.provenance.signer import open_signer
@@ -211,7 +211,7 @@ def resign(made, output, change):
         title="0001.png",
         mime="image/png",
         assertions=tuple(assertions),
-        ingredients=(_model_ingredient(read_package(made.model)),),
+        ingredients=(model_ingredient(read_package(made.model)),),
     )
     output.write_bytes(sign(plain, claim, open_signer(made.keys))[0])
     (output.parent / "0001.receipt.json").unlink()
@@ -309,7 +309,7 @@ def test_a_folder_is_looked_through_and_companions_are_passed_over(made):
 def test_what_is_no_ordinary_file_is_unreadable(tmp_path, made):
     os.mkfifo(tmp_path / "pipe.png")
     assert safegen.verify(tmp_path / "pipe.png").state == "unreadable"
-    with pytest.raises(InputError, match="no file or folder of that name"):
+    with pytest.raises(InputError, match="no file or folder xxx"):
         safegen.verify("x" * 400)
 
 

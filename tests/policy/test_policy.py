@@ -14,6 +14,7 @@ from safegen.policy.facts import (
 )
 from safegen.policy.guard import admit, decide
 from safegen.policy.load import load_policy, shipped_policies
+from safegen.records.mining import KEPT_TO_ITSELF
 
 
 def facts(stage="request", **changes):
@@ -169,6 +170,10 @@ def test_a_stage_without_rules_allows_nothing(baseline):
         ("name: &a x\ndescription: *a\n", "references are not allowed"),
         ("<<: {name: x}\n", "merges others"),
         ("[" * 20_000, "nested too deeply"),
+        ("time_stamps: never\n", "time_stamps: 'never' is no choice"),
+        ("training_mining: [ai_training]\n", "training_mining: expected keys"),
+        ("training_mining: {training: allowed}\n", r"training_mining\.training: no such key"),
+        ("training_mining: {ai_training: maybe}\n", r"ai_training: 'maybe' is no use"),
         (
             (
                 "name: a\ndescription: b\n"
@@ -189,6 +194,18 @@ def test_a_stage_without_rules_allows_nothing(baseline):
 def test_what_is_wrong_in_a_file_is_named_by_its_key_path(tmp_path, text, reason):
     with pytest.raises(PolicyError, match=reason):
         load_policy(write(tmp_path, text))
+
+
+def test_what_others_may_do_is_kept_to_itself_unless_the_policy_says_more(tmp_path):
+    path = one_rule(tmp_path, "request.count > 0")
+    assert dict(load_policy(path).training_mining) == dict(KEPT_TO_ITSELF)
+    assert not load_policy(path).stamps_required
+    path.write_text(
+        f"time_stamps: required\ntraining_mining: {{data_mining: constrained}}\n{path.read_text()}"
+    )
+    policy = load_policy(path)
+    assert policy.training_mining == {**KEPT_TO_ITSELF, "data_mining": "constrained"}
+    assert policy.stamps_required
 
 
 def test_an_unknown_policy_lists_those_that_are_shipped():

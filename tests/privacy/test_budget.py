@@ -1,6 +1,7 @@
 import sqlite3
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -28,11 +29,6 @@ def plan(epsilon):
     return plan_within(
         epsilon=epsilon, units=1000, expected_batch_size=100, steps=20, clipping_norm=1.0
     )
-
-
-@pytest.fixture
-def url(tmp_path):
-    return str(tmp_path / "budget.db")
 
 
 def test_grants_add_up_and_the_last_of_a_budget_is_refused(url):
@@ -78,9 +74,9 @@ def test_a_grant_is_settled_once_and_never_with_nothing(url, tmp_path):
     assert account.spent > 8.9
 
 
-def test_the_ledger_of_spending_is_for_its_owner_only(url, tmp_path):
-    Budget(url)
-    assert (tmp_path / "budget.db").stat().st_mode & 0o077 == 0
+def test_the_ledger_of_spending_is_for_its_owner_only(sqlite_url):
+    Budget(sqlite_url)
+    assert Path(sqlite_url).stat().st_mode & 0o077 == 0
 
 
 def test_early_stopping_is_granted_no_more_than_it_may_spend(url):
@@ -170,9 +166,9 @@ def test_a_file_that_is_no_database_is_named(tmp_path):
     assert path.read_bytes().startswith(b"not a database")
 
 
-def test_a_locked_database_refuses_and_writes_nothing(url):
-    budget = Budget(url)
-    held = sqlite3.connect(url, isolation_level=None)
+def test_a_locked_database_refuses_and_writes_nothing(sqlite_url):
+    budget = Budget(sqlite_url)
+    held = sqlite3.connect(sqlite_url, isolation_level=None)
     held.execute("BEGIN IMMEDIATE")
     with budget._engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA busy_timeout=50")
@@ -193,10 +189,12 @@ def test_a_data_set_keeps_to_one_privacy_unit(url):
 
 
 def test_a_ledger_from_before_there_were_units_is_taken_over(url):
-    Budget(url).grant(plan(1.0), card())
-    with sqlite3.connect(url) as old:
-        old.execute("ALTER TABLE data_sets DROP COLUMN unit")
-        old.execute("ALTER TABLE grants DROP COLUMN token")
+    budget = Budget(url)
+    budget.grant(plan(1.0), card())
+    with budget._engine.connect() as old:
+        old.exec_driver_sql("ALTER TABLE data_sets DROP COLUMN unit")
+        old.exec_driver_sql("ALTER TABLE grants DROP COLUMN token")
+        old.commit()
     (account,) = Budget(url).accounts()
     assert (account.runs, account.unit) == (1, "record")
 
@@ -212,7 +210,8 @@ def test_a_run_that_asks_again_has_the_grant_that_it_has(url):
     assert account.runs == 1
 
 
-def test_a_ledger_that_may_only_be_read_refuses_and_stays_as_it_is(url):
+def test_a_ledger_that_may_only_be_read_refuses_and_stays_as_it_is(sqlite_url):
+    url = sqlite_url
     Budget(url).grant(plan(1.0), card())
     with pytest.raises(StorageError, match="readonly database; nothing was written"):
         Budget(f"sqlite:///file:{url}?mode=ro&uri=true").grant(plan(1.0), card())

@@ -1,129 +1,274 @@
+"""What a log promises, on SQLite and on PostgreSQL alike."""
+
 import sqlite3
 
 import pytest
-from hypothesis import given
+import sqlalchemy as sql
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from safegen.errors import StorageError, TamperedError
-from safegen.provenance import merkle
+from safegen.errors import InputError, KeyMaterialError, StorageError, TamperedError
+from safegen.provenance import log_tables
+from safegen.provenance.checkpoints import problem_between, problem_with_checkpoint, sign_checkpoint
 from safegen.provenance.ledger import Ledger
-from safegen.provenance.proofs import prove, proves
-from safegen.records.receipt import LogEntry
-
-
-def entry(number):
-    return LogEntry(
-        kind="output",
-        file_digest=f"sha256:{number:064x}",
-        model_digest="sha256:aa",
-        policy_digest=None,
-        time="2026-01-01T00:00:00+00:00",
-    )
-
-
-# The tree of RFC 6962's own test vectors: eight entries, and the roots after each.
-VECTORS = [
-    b"", b"\x00", b"\x10", b"\x20\x21", b"\x30\x31", b"\x40\x41\x42\x43",
-    b"\x50\x51\x52\x53\x54\x55\x56\x57",
-    b"\x60\x61\x62\x63\x64\x65\x66\x67\x68\x69\x6a\x6b\x6c\x6d\x6e\x6f",
-]  # fmt: skip
-ROOTS = [
-    "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
-    "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125",
-    "aeb6bcfe274b70a14fb067a5e5578264db0fa9b51af5e0ba159158f329e06e77",
-    "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
-    "4e3bbb1f7b478dcfe71fb631631519a3bca12c9aefca1612bfce4c13a86264d4",
-    "76e67dadbcdf1e10e1b74ddc608abd2f98dfb16fbce75277b5232a127f2087ef",
-    "ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c",
-    "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328",
-]
-
-
-def test_roots_are_those_of_the_standard():
-    leaves = [merkle.leaf_hash(data) for data in VECTORS]
-    assert [merkle.root_hash(leaves[:n]).hex() for n in range(1, 9)] == ROOTS
-
-
-@given(st.integers(1, 70).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n - 1))))
-def test_every_entry_is_proved_and_no_other(sizes):
-    size, index = sizes
-    entries = [entry(number) for number in range(size)]
-    leaves = [merkle.leaf_hash(merkle_bytes(e)) for e in entries]
-    proof = prove(leaves, index)
-    assert proves(entries[index], proof)
-    assert not proves(entry(size), proof)
-    if size > 1:
-        assert not proves(entries[index - 1], proof)
-        assert not proves(entries[index], proof.model_copy(update={"path": proof.path[1:]}))
-        wrong = proof.model_copy(update={"path": (*proof.path, "00" * 32)})
-        assert not proves(entries[index], wrong)
-
-
-def merkle_bytes(record):
-    from safegen.records.canonical import canonical_bytes
-
-    return canonical_bytes(record)
-
-
-def test_garbage_is_no_proof():
-    proof = prove([merkle.leaf_hash(merkle_bytes(entry(0)))], 0)
-    for update in ({"path": ("not hex",)}, {"index": 5}, {"root": "00"}):
-        assert not proves(entry(0), proof.model_copy(update=update))
+from safegen.provenance.proofs import continues, leads_to, proves
+from safegen.records.canonical import canonical_bytes
 
 
 @pytest.fixture
-def ledger(tmp_path):
-    return Ledger(tmp_path / "ledger.db")
+def ledger(url):
+    return Ledger(url)
 
 
-def test_what_is_appended_is_found_and_proved(ledger):
-    proofs = ledger.append([entry(0), entry(1), entry(2)])
-    assert [proof.index for proof in proofs] == [0, 1, 2]
+def statements(ledger):
+    """What is sent to the database from now on."""
+    sent = []
+
+    @sql.event.listens_for(ledger._engine, "before_cursor_execute")
+    def note(connection, cursor, statement, parameters, context, many):
+        sent.append(statement)
+
+    return sent
+
+
+def test_what_is_appended_is_found_and_proved(ledger, entry):
+    logged = ledger.append([entry(0), entry(1), entry(2)])
+    assert [proof.index for proof in logged.proofs] == [0, 1, 2]
+    assert logged.checkpoint is None
     found, proof = ledger.find(entry(1).file_digest)
     assert found == entry(1)
     assert proves(found, proof)
+    assert not proves(entry(7), proof)
     assert ledger.find("sha256:nothing") is None
     assert len(ledger) == 3
 
 
-def test_an_older_proof_still_holds_after_more_was_appended(ledger):
-    (first,) = ledger.append([entry(0)])
-    more = ledger.append([entry(number) for number in range(1, 9)])
+def test_an_older_proof_still_holds_after_more_was_appended(ledger, entry, entries):
+    (first,) = ledger.append([entry(0)]).proofs
+    more = ledger.append(entries(1, 9)).proofs
     assert ledger.holds(first)
     assert all(ledger.holds(proof) for proof in more)
+    assert not ledger.holds(first.model_copy(update={"root": "00" * 32}))
+    assert not ledger.holds(first.model_copy(update={"tree_size": 10}))
 
 
-@pytest.mark.parametrize(
-    "tamper",
-    [
-        "UPDATE entries SET entry = replace(entry, '0', '1') WHERE number = 1",
-        "DELETE FROM entries WHERE number = 1",
-        "DELETE FROM entries WHERE number >= 2",
-        "UPDATE entries SET number = CASE number WHEN 0 THEN 100 ELSE number END",
-    ],
-)
-def test_an_edited_removed_or_moved_row_breaks_older_proofs(ledger, tmp_path, tamper):
-    proofs = ledger.append([entry(number) for number in range(4)])
-    with sqlite3.connect(tmp_path / "ledger.db") as connection:
-        assert connection.execute(tamper).rowcount > 0
-    assert not ledger.holds(proofs[-1])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(batches=st.lists(st.integers(0, 21), min_size=1, max_size=6))
+def test_batches_of_any_size_make_one_tree(tmp_path_factory, entries, batches, signer):
+    ledger = Ledger(tmp_path_factory.mktemp("batches") / "ledger.db")
+    heads, size = [ledger.checkpoint(signer)], 0
+    for count in batches:
+        new = entries(size, size + count)
+        logged = ledger.append(new, signer=signer)
+        size += count
+        assert all(proves(e, p) for e, p in zip(new, logged.proofs, strict=True))
+        assert all(leads_to(proof, logged.checkpoint) for proof in logged.proofs)
+        heads.append(logged.checkpoint)
+    for head in heads:
+        proof = ledger.prove_consistency(head)
+        assert continues(proof, head.root, heads[-1].root)
+        assert problem_between(heads[-1], head, proof) is None
+    assert ledger.check(anchors=signer.anchor, earlier=heads).faults == ()
 
 
-@pytest.mark.parametrize(
-    "tamper",
-    [
-        f"UPDATE entries SET file_digest = '{entry(3).file_digest}' WHERE number = 1",
-        "UPDATE entries SET entry = 1.5 WHERE number = 1",
-        "UPDATE entries SET number = 100 WHERE number = 1",
-    ],
-)
-def test_a_row_refiled_or_rewritten_finds_nothing(ledger, tmp_path, tamper):
-    """The column to search by is not under the tree; the entry that it leads to is."""
-    ledger.append([entry(number) for number in range(3)])
-    with sqlite3.connect(tmp_path / "ledger.db") as connection:
-        connection.execute(tamper)
-    with pytest.raises(TamperedError):
-        ledger.find(entry(3 if "file_digest" in tamper else 1).file_digest)
+def test_the_log_is_the_same_on_every_database(ledger, sqlite_url, entries, signer):
+    other = Ledger(f"{sqlite_url}.other")
+    for first in (0, 5, 6):
+        one, two = (each.append(entries(first, first + 9)) for each in (ledger, other))
+        assert one.proofs == two.proofs
+    assert ledger.check().root == other.check().root
+    assert ledger.origin != other.origin
+
+
+def test_work_does_not_grow_with_the_log(ledger, entries):
+    """Appending and proving read a handful of rows, however many there are."""
+    counts, reads = [], []
+    for size in (10, 1000):
+        ledger.append(entries(size * 10, size * 11))
+        sent = statements(ledger)
+        ledger.append(entries(3))
+        ledger.find(entries(2)[1].file_digest)
+        counts.append(len(sent))
+        assert not any("count(" in each for each in sent)
+        reads += [each for each in sent if "IN (" in each]
+        ledger._engine.dispose()
+    assert counts[0] == counts[1]
+    assert reads  # nodes are asked for by number
+
+
+def test_appending_nothing_appends_nothing(ledger, entry, signer):
+    ledger.append([entry(0)])
+    assert ledger.append([]).proofs == ()
+    assert ledger.append([], signer=signer).checkpoint.tree_size == 1
+    assert len(ledger) == 1
+    assert ledger.check().faults == ()
+
+
+def test_an_empty_log_has_a_head_too(ledger, signer, entry):
+    head = ledger.checkpoint(signer)
+    assert (head.tree_size, head.root[:8]) == (0, "e3b0c442")
+    ledger.append([entry(0)], signer=signer)
+    assert continues(ledger.prove_consistency(head), head.root, ledger.last_checkpoint().root)
+
+
+def test_a_head_is_signed_with_its_batch_or_neither_is_there(ledger, entries, signer):
+    ledger.append(entries(3), signer=signer)
+
+    class Broken:
+        algorithm, chain, anchor = signer.algorithm, signer.chain, signer.anchor
+
+        def sign(self, _):
+            raise KeyMaterialError("the key service does not answer")
+
+    with pytest.raises(KeyMaterialError, match="does not answer"):
+        ledger.append(entries(3, 6), signer=Broken())
+    assert len(ledger) == 3
+    assert ledger.check(anchors=signer.anchor).faults == ()
+    assert ledger.append(entries(3, 6), signer=signer).checkpoint.tree_size == 6
+
+
+def test_a_head_stands_alone_and_falls_with_any_change(ledger, entries, signer, stranger):
+    head = ledger.append(entries(5), signer=signer).checkpoint
+    assert problem_with_checkpoint(head, signer.anchor) is None
+    assert "trusted root" in problem_with_checkpoint(head, stranger.anchor)
+    for update in (
+        {"origin": "urn:uuid:another"}, {"tree_size": 4}, {"root": "00" * 32},
+        {"time": "2026-11-20T00:00:00+00:00"}, {"time": "yesterday"}, {"signature": None},
+    ):  # fmt: skip
+        assert problem_with_checkpoint(head.model_copy(update=update), signer.anchor) is not None
+
+
+def test_a_log_of_another_key_is_refused_before_anything(ledger, entries, signer, stranger):
+    ledger.append(entries(3), signer=signer)
+    for refused in (
+        lambda: ledger.append(entries(3, 4), signer=stranger),
+        lambda: ledger.checkpoint(stranger),
+        lambda: ledger.require(stranger),
+    ):
+        with pytest.raises(KeyMaterialError, match=r"last signed by .*nothing was appended"):
+            refused()
+    ledger.require(signer)
+    assert len(ledger) == 3
+    assert ledger.check(anchors=signer.anchor).faults == ()
+
+
+def test_a_stolen_chain_does_not_make_a_log_ones_own(ledger, entries, signer, stranger):
+    """Anybody can show our certificates; the signature under them must hold too."""
+    ledger.append(entries(2))
+    head = sign_checkpoint(ledger.origin, 2, bytes.fromhex(ledger.check().root), stranger)
+    shown = head.signature.model_copy(update={"chain": signer.chain.decode()})
+    forged = head.model_copy(update={"signature": shown})
+    with ledger._engine.begin() as connection:
+        row = {"number": 0, "tree_size": 2, "checkpoint": canonical_bytes(forged)}
+        connection.execute(sql.insert(log_tables.checkpoints), row)
+    with pytest.raises(KeyMaterialError):
+        ledger.append(entries(2, 3), signer=signer)
+
+
+def test_a_renewed_leaf_of_the_same_authority_goes_on(ledger, entries, keys, signer, tmp_path):
+    """Also where nobody knows the root, and the issuing authority is all that is shown."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    from safegen.provenance import pki
+    from safegen.provenance.signer import FileSigner
+
+    issuer = (
+        x509.load_pem_x509_certificate((keys / pki.ISSUER).read_bytes()),
+        serialization.load_pem_private_key((keys / pki.ISSUER_KEY).read_bytes(), None),
+    )
+    leaf, key = pki._issue(
+        pki.LEAF, "renewed", curve=ec.SECP256R1(), path_length=None, issuer=issuer
+    )
+    pem = serialization.Encoding.PEM
+    chain = leaf.public_bytes(pem) + issuer[0].public_bytes(pem)
+    for anchor in (signer.anchor, None):
+        renewed = FileSigner(algorithm="es256", chain=chain, anchor=anchor, _key=key)
+        ledger.append(entries(2), signer=signer)
+        ledger.append(entries(2), signer=renewed)
+    ledger.append(entries(2), signer=signer)
+    assert ledger.check(anchors=signer.anchor).faults == ()
+
+
+def test_files_are_proved_under_any_head(ledger, entries, entry, signer):
+    with pytest.raises(InputError, match="no head of this ledger was signed"):
+        ledger.find_under(entry(1).file_digest, None)
+    early = ledger.append(entries(3), signer=signer).checkpoint
+    ledger.append(entries(3, 9), signer=signer)
+    for head in (early, None):
+        found = ledger.find_under(entry(1).file_digest, head)
+        assert found.checkpoint == (head or ledger.last_checkpoint())
+        assert leads_to(found.proof, found.checkpoint)
+        assert proves(entry(1), found.proof)
+    assert ledger.find_under(entry(5).file_digest, early) is None
+    foreign = early.model_copy(update={"origin": "urn:uuid:another"})
+    with pytest.raises(InputError, match="is of the log urn:uuid:another"):
+        ledger.find_under(entry(1).file_digest, foreign)
+    with pytest.raises(TamperedError, match="does not begin with"):
+        ledger.find_under(entry(1).file_digest, early.model_copy(update={"root": "00" * 32}))
+    with pytest.raises(InputError, match="exchange --from and --at"):
+        ledger.prove_consistency(ledger.last_checkpoint(), early)
+
+
+def test_a_log_that_is_only_read_is_not_written(url, entries, signer):
+    Ledger(url).append(entries(5), signer=signer)
+    reader = Ledger(url, to_read=True)
+    sent = statements(reader)
+    assert len(reader) == 5
+    assert reader.find(entries(2)[1].file_digest) is not None
+    reader.require(signer)
+    assert reader.check(anchors=signer.anchor).faults == ()
+    assert reader.origin == Ledger(url).origin
+    assert not [
+        each for each in sent if not each.lstrip().startswith(("SELECT", "PRAGMA", "BEGIN"))
+    ]
+
+
+def begin_old(url, entries):
+    """A log as the first version wrote it: nothing but rows."""
+    engine = Ledger(url)._engine
+    with engine.begin() as connection:
+        for name in ("log", "checkpoints", "nodes"):
+            connection.exec_driver_sql(f"DROP TABLE {name}")
+        rows = [
+            {"number": n, "file_digest": each.file_digest, "entry": canonical_bytes(each)}
+            for n, each in enumerate(entries)
+        ]
+        connection.execute(sql.insert(log_tables.entries), rows)
+    engine.dispose()
+
+
+def test_a_log_of_before_trees_were_stored_is_read_and_taken_over(url, entries, entry, signer):
+    begin_old(url, entries(2500))
+    reader = Ledger(url, to_read=True)
+    assert reader.origin is None
+    found, before = reader.find(entry(2400).file_digest)
+    assert proves(found, before)
+    assert reader.holds(before)
+    report = reader.check()
+    assert (report.entries, report.root, report.faults) == (2500, before.root, ())
+    with pytest.raises(InputError, match="no head"):
+        reader.find_under(entry(1).file_digest, None)
+    ledger = Ledger(url)
+    assert ledger.holds(before)
+    assert ledger.find(entry(2400).file_digest) == (found, before)
+    ledger.append(entries(2500, 2503), signer=signer)
+    assert ledger.check(anchors=signer.anchor).faults == ()
+
+
+def test_an_old_log_with_a_gap_is_not_taken_over(url, entries):
+    begin_old(url, entries(9))
+    engine = sql.create_engine(log_url(url), poolclass=sql.pool.NullPool)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM entries WHERE number = 4")
+    with pytest.raises(TamperedError, match="row 4 of the ledger is missing"):
+        Ledger(url)
+    assert "row 4 was removed" in Ledger(url, to_read=True).check().faults[0].text
+
+
+def log_url(url):
+    return url if "://" in url else f"sqlite:///{url}"
 
 
 def test_a_ledger_that_is_something_else_is_named(tmp_path):
@@ -134,7 +279,37 @@ def test_a_ledger_that_is_something_else_is_named(tmp_path):
     assert path.read_bytes().startswith(b"something else")
 
 
-@pytest.mark.parametrize("url", ["nonsense://x", "postgresql+nodriver://h/db"])
-def test_a_url_that_does_not_work_is_named(url):
-    with pytest.raises(StorageError, match="not a database URL"):
-        Ledger(url)
+def test_tables_of_somebody_else_are_left_alone(tmp_path):
+    path = tmp_path / "ledger.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE entries (id INTEGER PRIMARY KEY, title TEXT)")
+    with pytest.raises(StorageError, match=r"ledger\.db.*nothing was written"):
+        Ledger(path)
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT count(*) FROM entries").fetchone() == (0,)
+
+
+def test_a_writer_needs_no_right_to_change_what_is_there(postgres_url, entries, signer):
+    """On PostgreSQL the database itself can refuse to rewrite a ledger."""
+    Ledger(postgres_url)
+    owner = sql.create_engine(postgres_url, poolclass=sql.pool.NullPool)
+    role = owner.url.database  # a name that no other test has
+    with owner.begin() as connection:
+        connection.exec_driver_sql(f"CREATE ROLE {role} LOGIN")
+        connection.exec_driver_sql("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+        tables = ", ".join(log_tables.tables.tables)
+        connection.exec_driver_sql(f"GRANT SELECT, INSERT ON {tables} TO {role}")
+    ledger = Ledger(owner.url.set(username=role).render_as_string(hide_password=False))
+    ledger.append(entries(3), signer=signer)
+    assert ledger.append(entries(3, 6), signer=signer).checkpoint.tree_size == 6
+    for change in ("UPDATE entries SET file_digest = 'x'", "DELETE FROM nodes"):
+        with (
+            ledger._engine.begin() as connection,
+            pytest.raises(sql.exc.ProgrammingError, match="permission denied"),
+        ):
+            connection.exec_driver_sql(change)
+    assert ledger.check(anchors=signer.anchor).faults == ()
+    ledger._engine.dispose()
+    with owner.begin() as connection:
+        connection.exec_driver_sql(f"DROP OWNED BY {role}")
+        connection.exec_driver_sql(f"DROP ROLE {role}")

@@ -1,15 +1,24 @@
-"""A receipt's signature is worth what its chain is worth."""
+"""A receipt is worth what its signers' chains are worth, and the log that it leads to."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from safegen.provenance import pki
-from safegen.provenance.receipts import problem_with, sign_receipt
-from safegen.records.receipt import Receipt
+from safegen.provenance.checkpoints import sign_checkpoint
+from safegen.provenance.ledger import Ledger
+from safegen.provenance.receipts import (
+    problem_with,
+    problem_with_log,
+    problem_with_logged,
+    sign_receipt,
+)
+from safegen.records.canonical import sha256
+from safegen.records.receipt import FirstReceipt, Receipt, read_receipt
 
 
 @dataclass(frozen=True)
@@ -49,9 +58,22 @@ def anchors(root):
     return root[0].public_bytes(serialization.Encoding.PEM)
 
 
+def forger(leaf, *issuers):
+    return Forger(leaf[1], (leaf[0], *(issuer[0] for issuer in issuers)))
+
+
+def headed(receipt, signer):
+    """The same receipt under a head that somebody else signed."""
+    head = receipt.checkpoint
+    signed = sign_checkpoint(head.origin, head.tree_size, bytes.fromhex(head.root), signer)
+    return receipt.model_copy(update={"checkpoint": signed})
+
+
 def verdict(receipt, root, leaf, *issuers):
-    chain = (leaf[0], *(issuer[0] for issuer in issuers))
-    return problem_with(sign_receipt(receipt, Forger(leaf[1], chain)), anchors(root))
+    """What is said of a receipt that this leaf signed, under a head that stands."""
+    authority = issue(pki.ISSUER, 0, root)
+    receipt = headed(receipt, forger(issue(pki.LEAF, None, authority), authority))
+    return problem_with(sign_receipt(receipt, forger(leaf, *issuers)), anchors(root))
 
 
 def test_a_good_chain_stands(receipt, root):
@@ -97,3 +119,83 @@ def test_a_chain_that_is_none(made, receipt):
         signature = whole.signature.model_copy(update=update)
         broken = whole.model_copy(update={"signature": signature})
         assert problem_with(broken, made.root.read_bytes()) is not None
+
+
+def test_the_head_that_a_receipt_leads_to_must_stand_too(receipt, root):
+    authority, other = (issue(pki.ISSUER, 0, above) for above in (root, issue(pki.ROOT, 1)))
+    good, bad = (forger(issue(pki.LEAF, None, each), each) for each in (authority, other))
+    stands = headed(receipt, good)
+    assert problem_with(sign_receipt(stands, good), anchors(root)) is None
+    said = problem_with(sign_receipt(headed(receipt, bad), good), anchors(root))
+    assert said.startswith(
+        "its checkpoint does not stand: its signer does not lead to a trusted root"
+    )
+    for update in ({"root": "00" * 32}, {"tree_size": 10**6}):
+        head = stands.checkpoint.model_copy(update=update)
+        said = problem_with(stands.model_copy(update={"checkpoint": head}), anchors(root))
+        assert said == "its proof leads to another head than that of its checkpoint"
+    unsigned = stands.checkpoint.model_copy(update={"signature": None})
+    said = problem_with(stands.model_copy(update={"checkpoint": unsigned}), anchors(root))
+    assert said == "its checkpoint does not stand: it is not signed"
+
+
+def first_version(receipt, signer):
+    fields = receipt.model_dump(exclude={"checkpoint", "format", "signature"})
+    return sign_receipt(FirstReceipt(**fields), signer)
+
+
+def test_a_receipt_of_the_first_version_still_stands(made, receipt):
+    from safegen.provenance.signer import open_signer
+
+    first = first_version(receipt, open_signer(made.keys))
+    again = read_receipt(first.model_dump_json().encode())
+    assert again == first
+    assert problem_with(again, made.root.read_bytes()) is None
+    changed = again.model_copy(update={"model": "sha256:00"})
+    assert "does not match" in problem_with(changed, made.root.read_bytes())
+    with pytest.raises(ValueError, match="checkpoint"):
+        read_receipt(first.model_dump_json().replace("receipt/1", "receipt/2").encode())
+
+
+def test_a_receipt_and_a_head_fetched_elsewhere_are_of_one_log(made, receipt):
+    ledger = Ledger(made.ledger, to_read=True)
+    own, last = receipt.checkpoint, ledger.last_checkpoint()
+    first = FirstReceipt(**receipt.model_dump(exclude={"checkpoint", "format"}))
+    proof = ledger.prove_consistency(own)
+    for each in (receipt, first):
+        assert problem_with_log(each, own, None) is None
+        assert problem_with_log(each, last, proof) is None
+        forked = own.model_copy(update={"root": "00" * 32})
+        assert "two logs under one name" in problem_with_log(each, forked, None)
+    assert "two logs" in problem_with_log(receipt, own.model_copy(update={"origin": "x"}), None)
+
+
+def test_heads_of_two_lengths_need_a_proof_between_them(made, receipt, keys, signer, tmp_path):
+    from safegen.pipeline.log import prove_file
+
+    ledger = Ledger(tmp_path / "ledger.db")
+    entries = [receipt.entry.model_copy(update={"file_digest": f"sha256:{n}"}) for n in range(9)]
+    early = ledger.append(entries[:4], signer=signer).checkpoint
+    late = ledger.append(entries[4:], signer=signer).checkpoint
+    file = tmp_path / "file"
+    file.write_bytes(b"a file")
+    last = receipt.entry.model_copy(update={"file_digest": sha256(b"a file")})
+    ledger.append([last], signer=signer)
+    logged = prove_file(ledger, file, None)
+    assert problem_with_logged(logged, signer.anchor) is None
+    assert "no consistency proof was given" in problem_with_log(logged, early, None)
+    proof = ledger.prove_consistency(early)
+    assert problem_with_log(logged, early, proof) is None
+    assert "is of 4 and 10 entries" in problem_with_log(logged, late, proof)
+    broken = proof.model_copy(update={"path": (*proof.path[1:], "00" * 32)})
+    assert "does not lead from the one root" in problem_with_log(logged, early, broken)
+    moved = logged.model_copy(update={"entry": entries[0]})
+    assert "does not lead from its entry" in problem_with_logged(moved, signer.anchor)
+
+
+def test_receipts_are_read_from_their_files(made):
+    for path in Path(made.outputs).glob("*.receipt.json"):
+        receipt = read_receipt(path.read_bytes())
+        assert isinstance(receipt, Receipt)
+        assert receipt.proof.tree_size == receipt.checkpoint.tree_size
+        assert problem_with(receipt, made.root.read_bytes()) is None

@@ -13,7 +13,8 @@ from safegen.records.certificate import PrivacyCertificate
 from safegen.records.config import PackageConfig
 from safegen.records.decision import Decision
 from safegen.records.explanation import Explanation, ExplanationSummary
-from safegen.records.receipt import LogEntry, Receipt
+from safegen.records.log import ConsistencyProof, LogCheckpoint, LogEntry, LoggedFile, LogReport
+from safegen.records.receipt import FirstReceipt, Receipt, read_receipt
 from safegen.records.verdict import Verdict
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
@@ -24,8 +25,13 @@ FORMATS = {
     "decision": Decision,
     "explanation": Explanation,
     "explanation-summary": ExplanationSummary,
+    "consistency-proof": ConsistencyProof,
+    "log-checkpoint": LogCheckpoint,
     "log-entry": LogEntry,
+    "log-report": LogReport,
+    "logged-file": LoggedFile,
     "receipt": Receipt,
+    "receipt-1": FirstReceipt,
     "verdict": Verdict,
 }
 
@@ -39,3 +45,8 @@ def test_a_golden_file_is_read_and_written_byte_for_byte(name):
 
 def test_every_golden_file_is_tested():
     assert {path.stem for path in GOLDEN.glob("*.json")} == set(FORMATS)
+
+
+@pytest.mark.parametrize(("name", "kind"), [("receipt", Receipt), ("receipt-1", FirstReceipt)])
+def test_receipts_of_every_version_are_told_apart(name, kind):
+    assert isinstance(read_receipt((GOLDEN / f"{name}.json").read_bytes()), kind)

@@ -1,0 +1,187 @@
+"""`safegen ledger`: sign a log's head, prove a file by it, check all of it, take it elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from safegen.cli.console import Bars, plain, say
+from safegen.cli.options import Keys, Trust
+from safegen.errors import InputError
+
+if TYPE_CHECKING:
+    from safegen.records.canonical import Record
+    from safegen.records.log import LogReport
+
+app = typer.Typer(help="The log of releases: sign, prove, check, export.", no_args_is_help=True)
+Log = Annotated[str, typer.Argument(metavar="LEDGER", help="A file or a database URL.")]
+Out = Annotated[Path | None, typer.Option(help="Write the JSON there instead of printing it.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+@app.command("checkpoint")
+def checkpoint(ledger: Log, keys: Keys = "keys", out: Out = None) -> None:
+    """Sign the head of a log; whoever holds it can prove later what the log was."""
+    from safegen.provenance.ledger import Ledger
+    from safegen.provenance.signer import open_signer
+
+    signer = open_signer(keys)
+    _require_there(ledger)
+    head = Ledger(ledger).checkpoint(signer)
+    _give(head, out, f"the head of {head.tree_size} entries, signed at {head.time}")
+
+
+@app.command("prove")
+def prove(
+    ledger: Log,
+    file: Annotated[Path | None, typer.Argument(help="A released file, every byte of it.")] = None,
+    at: Annotated[
+        Path | None, typer.Option(help="The checkpoint to prove under; by default the last.")
+    ] = None,
+    since: Annotated[
+        Path | None,
+        typer.Option("--from", help="An earlier checkpoint: prove that the log continues it."),
+    ] = None,
+    out: Out = None,
+) -> None:
+    """Prove that a file is in a log, or that a log continues what it was."""
+    from safegen.pipeline.log import prove_file
+    from safegen.provenance.checkpoints import read_as
+    from safegen.provenance.ledger import Ledger
+    from safegen.records.log import LogCheckpoint
+
+    if (file is None) == (since is None):
+        raise InputError("name a file to prove, or an earlier checkpoint with --from")
+    head = None if at is None else read_as(LogCheckpoint, at)
+    log = Ledger(ledger, to_read=True)
+    if since is not None:
+        continued = log.prove_consistency(read_as(LogCheckpoint, since), head)
+        said = f"the log of {continued.second_size} entries begins with the {continued.first_size}"
+        _give(continued, out, f"{said} of {since}")
+    elif file is not None:
+        logged = prove_file(log, file, head)
+        said = f"{file} is entry {logged.proof.index} of {logged.proof.tree_size}"
+        _give(logged, out, f"{said}, under the head signed at {logged.checkpoint.time}")
+
+
+@app.command("check")
+def check(
+    ledger: Annotated[
+        str | None, typer.Argument(metavar="[LEDGER]", help="A file or a database URL.")
+    ] = None,
+    trust: Trust = None,
+    checkpoint: Annotated[
+        list[Path] | None, typer.Option(help="A checkpoint that was kept elsewhere; repeatable.")
+    ] = None,
+    receipt: Annotated[
+        Path | None, typer.Option(help="Without a ledger: a receipt, or what `prove` gave.")
+    ] = None,
+    proof: Annotated[
+        Path | None,
+        typer.Option(help="A consistency proof between the receipt's head and the checkpoint."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compute a whole log again and name what was changed; or check a receipt without any log."""
+    if (ledger is None) == (receipt is None):
+        raise InputError("name a ledger to check, or a receipt with --receipt")
+    if ledger is not None:
+        _check_log(ledger, trust, checkpoint or [], as_json=as_json)
+    elif receipt is not None:
+        _check_receipt(receipt, trust, checkpoint or [], proof)
+
+
+@app.command("export")
+def export(
+    ledger: Log, out: Annotated[Path, typer.Option(help="The file to write, JSON lines.")]
+) -> None:
+    """Write all entries and the last checkpoint, for whoever wants to compute the root himself."""
+    from safegen.pipeline import log
+    from safegen.provenance.ledger import Ledger
+
+    with Bars() as bars:
+        count = log.export(Ledger(ledger, to_read=True), out, bars)
+    say(f"[bold]{plain(out)}[/]: {count} entries and the checkpoint over them")
+
+
+def _check_log(ledger: str, trust: Path | None, given: list[Path], *, as_json: bool) -> None:
+    from safegen.provenance.checkpoints import read_as
+    from safegen.provenance.ledger import Ledger
+    from safegen.provenance.signer import read_anchors
+    from safegen.records.log import LogCheckpoint
+
+    anchors = None if trust is None else read_anchors(trust)
+    earlier = [read_as(LogCheckpoint, path) for path in given]
+    with Bars(quiet=as_json) as bars:
+        report = Ledger(ledger, to_read=True).check(anchors=anchors, earlier=earlier, progress=bars)
+    if as_json:
+        typer.echo(report.model_dump_json(indent=2))
+    else:
+        _show(report, len(earlier))
+    if report.faults:
+        raise typer.Exit(1)
+
+
+def _show(report: LogReport, given: int) -> None:
+    for fault in report.faults:
+        say(f"[red]failed[/]  {plain(fault.text)}")
+    if report.faults:
+        return
+    heads = f"{report.checkpoints} of its own checkpoints and {given} given"
+    say(
+        f"[green]passed[/]  {report.entries} entries, each where it was put; root "
+        f"{report.root[:16]}..., as {heads} say"
+    )
+    if not report.checkpoints and not given:
+        say("[dim]Nobody signed a head yet: sign it with `safegen ledger checkpoint`.[/]")
+    elif not report.signatures_checked:
+        say("[dim]Who signed them is not checked: name the root to trust with --trust.[/]")
+    if not given:
+        say("[dim]Entries cut off its end show only beside a --checkpoint kept elsewhere.[/]")
+
+
+def _check_receipt(
+    receipt: Path, trust: Path | None, given: list[Path], proof: Path | None
+) -> None:
+    from safegen.pipeline.log import problems_without_ledger, read_shown
+    from safegen.provenance.checkpoints import read_as
+    from safegen.provenance.signer import read_anchors
+    from safegen.records.log import ConsistencyProof, LogCheckpoint
+
+    if trust is None:
+        raise InputError("a receipt is worth what its signer is: name the root with --trust")
+    if len(given) > 1:
+        raise InputError("a receipt is held against one checkpoint; give one --checkpoint")
+    shown, anchors = read_shown(receipt), read_anchors(trust)
+    head = read_as(LogCheckpoint, given[0]) if given else None
+    continued = None if proof is None else read_as(ConsistencyProof, proof)
+    problems = problems_without_ledger(shown, anchors, head, continued)
+    for problem in problems:
+        say(f"[red]failed[/]  {plain(receipt)}: {plain(problem)}")
+    if problems:
+        raise typer.Exit(1)
+    also = "" if head is None else f", in the log of the checkpoint of {plain(head.time)}"
+    say(
+        f"[green]passed[/]  {plain(receipt)}: entry {shown.proof.index} of "
+        f"{shown.proof.tree_size}, logged at {plain(shown.entry.time)}{also}"
+    )
+
+
+def _give(record: Record, out: Path | None, said: str) -> None:
+    """Print a record's JSON, or write it and say what it is."""
+    from safegen import storage
+
+    text = record.model_dump_json(indent=2)
+    if out is None:
+        typer.echo(text)
+        return
+    storage.write(out, text.encode() + b"\n")
+    say(f"[bold]{plain(out)}[/]: {plain(said)}")
+
+
+def _require_there(ledger: str) -> None:
+    """A mistyped name must not begin a new log, whose head would be signed."""
+    if "://" not in ledger and not Path(ledger).is_file():
+        raise InputError(f"no ledger at {ledger}; name the one that releases were logged in")
