@@ -2,77 +2,150 @@
 
 from __future__ import annotations
 
+import enum
 import json
-from collections import Counter
+import signal
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from safegen.cli.options import Trust
-
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from safegen.records.verdict import Verdict
 
-SHOWN_WHOLE = 3  # up to this many files, every step is shown; of more, only those that failed
-COLOURS = {
-    "trusted": "green",
-    "valid": "yellow",
-    "passed": "green",
-    "not_checked": "dim",
-}
+INTERRUPTED = 130  # as shells say it
+
+
+class Format(enum.StrEnum):
+    """How verdicts are written."""
+
+    TEXT = "text"
+    JSON = "json"
+    SARIF = "sarif"
+    JUNIT = "junit"
 
 
 def verify(
-    paths: Annotated[list[Path], typer.Argument(help="Files, or folders to look through.")],
-    trust: Trust = None,
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            help="Files, folders to look through, quoted patterns ('dist/**/*.png'), "
+            "or - for a list of files on standard input."
+        ),
+    ],
+    trust: Annotated[
+        list[Path] | None,
+        typer.Option(help="PEM certificates of the roots to trust; may be given several times."),
+    ] = None,
+    time_trust: Annotated[
+        list[Path] | None,
+        typer.Option(help="The same, of time-stamp authorities."),
+    ] = None,
     ledger: Annotated[
         str | None, typer.Option(help="The log of releases: a file or a database URL.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array.")] = False,
+    form: Annotated[
+        Format, typer.Option("--format", help="How the verdicts are written.")
+    ] = Format.TEXT,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Write the verdicts to this file, all or nothing.")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(help="Processes; by default one for each usable core.", min=1)
+    ] = None,
+    null: Annotated[
+        bool, typer.Option("--null", "-0", help="The list on standard input is separated by NUL.")
+    ] = False,
 ) -> None:
     """Say of any file who signed it, whether it was changed, and whether its claims hold."""
-    from safegen.pipeline.verify import verify_tree
+    from safegen import storage
+    from safegen.cli import verdicts as page
 
-    if as_json:
-        verdicts = verify_tree(paths, trust=trust, ledger=ledger)
-        typer.echo(json.dumps([verdict.model_dump(mode="json") for verdict in verdicts], indent=2))
+    if out is not None:
+        storage.require_writable(out.parent)
+    chosen = Format.JSON if as_json else form
+    listed = _listed(paths, null=null)
+    verdicts = _verdicts(listed, trust or (), time_trust or (), ledger, jobs)
+    if out is not None:
+        text = page.plain_text(verdicts) if chosen is Format.TEXT else render(chosen, verdicts)
+        storage.write(out, text.encode())
+        page.say_counts(verdicts, written=out)
+    elif chosen is Format.TEXT:
+        page.show(verdicts, trusting=bool(trust))
     else:
-        verdicts = _verify_aloud(paths, trust, ledger)
+        typer.echo(render(chosen, verdicts), nl=False)
     if any(verdict.state != "trusted" for verdict in verdicts):
         raise typer.Exit(1)
 
 
-def _verify_aloud(paths: list[Path], trust: Path | None, ledger: str | None) -> tuple[Verdict, ...]:
-    from safegen.cli.console import Bars, say
+def render(form: Format, verdicts: Sequence[Verdict]) -> str:
+    """Verdicts as a document for programs."""
+    if form is Format.SARIF:
+        from safegen.report import sarif
+
+        return sarif.render(verdicts)
+    if form is Format.JUNIT:
+        from safegen.report import junit
+
+        return junit.render(verdicts)
+    items = [verdict.model_dump(mode="json") for verdict in verdicts]
+    return f"{json.dumps(items, indent=2)}\n"
+
+
+def _verdicts(
+    paths: Sequence[str | Path],
+    trust: Sequence[Path],
+    time_trust: Sequence[Path],
+    ledger: str | None,
+    jobs: int | None,
+) -> tuple[Verdict, ...]:
+    from contextlib import ExitStack
+
+    from safegen.cli.console import Bars
     from safegen.pipeline.verify import verify_tree
 
-    many = len(paths) > SHOWN_WHOLE or any(path.is_dir() for path in paths)
-    if many:
-        with Bars() as bars:
-            verdicts = verify_tree(paths, trust=trust, ledger=ledger, progress=bars)
-    else:
-        verdicts = verify_tree(paths, trust=trust, ledger=ledger)
-    for verdict in verdicts:
-        _show(verdict, whole=len(verdicts) <= SHOWN_WHOLE)
-    counts = Counter(verdict.state for verdict in verdicts)
-    if trust is None and len(verdicts) > SHOWN_WHOLE:
-        say("Nobody vouches for any signer here: give a list of roots with --trust.")
-    if len(verdicts) > 1:
-        say(", ".join(f"{number} {state}" for state, number in counts.most_common()))
-    return verdicts
+    if len(paths) == 1 and Path(paths[0]).is_file():
+        # The reader runs in this process, where Python would hear of Ctrl-C only when it is done.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        return verify_tree(paths, trust=trust, time_trust=time_trust, ledger=ledger)
+    bars: Bars | None = None
+    try:
+        with ExitStack() as stack:
+
+            def progress(stage: str, done: int, total: int) -> None:
+                nonlocal bars
+                if bars is None:  # not before there is something to show
+                    bars = stack.enter_context(Bars())
+                bars(stage, done, total)
+
+            return verify_tree(
+                paths,
+                trust=trust,
+                time_trust=time_trust,
+                ledger=ledger,
+                jobs=jobs,
+                progress=progress,
+            )
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
 
 
-def _show(verdict: Verdict, *, whole: bool) -> None:
-    from safegen.cli.console import plain, say
+def _listed(paths: Sequence[str], *, null: bool) -> list[str | Path]:
+    """The paths, with those from standard input in the place of `-`."""
+    from safegen.errors import InputError
+    from safegen.pipeline.files import names_in
 
-    colour = COLOURS.get(verdict.state, "red")
-    say(f"[bold {colour}]{verdict.state:<12}[/] {plain(verdict.path)}")
-    if not whole and verdict.state == "trusted":
-        return
-    for finding in verdict.findings:
-        if not whole and finding.outcome != "failed":
+    listed: list[str | Path] = []
+    for path in paths:
+        if path != "-":
+            listed.append(path)
             continue
-        outcome = finding.outcome.replace("_", " ")
-        colour = COLOURS.get(finding.outcome, "red")
-        say(f"  [{colour}]{outcome:<12}[/] {finding.step:<12} {plain(finding.text)}")
+        names = names_in(sys.stdin.buffer.read(), null=null)
+        if not names:
+            raise InputError("standard input names no files; give one a line")
+        listed += names
+    return listed

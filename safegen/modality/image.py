@@ -151,7 +151,8 @@ def fingerprint_pixels(data: bytes) -> list[int]:
     background = Image.new("L", picture.size, picture.getpixel((0, 0)))
     content = ImageChops.difference(picture, background).getbbox() or (0, 0, *picture.size)
     small = picture.crop(content).resize((32, 32), Image.Resampling.BICUBIC)
-    return [int(value) for value in np.asarray(small).ravel()]
+    pixels: list[int] = np.asarray(small).ravel().tolist()
+    return pixels
 
 
 def _on_white(picture: Image.Image) -> Image.Image:

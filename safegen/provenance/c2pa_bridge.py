@@ -34,6 +34,7 @@ KEY_USAGES = (
     "1.3.6.1.5.5.7.3.4\n"  # email protection, which older C2PA signers carry
 )
 READABLE = frozenset(c2pa.Reader.get_supported_mime_types())
+EXPIRED = "signingCredential.expired"
 STAMPS = "time-stamps: "  # before the name of a list that vouches for times alone
 
 _ALGORITHMS = {
@@ -76,7 +77,11 @@ def read_store(data: bytes, mime: str, *, trust: Trust | None, beside: bytes | N
         with c2pa.Reader(
             mime, io.BytesIO(data), manifest_data=beside, context=_context(trust)
         ) as reader:
-            return json.loads(reader.json())
+            report = reader.json()
+            content = json.loads(report)
+            if EXPIRED in report:  # only another form of the report tells the certificate's dates
+                content["certificate_info"] = _certificate_info(json.loads(reader.crjson()))
+            return content
     except c2pa.C2paError.ManifestNotFound as error:
         raise UnreadableManifestError("unsigned", "the file carries no C2PA manifest") from error
     except c2pa.C2paError.NotSupported as error:
@@ -87,6 +92,13 @@ def read_store(data: bytes, mime: str, *, trust: Trust | None, beside: bytes | N
         raise UnreadableManifestError(
             "unreadable", f"C2PA cannot read it: {_said(error)}"
         ) from error
+
+
+def _certificate_info(report: Any) -> Any:  # noqa: ANN401 - likewise
+    """What the SDK's longer report says of the certificate of the active manifest, its first."""
+    for manifest in report.get("manifests") or []:
+        return (manifest.get("signature") or {}).get("certificateInfo")
+    return None
 
 
 def sign_store(  # noqa: PLR0913 - all that one signature depends on

@@ -62,6 +62,8 @@ class Manifest:
         broken_ingredients: failures inside ingredients, which the top-level state hides.
         signer: common name and issuer of the signing certificate.
         trusted_by: the name of the list that the signer is on; None when it is on none.
+        validity: first and last moment of the signing certificate, in ISO 8601; told only where it
+            was not valid at the time of signing or of reading.
         time_stamp: None when there is none, or one that does not hold.
         assertions: each assertion's data, by label.
     """
@@ -75,6 +77,7 @@ class Manifest:
     broken_ingredients: Mapping[str, str]
     signer: str
     trusted_by: str | None
+    validity: tuple[str, str] | None
     time_stamp: TimeStamp | None
     assertions: Mapping[str, Json] = field(repr=False)
 
@@ -235,6 +238,7 @@ def _manifest(content: Any) -> Manifest:  # noqa: ANN401 - the SDK's JSON
         broken_ingredients=_broken(content, ingredients),
         signer=f"{signature.get('common_name', 'unnamed')} ({signature.get('issuer', 'unnamed')})",
         trusted_by=list_name if TRUSTED in successes else None,
+        validity=_validity(content.get("certificate_info")),
         time_stamp=_time_stamp(signature.get("time"), checks),
         assertions={entry["label"]: _fields(entry) for entry in active.get("assertions", [])},
     )
@@ -251,6 +255,12 @@ def _time_stamp(time: object, checks: Any) -> TimeStamp | None:  # noqa: ANN401 
         _, separator, name = vouched.partition("trust list: ")
         trusted_by = name.removeprefix(STAMPS) if separator else "C2PA's interim list"
     return TimeStamp(time=time, authority=said[STAMPED].rpartition(": ")[2], trusted_by=trusted_by)
+
+
+def _validity(certificate: Any) -> tuple[str, str] | None:  # noqa: ANN401 - the SDK's JSON
+    dates = (certificate or {}).get("validity") or {}
+    first, last = dates.get("notBefore"), dates.get("notAfter")
+    return (first, last) if isinstance(first, str) and isinstance(last, str) else None
 
 
 def _broken(content: Any, ingredients: tuple[IngredientState, ...]) -> dict[str, str]:  # noqa: ANN401 - likewise

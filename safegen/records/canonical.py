@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 
 import rfc8785
 from pydantic import BaseModel, ConfigDict
+
+_MARK = "\\u0000"  # how JSON writes a NUL
 
 
 class Record(BaseModel):
@@ -25,7 +28,7 @@ def canonical_bytes(record: Record) -> bytes:
     >>> canonical_bytes(Point(y=2.0, x=0.5))
     b'{"x":0.5,"y":2}'
     """
-    return rfc8785.dumps(record.model_dump(mode="json"))
+    return _quickly(record.model_dump_json()) or rfc8785.dumps(record.model_dump(mode="json"))
 
 
 def sha256(data: bytes) -> str:
@@ -40,3 +43,33 @@ def sha256(data: bytes) -> str:
 def digest(record: Record) -> str:
     """The digest of a record's canonical bytes."""
     return sha256(canonical_bytes(record))
+
+
+def _quickly(text: str) -> bytes | None:
+    """The canonical form of pydantic's JSON text by the standard library, several times faster.
+
+    Numbers with a point are passed through as text between two NULs, so that none is read and
+    written anew. What the standard library would do otherwise is left to rfc8785, which is also
+    the oracle in the tests: letters outside ASCII, long integers, a NUL in the text itself.
+    """
+    if not text.isascii() or _MARK in text:
+        return None
+    try:
+        value = json.loads(text, parse_float=_number, parse_int=_integer)
+    except OverflowError:
+        return None
+    written = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return written.replace(f'"{_MARK}', "").replace(f'{_MARK}"', "").encode()
+
+
+def _integer(text: str) -> int:
+    if len(text) > 15:
+        raise OverflowError
+    return int(text)
+
+
+def _number(text: str) -> str:
+    """A number as RFC 8785 writes it, between marks; pydantic writes most of them like that."""
+    if "e" in text or text.endswith(".0"):
+        text = rfc8785.dumps(float(text)).decode()
+    return f"\0{text}\0"

@@ -1,0 +1,112 @@
+"""Why a step ended as it did: safegen's own codes, which never change their meaning.
+
+A code names its step and its reason, and has one outcome. `docs/verify.md` lists them; C2PA's own
+codes stand beside them in a finding.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from safegen.records.verdict import Outcome
+
+STEPS = (
+    "manifest",
+    "integrity",
+    "signer",
+    "time",
+    "fingerprint",
+    "ledger",
+    "privacy",
+    "policy",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meaning:
+    """What a code says.
+
+    Attributes:
+        outcome: of the step that gives it.
+        text: in general, of any file.
+    """
+
+    outcome: Outcome
+    text: str
+
+
+def _passed(text: str) -> Meaning:
+    return Meaning(outcome="passed", text=text)
+
+
+def _failed(text: str) -> Meaning:
+    return Meaning(outcome="failed", text=text)
+
+
+def _not_checked(text: str) -> Meaning:
+    return Meaning(outcome="not_checked", text=text)
+
+
+CODES = {
+    "safegen.manifest.embedded": _passed("A C2PA manifest was read from the file."),
+    "safegen.manifest.beside": _passed("A C2PA manifest was read from a file beside it."),
+    "safegen.manifest.none": _failed("There is no C2PA manifest."),
+    "safegen.manifest.unsupported": _failed("C2PA does not cover this type of file."),
+    "safegen.manifest.unreadable": _failed("The file or its manifest is broken."),
+    "safegen.manifest.no-file": _failed("It is no regular file, or may not be read."),
+    "safegen.manifest.too-large": _failed("The file is larger than is looked at."),
+    "safegen.manifest.too-long": _failed("Looking at the file took too long and was stopped."),
+    "safegen.manifest.crashed": _failed("Looking at the file broke its reader down."),
+    "safegen.integrity.whole": _passed("Nothing that the manifest protects was changed."),
+    "safegen.integrity.changed": _failed("The file or its manifest is not what was signed."),
+    "safegen.integrity.beside": _failed(
+        "The manifest beside it is of another file, or the file was changed."
+    ),
+    "safegen.integrity.ingredient": _failed("Something that it was made from does not hold."),
+    "safegen.integrity.package": _failed("A file of the model package is not the signed one."),
+    "safegen.signer.trusted": _passed("A list that was given vouches for the signer."),
+    "safegen.signer.no-list": _not_checked("No list of trust was given."),
+    "safegen.signer.unclear": _not_checked("The signature does not hold, so it names nobody."),
+    "safegen.signer.unknown": _failed("No list that was given knows the signer."),
+    "safegen.signer.expired": _failed("The certificate was not valid when it signed."),
+    "safegen.signer.revoked": _failed("The certificate was revoked."),
+    "safegen.signer.unfit": _failed("The certificate may not sign such claims."),
+    "safegen.time.stamped": _passed("A trusted authority saw the signature at that time."),
+    "safegen.time.none": _not_checked("It carries no time-stamp."),
+    "safegen.time.unknown": _not_checked("No list vouches for the time-stamp's authority."),
+    "safegen.time.broken": _not_checked("Its time-stamp does not hold, and counts as none."),
+    "safegen.fingerprint.alike": _passed("The picture is the one described."),
+    "safegen.fingerprint.none": _not_checked("It describes no fingerprint that is known here."),
+    "safegen.fingerprint.differs": _failed("The picture is not the one described."),
+    "safegen.fingerprint.unreadable": _failed("The fingerprint or the picture cannot be read."),
+    "safegen.ledger.released": _passed("The ledger has exactly this file."),
+    "safegen.ledger.receipt": _passed("A signed receipt says that exactly this was released."),
+    "safegen.ledger.none": _not_checked("No ledger was given, and no receipt lies beside it."),
+    "safegen.ledger.unvouched": _not_checked("Nobody trusted vouches for the receipt."),
+    "safegen.ledger.unknown": _failed("The ledger has no such file."),
+    "safegen.ledger.rewritten": _failed("The ledger was rewritten."),
+    "safegen.ledger.contradicted": _failed("The receipt beside it does not stand."),
+    "safegen.privacy.recomputed": _passed("The claimed epsilon follows from the events."),
+    "safegen.privacy.none": _not_checked("It makes no privacy claim."),
+    "safegen.privacy.differs": _failed("The privacy claim cannot stand."),
+    "safegen.privacy.unreadable": _failed("The privacy claim cannot be read."),
+    "safegen.policy.allowed": _passed("A policy allowed it, with every rule passed."),
+    "safegen.policy.none": _not_checked("It carries no policy decision."),
+    "safegen.policy.refused": _failed("The policy did not allow it."),
+    "safegen.policy.unreadable": _failed("The policy decision cannot be read."),
+}
+for _step in STEPS:
+    CODES[f"safegen.{_step}.unfinished"] = _failed("The step could not be finished on this file.")
+    if _step != "manifest":
+        CODES[f"safegen.{_step}.skipped"] = _not_checked("There is no manifest to check.")
+
+
+def step_of(code: str) -> str:
+    """The step that gives a code.
+
+    >>> step_of("safegen.ledger.unknown")
+    'ledger'
+    """
+    return code.split(".")[1]

@@ -1,0 +1,98 @@
+"""What the steps of verification look at: the file, its manifest, and what lies beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
+
+from safegen import storage
+from safegen.errors import StorageError
+from safegen.records.canonical import sha256
+from safegen.records.names import CERTIFICATE, CONFIG, WEIGHTS, receipt_beside
+from safegen.records.receipt import read_receipt
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from safegen.provenance.manifest import Manifest
+    from safegen.provenance.trust import Trust
+    from safegen.records.log import InclusionProof, LogEntry
+    from safegen.records.receipt import AnyReceipt
+
+LARGEST_RECEIPT = 2**22  # bytes; a receipt has some ten thousand
+
+
+class Log(Protocol):
+    """What a step asks of a ledger."""
+
+    def find(self, file_digest: str) -> tuple[LogEntry, InclusionProof] | None:
+        """The entry for a file, with its proof."""
+        ...
+
+    def holds(self, proof: InclusionProof) -> bool:
+        """Whether the log still begins with the tree of an earlier proof."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)  # no slots: the digest is computed once, when it is asked for
+class Evidence:
+    """Everything that the steps look at.
+
+    Attributes:
+        data: the whole file.
+        manifest: its active manifest, as C2PA validated it.
+        beside: the file that holds the manifest; None where that is in the file itself.
+        trust: the lists that were given, or None.
+        ledger: the log to look it up in, or None.
+        receipt: the one beside the file, or None.
+        receipt_problem: why what lies there is no receipt; None when it is one, or nothing does.
+        package: the files of a model package by their part, or none.
+    """
+
+    data: bytes
+    manifest: Manifest
+    beside: Path | None
+    trust: Trust | None
+    ledger: Log | None
+    receipt: AnyReceipt | None
+    receipt_problem: str | None
+    package: Mapping[str, Path]
+
+    @property
+    def anchors(self) -> bytes | None:
+        """The roots of signers in PEM; None when no list of signers was given."""
+        return None if self.trust is None or not self.trust.signers else self.trust.anchors
+
+    @cached_property
+    def digest(self) -> str:
+        """Of the whole file, every byte of it."""
+        return sha256(self.data)
+
+
+def receipt_of(path: Path) -> tuple[AnyReceipt | None, str | None]:
+    """The receipt beside a file, and why there is none where one should be."""
+    place = receipt_beside(path)
+    try:
+        if not place.is_file():
+            return None, None
+        if place.stat().st_size > LARGEST_RECEIPT:
+            return (
+                None,
+                f"it is larger than any receipt, which has at most {LARGEST_RECEIPT:,} bytes",
+            )
+        return read_receipt(storage.read(place)), None
+    except (ValueError, RecursionError, OSError, StorageError):
+        return None, "it cannot be read"
+
+
+def package_files(path: Path) -> dict[str, Path]:
+    """The files that a model's manifest speaks of beside its weights."""
+    if path.name != WEIGHTS:
+        return {}
+    return {
+        "weights": path,
+        "config": path.with_name(CONFIG),
+        "certificate": path.with_name(CERTIFICATE),
+    }

@@ -1,0 +1,135 @@
+"""Which files to look at: files, folders and patterns, each file once, in a stable order."""
+
+from __future__ import annotations
+
+import mimetypes
+import os
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from safegen.errors import InputError
+from safegen.provenance.formats import HEAD, kind_of
+from safegen.provenance.sidecar import SUFFIX
+from safegen.records.names import MODEL_MANIFEST, WEIGHTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+MEDIA = {"image", "video", "audio"}
+DOCUMENTS = {"application/pdf"}  # C2PA can sign them too
+MAGIC = "*?["
+
+
+def files_in(paths: Iterable[str | Path]) -> tuple[Path, ...]:
+    """The files that people meant, each once, in the order in which they were named.
+
+    Args:
+        paths: files, folders to look through, and patterns with `*`, `?`, `[...]` and `**`; a
+            `Path` is never a pattern, and neither is the name of something that is there.
+
+    Raises:
+        InputError: something is not there, a pattern matches nothing, or nothing is left to do.
+    """
+    found: dict[str, Path] = {}
+    for path in paths:
+        for file in _meant(path):
+            found.setdefault(os.path.abspath(file), file)  # noqa: PTH100 - a link is a name of its own
+    if not found:
+        raise InputError("nothing to verify: the folders hold no pictures, sounds or models")
+    return tuple(found.values())
+
+
+def names_in(data: bytes, *, null: bool = False) -> tuple[Path, ...]:
+    r"""Paths from a list, one a line or separated by NUL; any bytes that the system allows.
+
+    >>> [path.name for path in names_in(b"a.png\nb c.png\n")]
+    ['a.png', 'b c.png']
+    """
+    separator = b"\0" if null else b"\n"
+    return tuple(Path(os.fsdecode(name)) for name in data.split(separator) if name)
+
+
+def shown(path: str | Path) -> str:
+    r"""A path as text; bytes that are no UTF-8 are written as `\xff`."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def _meant(path: str | Path) -> Iterator[Path]:
+    """What one path means: a file itself, the media below a folder, or what a pattern matches."""
+    place = Path(path)
+    if os.path.lexists(place):
+        yield from (_media_below(place) if place.is_dir() else (place,))
+    elif isinstance(path, str) and any(letter in path for letter in MAGIC):
+        matched = list(_matches(place))
+        if not matched:
+            raise InputError(f"no file matches {path}; correct the pattern, or quote it as it is")
+        for match in matched:
+            yield from (_media_below(match) if match.is_dir() else (match,))
+    else:
+        raise InputError(f"no file or folder {path}; check its name")
+
+
+def _media_below(folder: Path) -> Iterator[Path]:
+    """The media files below a folder, sorted; links to folders are not followed, so it ends.
+
+    A folder that may not be read is given itself: it will be called unreadable, not passed over.
+    """
+    barred: list[Path] = []
+
+    def bar(error: OSError) -> None:
+        barred.append(Path(error.filename))
+
+    for root, folders, files in os.walk(folder, onerror=bar):
+        yield from barred
+        barred.clear()
+        folders.sort()
+        here, names = Path(root), set(files)
+        yield from (here / name for name in sorted(files) if _is_media(here / name, names))
+    yield from barred
+
+
+def _is_media(path: Path, beside: set[str]) -> bool:
+    """Whether a file in a folder is one that can be signed: by its name, or its first bytes."""
+    if path.suffix == SUFFIX:
+        return False
+    mime = mimetypes.guess_type(path.name)[0] or ""
+    if mime.partition("/")[0] in MEDIA or mime in DOCUMENTS or f"{path.name}{SUFFIX}" in beside:
+        return True
+    if path.name == WEIGHTS and MODEL_MANIFEST in beside:
+        return True
+    try:
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            return kind_of(file.read(HEAD)) is not None
+    except OSError:
+        return True  # it will be called unreadable, not passed over
+
+
+def _matches(pattern: Path) -> Iterator[Path]:
+    """What matches a pattern, sorted; `**` stands for any folders, hidden ones too, no links."""
+    parts = pattern.parts
+    fixed = next(i for i, part in enumerate(parts) if any(letter in part for letter in MAGIC))
+    yield from _below(Path(*parts[:fixed]), parts[fixed:])
+
+
+def _below(folder: Path, parts: tuple[str, ...]) -> Iterator[Path]:
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError:
+        return
+    first, rest = parts[0], parts[1:]
+    if first == "**":
+        yield from _below(folder, rest or ("*",))
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _below(folder / entry.name, parts)
+        return
+    for entry in entries:
+        if not fnmatchcase(entry.name, first):
+            continue
+        if not rest:
+            yield folder / entry.name
+        elif entry.is_dir():
+            yield from _below(folder / entry.name, rest)

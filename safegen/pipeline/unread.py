@@ -1,0 +1,25 @@
+"""The verdict on a file of which nothing could be read; it needs no reader itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from safegen.pipeline.codes import STEPS
+from safegen.pipeline.files import shown
+from safegen.pipeline.findings import found
+from safegen.records.verdict import Verdict
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from safegen.records.verdict import State
+
+LARGEST = 2**28  # bytes; C2PA's reader holds a file about twice beside our own copy
+
+
+def unread(path: Path, code: str, text: str, state: State = "unreadable") -> Verdict:
+    """The first step fails, and no other can be taken."""
+    skipped = (
+        found(f"safegen.{step}.skipped", "There is no manifest to check.") for step in STEPS[1:]
+    )
+    return Verdict(path=shown(path), state=state, text=text, findings=(found(code, text), *skipped))

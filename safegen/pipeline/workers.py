@@ -1,0 +1,309 @@
+"""Verification in processes of their own: all cores at work, and no file harms another's verdict.
+
+C2PA's reader is native code on strangers' bytes. A file that breaks it down takes one process with
+it, a file that keeps it busy too long has its process ended, and a file that wants too much memory
+gets none; each is called unreadable, and a new process goes on with the next. Threads would be as
+quick to read but share their fate, and a fork would break the reader's own threads and settings.
+
+Each process is asked by lines of JSON, some files ahead, and answers in the same order.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import IO, TYPE_CHECKING
+
+from safegen import errors
+from safegen.errors import SafegenError
+from safegen.pipeline.unread import LARGEST, unread
+from safegen.provenance.trust import Trust, TrustList
+from safegen.records.verdict import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from safegen.progress import Progress
+
+PATIENCE = 60.0  # seconds for one file; the largest takes about one
+AHEAD = 16  # files that a process is given before it has answered
+EACH = 8  # files that are worth starting one more process for
+READY = b'"ready"\n'
+COMMAND = (
+    "-c",
+    "import sys; sys.path[:] = sys.argv[1:]; from safegen.pipeline.worker import main; main()",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What is the same for all files.
+
+    Attributes:
+        trust: the lists that were given, or None.
+        ledger: the log's path or URL, or None.
+    """
+
+    trust: Trust | None
+    ledger: str | None
+
+    def to_line(self) -> bytes:
+        """One line that a process is started with."""
+        trust = self.trust
+        lists = None if trust is None else [_told(trust.signers), _told(trust.time_stamps)]
+        return _line({"trust": lists, "ledger": self.ledger})
+
+    @classmethod
+    def from_line(cls, line: bytes) -> Task:
+        """What `to_line` wrote."""
+        said = json.loads(line)
+        lists = said["trust"]
+        trust = lists and Trust(signers=_heard(lists[0]), time_stamps=_heard(lists[1]))
+        return cls(trust=trust, ledger=said["ledger"])
+
+
+def usable_cores() -> int:
+    """How many processes can run at the same time."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def verify_apart(
+    files: Sequence[Path], task: Task, *, jobs: int, patience: float, progress: Progress
+) -> tuple[Verdict, ...]:
+    """Verify files in processes of their own.
+
+    Args:
+        files: what to look at.
+        task: trust and ledger.
+        jobs: processes at most; fewer are started for few files.
+        patience: seconds for one file.
+        progress: told after each file.
+
+    Returns:
+        A verdict for each file, in their order.
+
+    Raises:
+        SafegenError: what a process raised, such as that the ledger cannot be read; or that none
+            can be started.
+    """
+    crew = _Crew(files, task, patience, progress)
+    try:
+        return crew.run(min(jobs, 1 + len(files) // EACH))
+    finally:
+        crew.dismiss()
+
+
+@dataclass(eq=False, slots=True, kw_only=True)
+class _Worker:
+    """A process, the files that it was given, and since when it looks at the first of them."""
+
+    process: subprocess.Popen[bytes]
+    relay: threading.Thread | None = None
+    given: deque[int] = field(default_factory=deque)
+    since: float
+    ready: bool = False
+
+
+class _Crew:
+    """The processes of one verification, and what is left to do."""
+
+    def __init__(
+        self, files: Sequence[Path], task: Task, patience: float, progress: Progress
+    ) -> None:
+        self._files, self._task, self._patience = files, task.to_line(), patience
+        self._progress = progress
+        self._left = deque(range(len(files)))
+        self._sizes: dict[int, int] = {}  # of the files that are being looked at
+        self._verdicts: dict[int, Verdict] = {}
+        self._workers: list[_Worker] = []
+        self._heard: queue.SimpleQueue[tuple[_Worker, bytes]] = queue.SimpleQueue()
+
+    def run(self, jobs: int) -> tuple[Verdict, ...]:
+        """Ask and listen until there is a verdict for every file."""
+        for _ in range(jobs):
+            self._hire()
+        while len(self._verdicts) < len(self._files):
+            try:
+                worker, line = self._heard.get(timeout=self._time_left())
+            except queue.Empty:
+                self._dismiss_the_slow()
+                continue
+            if worker in self._workers:  # those that were dismissed are not listened to
+                self._listen(worker, line)
+        return tuple(self._verdicts[number] for number in range(len(self._files)))
+
+    def dismiss(self) -> None:
+        """End all processes, whatever they are at."""
+        for worker in self._workers:
+            worker.process.kill()
+        for worker in self._workers:
+            _close(worker)
+        self._workers.clear()
+
+    def _hire(self) -> None:
+        quiet = None if os.environ.get("SAFEGEN_DEBUG") else subprocess.DEVNULL
+        try:
+            process = subprocess.Popen(  # noqa: S603 - our own interpreter and code
+                [sys.executable, *COMMAND, *sys.path],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=quiet,
+                env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+            )
+        except OSError as error:
+            raise SafegenError(f"cannot start a process to verify with: {error}") from error
+        worker = _Worker(process=process, since=time.monotonic())
+        self._workers.append(worker)
+        assert process.stdout is not None
+        worker.relay = threading.Thread(
+            target=_relay, args=(worker, process.stdout, self._heard), daemon=True
+        )
+        worker.relay.start()
+        self._say(worker, self._task)
+
+    def _listen(self, worker: _Worker, line: bytes) -> None:
+        if not line:
+            self._lost(worker)
+            return
+        if line == READY:
+            worker.ready = True
+        elif line.startswith(b'{"error"'):
+            said = json.loads(line)
+            raise getattr(errors, said["error"], SafegenError)(said["message"])
+        else:
+            self._settle(worker.given.popleft(), Verdict.model_validate_json(line))
+        worker.since = time.monotonic()
+        for each in self._workers:
+            self._give(each)
+
+    def _give(self, worker: _Worker) -> None:
+        """Give a process files to look at; all of them together fit in memory."""
+        share = len(self._left) // (2 * len(self._workers)) + 1  # so that all end together
+        while self._left and worker.ready and len(worker.given) < min(AHEAD, share):
+            number = self._left[0]
+            size = _size(self._files[number])
+            if self._sizes and sum(self._sizes.values()) + size > LARGEST:
+                return
+            self._left.popleft()
+            self._sizes[number] = size
+            if not worker.given:
+                worker.since = time.monotonic()
+            worker.given.append(number)
+            self._say(worker, _line(os.fspath(self._files[number])))
+
+    def _say(self, worker: _Worker, line: bytes) -> None:
+        assert worker.process.stdin is not None
+        with contextlib.suppress(OSError):  # it ended; that will be heard
+            worker.process.stdin.write(line)
+            worker.process.stdin.flush()
+
+    def _lost(self, worker: _Worker) -> None:
+        """A process ended by itself; the file that it was looking at did that."""
+        status = worker.process.wait()
+        if not worker.ready:
+            raise SafegenError(
+                f"a process to verify with ended before it began ({_ending(status)}); set "
+                "SAFEGEN_DEBUG=1 to see why"
+            )
+        text = (
+            f"Looking at it broke C2PA's reader down, or took more memory than a file may take "
+            f"({_ending(status)})."
+        )
+        self._replace(worker, "safegen.manifest.crashed", text)
+
+    def _dismiss_the_slow(self) -> None:
+        now = time.monotonic()
+        for worker in [each for each in self._workers if now - each.since >= self._patience]:
+            if not worker.ready:
+                raise SafegenError("a process to verify with does not begin; is the machine busy?")
+            if worker.given:
+                text = f"Looking at it was stopped after {self._patience:.0f} seconds."
+                self._replace(worker, "safegen.manifest.too-long", text)
+            else:
+                worker.since = now
+
+    def _replace(self, worker: _Worker, code: str, text: str) -> None:
+        """Blame the first file that a process was given; the others are given to a new one."""
+        self._workers.remove(worker)
+        worker.process.kill()
+        _close(worker)
+        if worker.given:
+            number = worker.given.popleft()
+            self._settle(number, unread(self._files[number], code, text))
+        for number in reversed(worker.given):
+            self._sizes.pop(number)
+            self._left.appendleft(number)
+        if self._left:
+            self._hire()
+
+    def _settle(self, number: int, verdict: Verdict) -> None:
+        self._verdicts[number] = verdict
+        self._sizes.pop(number)
+        self._progress("verifying", len(self._verdicts), len(self._files))
+
+    def _time_left(self) -> float:
+        first = min(worker.since for worker in self._workers)
+        return max(0.0, first + self._patience - time.monotonic())
+
+
+def _relay(
+    worker: _Worker, answers: IO[bytes], heard: queue.SimpleQueue[tuple[_Worker, bytes]]
+) -> None:
+    """Pass on what a process says, in a thread of its own; an empty line when it has ended."""
+    with contextlib.suppress(OSError, ValueError), answers:  # it may be dismissed meanwhile
+        for line in answers:
+            heard.put((worker, line))
+    heard.put((worker, b""))
+
+
+def _close(worker: _Worker) -> None:
+    """Let go of a process that was ended."""
+    process = worker.process
+    process.wait()
+    if process.stdin is not None:
+        with contextlib.suppress(OSError):  # what it was not told any more
+            process.stdin.close()
+    if worker.relay is not None:
+        worker.relay.join()
+
+
+def _size(path: Path) -> int:
+    """Bytes that looking at a file holds; one that is too large is not read at all."""
+    try:
+        size = path.stat().st_size
+    except (OSError, ValueError):
+        return 0
+    return size if size <= LARGEST else 0
+
+
+def _ending(status: int) -> str:
+    if status >= 0:
+        return f"status {status}"
+    try:
+        return signal.Signals(-status).name
+    except ValueError:
+        return f"signal {-status}"
+
+
+def _told(lists: tuple[TrustList, ...]) -> list[tuple[str, str]]:
+    return [(each.name, each.pem.decode("latin-1")) for each in lists]
+
+
+def _heard(lists: list[tuple[str, str]]) -> tuple[TrustList, ...]:
+    return tuple(TrustList(name=name, pem=pem.encode("latin-1")) for name, pem in lists)
+
+
+def _line(value: object) -> bytes:
+    return json.dumps(value).encode() + b"\n"
