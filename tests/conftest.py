@@ -307,7 +307,7 @@ class Authority:
     def __init__(self, folder: Path) -> None:
         self.folder, self.root = folder, folder / "root.pem"
         self.asked, self.answer, self._last = 0, "stamp", b""
-        self._hung, self._one = threading.Event(), threading.Lock()
+        self._hung, self._one_at_a_time = threading.Event(), threading.Lock()
         _authority_keys(folder)
         authority = self
 
@@ -339,13 +339,16 @@ class Authority:
             return b"no stamp"
         if self.answer == "replay":
             return self._last
-        with self._one:  # releases are stamped from several threads
-            (self.folder / "query").write_bytes(query)
-            done = subprocess.run(
-                ["openssl", "ts", "-reply", "-config", self.folder / "tsa.cnf",
-                 "-queryfile", self.folder / "query"],
-                capture_output=True, check=True,
-            )  # fmt: skip
+        with self._one_at_a_time:
+            return self._stamp(query)
+
+    def _stamp(self, query: bytes) -> bytes:
+        (self.folder / "query").write_bytes(query)
+        done = subprocess.run(
+            ["openssl", "ts", "-reply", "-config", self.folder / "tsa.cnf",
+             "-queryfile", self.folder / "query"],
+            capture_output=True, check=True,
+        )  # fmt: skip
         self._last = done.stdout
         return done.stdout
 
