@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import tempfile
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 from safegen.errors import StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 
@@ -48,7 +49,7 @@ def write_parts(path: Path, parts: Iterable[bytes], *, mode: int = 0o644) -> Non
             os.fsync(file.fileno())
         os.replace(temporary, path)  # noqa: PTH105 - the atomic one, by name
         _sync_folder(path.parent)
-    except BaseException as error:
+    except BaseException as error:  # an interruption leaves nothing behind either
         with contextlib.suppress(OSError):
             os.unlink(temporary)  # noqa: PTH108
         if isinstance(error, OSError):
@@ -94,6 +95,24 @@ def require_writable(folder: Path) -> None:
             pass
     except OSError as error:
         raise StorageError(_sentence("write to", folder, error)) from error
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keep out whoever else asks to be alone in a folder, in this process or another; waits.
+
+    Raises:
+        StorageError: the folder cannot be opened.
+    """
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise StorageError(_sentence("open", folder, error)) from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import http.server
+import io
+import json
 import os
 import pwd
 import shutil
+import struct
 import subprocess
 import tempfile
+import threading
 import uuid
+import wave
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import hypothesis
+import numpy as np
 import pytest
+from PIL import Image
 
 hypothesis.settings.register_profile("house", deadline=None)  # machines differ and are shared
 hypothesis.settings.load_profile("house")
@@ -214,3 +223,213 @@ def url(request):
     """An empty database of each kind."""
     kind = "sqlite_url" if request.param == "sqlite" else "postgres_url"
     return request.getfixturevalue(kind)
+
+
+@pytest.fixture
+def signer(made):
+    from safegen.provenance.signer import open_signer
+
+    return open_signer(made.keys)
+
+
+@pytest.fixture(scope="session")
+def media() -> dict[str, bytes]:
+    """Small whole files by media type, none of them signed; for formats and for hostile input.
+
+    The first eight carry their manifest (`formats.EMBEDDED`), the other four have it beside them.
+    Every picture is noise, so that a changed pixel shows, and the GIF and the WebP are animated.
+    """
+    return {
+        "image/png": _picture("PNG"),
+        "image/jpeg": _picture("JPEG"),
+        "image/webp": _picture("WEBP", frames=2, lossless=True),
+        "image/tiff": _picture("TIFF"),
+        "image/avif": _picture("AVIF"),
+        "image/gif": _picture("GIF", frames=2),
+        "audio/wav": _sound(),
+        "video/mp4": _film(),
+        "image/bmp": _picture("BMP"),
+        "text/csv": b"age,income\n34,51000\n57,62000\n",
+        "application/json": json.dumps([{"age": 34}, {"age": 57}]).encode(),
+        "application/octet-stream": _arrays(),
+    }
+
+
+def _picture(kind, *, frames=1, **options):
+    drawn = np.random.default_rng(0).integers(0, 256, (frames, 48, 64, 3), dtype=np.uint8)
+    first, *others = [Image.fromarray(frame) for frame in drawn]
+    file = io.BytesIO()
+    if others:
+        options |= {"save_all": True, "append_images": others}
+    first.save(file, kind, **options)
+    return file.getvalue()
+
+
+def _sound():
+    file = io.BytesIO()
+    with wave.open(file, "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(8000)
+        sound.writeframes(bytes(range(256)) * 10)
+    return file.getvalue()
+
+
+def _film():
+    """The smallest film that C2PA takes: a header, a clock, and data that no track speaks of."""
+    fixed = struct.pack(">9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
+    clock = struct.pack(">5I", 0, 0, 0, 1000, 0) + struct.pack(">IH", 0x10000, 0x100)
+    header = _box(b"mvhd", clock + bytes(10) + fixed + bytes(24) + struct.pack(">I", 1))
+    brand = _box(b"ftyp", b"isom" + struct.pack(">I", 512) + b"isommp41")
+    return brand + _box(b"moov", header) + _box(b"mdat", b"some media bytes" * 20)
+
+
+def _box(kind, body):
+    return struct.pack(">I", 8 + len(body)) + kind + body
+
+
+def _arrays():
+    file = io.BytesIO()
+    np.savez(file, rows=np.arange(12).reshape(4, 3))
+    return file.getvalue()
+
+
+class Authority:
+    """A time-stamp authority (RFC 3161) on this machine, with openssl behind it.
+
+    Attributes:
+        url: its address.
+        root: PEM of its root, a file.
+        asked: how often it was.
+        answer: how it answers: `stamp`, `500`, `junk`, `hang` or `replay` (an earlier stamp).
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.root = folder, folder / "root.pem"
+        self.asked, self.answer, self._last = 0, "stamp", b""
+        self._hung = threading.Event()
+        _authority_keys(folder)
+        authority = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                query = self.rfile.read(int(self.headers["content-length"]))
+                authority.asked += 1
+                if authority.answer == "hang":
+                    authority._hung.wait(60)
+                    return
+                reply = authority.reply(query)
+                self.send_response(500 if authority.answer == "500" else 200)
+                self.send_header("content-type", "application/timestamp-reply")
+                self.send_header("content-length", str(len(reply)))
+                self.end_headers()
+                self.wfile.write(reply)
+
+            def log_message(self, *words):
+                pass
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/"
+
+    def reply(self, query: bytes) -> bytes:
+        if self.answer in {"500", "junk"}:
+            return b"no stamp"
+        if self.answer == "replay":
+            return self._last
+        (self.folder / "query").write_bytes(query)
+        done = subprocess.run(
+            ["openssl", "ts", "-reply", "-config", self.folder / "tsa.cnf",
+             "-queryfile", self.folder / "query"],
+            capture_output=True, check=True,
+        )  # fmt: skip
+        self._last = done.stdout
+        return done.stdout
+
+    def close(self) -> None:
+        self._hung.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+def _authority_keys(folder: Path) -> None:
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+    from cryptography.x509.oid import ExtendedKeyUsageOID
+
+    keys = [rsa.generate_private_key(public_exponent=65537, key_size=2048) for _ in range(2)]
+    root = issue("authority root", keys[0], None, authority=True)
+    leaf = issue("authority", keys[1], (root, keys[0]), usages=[ExtendedKeyUsageOID.TIME_STAMPING])
+    pem = serialization.Encoding.PEM
+    (folder / "root.pem").write_bytes(root.public_bytes(pem))
+    (folder / "leaf.pem").write_bytes(leaf.public_bytes(pem))
+    plain = serialization.NoEncryption()
+    (folder / "leaf.key").write_bytes(
+        keys[1].private_bytes(pem, serialization.PrivateFormat.PKCS8, plain)
+    )
+    (folder / "serial").write_text("01\n")
+    (folder / "tsa.cnf").write_text(
+        f"[tsa]\ndefault_tsa = own\n[own]\nserial = {folder}/serial\ncrypto_device = builtin\n"
+        f"signer_cert = {folder}/leaf.pem\ncerts = {folder}/root.pem\n"
+        f"signer_key = {folder}/leaf.key\nsigner_digest = sha256\ndefault_policy = 1.2.3.4.1\n"
+        "digests = sha256, sha384, sha512\naccuracy = secs:1\ness_cert_id_alg = sha256\n"
+    )
+
+
+def issue(name, key, issuer, *, authority=False, usages=(), lasting=timedelta(days=30)):
+    """A certificate, signed by `issuer` (certificate and key) or by itself."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.x509.oid import NameOID
+
+    names = ((NameOID.ORGANIZATION_NAME, "tests"), (NameOID.COMMON_NAME, name))
+    subject = x509.Name([x509.NameAttribute(kind, text) for kind, text in names])
+    issuer_name, issuer_key = (issuer[0].subject, issuer[1]) if issuer else (subject, key)
+    now = datetime.now(UTC)
+    usage = dict.fromkeys(
+        ("key_encipherment", "data_encipherment", "key_agreement", "encipher_only",
+         "decipher_only"), False,
+    ) | dict.fromkeys(("key_cert_sign", "crl_sign"), authority)  # fmt: skip
+    usage |= dict.fromkeys(("digital_signature", "content_commitment"), not authority)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer_name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + lasting)
+        .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()),
+            critical=False,
+        )
+        .add_extension(x509.KeyUsage(**usage), critical=True)
+    )
+    if usages:
+        builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=True)
+    return builder.sign(issuer_key, hashes.SHA256())
+
+
+@pytest.fixture(scope="session")
+def issued():
+    """The function that makes certificates, for tests that need one of their own kind."""
+    return issue
+
+
+@pytest.fixture(scope="session")
+def _authority(tmp_path_factory):
+    authority = Authority(tmp_path_factory.mktemp("authority"))
+    yield authority
+    authority.close()
+
+
+@pytest.fixture
+def authority(_authority):
+    """A real time-stamp authority that answers with stamps unless a test says otherwise."""
+    _authority.asked, _authority.answer = 0, "stamp"
+    return _authority

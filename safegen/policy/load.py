@@ -2,6 +2,7 @@
 
 name: baseline
 description: What every release from safegen must meet.
+time_stamps: preferred  # or required; may be left out
 rules:
   - id: purpose-stated
     stage: request
@@ -26,11 +27,14 @@ from safegen.records.decision import Stage
 from safegen.storage import read
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
     from safegen.records.mining import Mining
 
 STAGES = get_args(Stage)
 _RULE_KEYS = {"id", "stage", "require", "because"}
 _POLICY_KEYS = {"name", "description", "rules"}
+_OPTIONAL_KEYS = {"time_stamps", "training_mining"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,9 +81,9 @@ def load_policy(source: str | Path = "baseline") -> Policy:
         raise PolicyError(f"{path} is not YAML{where}: {problem}") from error
     if not isinstance(content, dict):
         raise PolicyError(f"{path}: expected keys {_listed(_POLICY_KEYS)} at the top")
-    stamping = stamps_required(content.pop("time_stamps", "preferred"), f"{path}: time_stamps")
-    mining = training_mining(content.pop("training_mining", {}), f"{path}: training_mining")
-    _require_keys(content, _POLICY_KEYS, str(path))
+    stamping = stamps_required(content.get("time_stamps", "preferred"), f"{path}: time_stamps")
+    mining = training_mining(content.get("training_mining", {}), f"{path}: training_mining")
+    _require_keys(content, _POLICY_KEYS, str(path), optional=_OPTIONAL_KEYS)
     rules = content["rules"]
     if not isinstance(rules, list) or not rules:
         raise PolicyError(
@@ -165,9 +169,12 @@ def _rule(content: Any, key: str) -> Rule:  # noqa: ANN401 - as YAML gave it
     )
 
 
-def _require_keys(content: dict[Any, Any], known: set[str], key: str) -> None:
-    for name in sorted(known - content.keys()):
+def _require_keys(
+    content: dict[Any, Any], needed: set[str], key: str, optional: AbstractSet[str] = frozenset()
+) -> None:
+    for name in sorted(needed - content.keys()):
         raise PolicyError(f"{key}: {name} is missing")
+    known = needed | optional
     for name in sorted(map(str, content.keys() - known)):
         raise PolicyError(f"{key}.{name}: no such key; known are {_listed(known)}")
 

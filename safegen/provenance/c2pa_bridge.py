@@ -11,7 +11,10 @@ from __future__ import annotations
 import functools
 import io
 import json
+import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
 
 import c2pa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
@@ -41,6 +44,7 @@ _ALGORITHMS = {
     "ps256": c2pa.C2paSigningAlg.PS256,
 }
 _COORDINATE = {"es256": 32, "es384": 48}  # bytes of r and of s (RFC 9053, section 2.1)
+_PATIENCE = 30  # seconds that the SDK waits for an authority; it offers no other limit
 
 Problem = Literal["unsigned", "unsupported", "unreadable"]
 
@@ -81,9 +85,13 @@ def read_store(data: bytes, mime: str, *, trust: Trust | None, beside: bytes | N
     except c2pa.C2paError.ManifestNotFound as error:
         raise UnreadableManifestError("unsigned", "the file carries no C2PA manifest") from error
     except c2pa.C2paError.NotSupported as error:
-        raise UnreadableManifestError("unsupported", f"C2PA cannot read it: {error}") from error
+        raise UnreadableManifestError(
+            "unsupported", f"C2PA cannot read it: {_said(error)}"
+        ) from error
     except (c2pa.C2paError, ValueError, RecursionError) as error:
-        raise UnreadableManifestError("unreadable", f"C2PA cannot read it: {error}") from error
+        raise UnreadableManifestError(
+            "unreadable", f"C2PA cannot read it: {_said(error)}"
+        ) from error
 
 
 def _certificate_info(report: Any) -> Any:  # noqa: ANN401 - likewise
@@ -93,7 +101,7 @@ def _certificate_info(report: Any) -> Any:  # noqa: ANN401 - likewise
     return None
 
 
-def sign_store(
+def sign_store(  # noqa: PLR0913 - all that one signature depends on
     definition: Json,
     *,
     data: bytes,
@@ -101,6 +109,7 @@ def sign_store(
     resources: Mapping[str, bytes],
     embedded: Sequence[tuple[Json, str, bytes]],
     signer: Signer,
+    trust: Trust | None,
     stamps: str | None,
     beside: bool,
 ) -> bytes:
@@ -113,7 +122,9 @@ def sign_store(
         resources: what the definition refers to, by identifier.
         embedded: ingredients that carry their own manifest: description, media type, bytes.
         signer: who signs.
-        stamps: address of a time-stamp authority (RFC 3161), or None.
+        trust: whom to trust when the state of such ingredients is written down.
+        stamps: address of a time-stamp authority (RFC 3161), or None. One that is silent is waited
+            for during half a minute; the SDK has no shorter limit.
         beside: whether the store stays out of the file.
 
     Returns:
@@ -125,62 +136,107 @@ def sign_store(
         DataError: no manifest can be made for these bytes.
     """
     target = io.BytesIO()
-    raised: list[Exception] = []
+    attempt = _Attempt(signer)
     try:
-        builder = c2pa.Builder(definition, _context(None))
+        builder = c2pa.Builder(definition, _context(trust))
         for identifier, content in resources.items():
             builder.add_resource(identifier, io.BytesIO(content))
         for described, kind, content in embedded:
             builder.add_ingredient(described, kind, io.BytesIO(content))
         if beside:
             builder.set_no_embed()
-        store = builder.sign(_sdk_signer(signer, stamps, raised), mime, io.BytesIO(data), target)
+        store = builder.sign(_sdk_signer(signer, stamps, attempt), mime, io.BytesIO(data), target)
     except c2pa.C2paError as error:
-        raise _failure(error, raised, mime, stamps) from (raised[0] if raised else error)
+        raise _failure(error, attempt, mime, stamps) from (attempt.raised or error)
     return bytes(store) if beside else target.getvalue()
 
 
+@dataclass(slots=True)
+class _Attempt:
+    """One signing by way of a callback: how far it came, and what it broke on.
+
+    Attributes:
+        signer: who signs.
+        signed: whether it did; a time-stamp is asked for only afterwards.
+        raised: what it raised instead, of which the SDK would say nothing.
+    """
+
+    signer: Signer
+    signed: bool = False
+    raised: Exception | None = None
+
+    def __call__(self, data: bytes) -> bytes:
+        """Sign, in the form that COSE wants."""
+        try:
+            signature = _raw(self.signer.sign(data), _COORDINATE.get(self.signer.algorithm))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the caller is told
+            self.raised = error
+            return b""  # an exception the SDK would print; nothing it takes for a failure
+        self.signed = True
+        return signature
+
+
 def _failure(
-    error: c2pa.C2paError, raised: list[Exception], mime: str, stamps: str | None
+    error: c2pa.C2paError, attempt: _Attempt, mime: str, stamps: str | None
 ) -> SafegenError:
     """What kept the SDK from signing, told apart by who is to blame."""
-    if raised:
-        cause = raised[0]
-        return cause if isinstance(cause, KeyMaterialError) else _unfit(cause)
-    if stamps is not None and ("http" in str(error).lower() or "stamp" in str(error).lower()):
-        return TimeStampError(
-            f"the time-stamp authority {stamps} gave no time-stamp: {error}; try again, or sign "
-            "without one where the policy allows it"
-        )
+    if attempt.raised is not None:
+        cause = attempt.raised
+        return cause if isinstance(cause, KeyMaterialError) else _unfit(str(cause))
     if isinstance(error, c2pa.C2paError.Signature):
-        return _unfit(error)
-    return DataError(f"no manifest can be put into this {mime}: {error}; is the file whole?")
+        if stamps is not None and attempt.signed:
+            return TimeStampError(
+                f"the time-stamp authority {_address(stamps)} {_silence(str(error))}; try again, "
+                "or sign without one where the policy allows it"
+            )
+        return _unfit(_said(error))
+    return DataError(f"no manifest can be put into this {mime}: {_said(error)}; is the file whole?")
 
 
-def _unfit(cause: Exception) -> KeyMaterialError:
+def _unfit(cause: str) -> KeyMaterialError:
     return KeyMaterialError(f"the signer could not sign: {cause}")
 
 
-def _sdk_signer(signer: Signer, stamps: str | None, raised: list[Exception]) -> c2pa.Signer:
-    """The SDK's view of a signer; it signs itself where the key is here, in a smaller manifest."""
-    if signer.key_pem is not None:
-        info = c2pa.C2paSignerInfo(
-            alg=signer.algorithm.encode(),
-            sign_cert=signer.chain,
-            private_key=signer.key_pem,
-            ta_url=None if stamps is None else stamps.encode(),
-        )
-        return c2pa.Signer.from_info(info)
+def _silence(error: str) -> str:
+    """Why there is no time-stamp."""
+    status = re.search(r"status = (\d+)", error)
+    if status:
+        return f"answered with HTTP status {status[1]} instead of a time-stamp"
+    if "http resolver" in error:
+        return f"cannot be reached, or gave no answer within {_PATIENCE} seconds"
+    return "answered with something that is no time-stamp of this signature"
 
-    def sign(data: bytes) -> bytes:
-        try:
-            return _raw(signer.sign(data), _COORDINATE.get(signer.algorithm))
-        except Exception as error:
-            raised.append(error)  # the SDK would say only that the signature is invalid
-            raise
 
+def _address(url: str) -> str:
+    """An authority's address without a password or a token that may be in it."""
+    parts = urlsplit(url)
+    port = "" if parts.port is None else f":{parts.port}"
+    return f"{parts.scheme}://{parts.hostname}{port}{parts.path}"
+
+
+def _said(error: Exception) -> str:
+    """The SDK's words without the names of its own classes in front of them."""
+    return re.sub(r"^(?:[A-Z][A-Za-z]+: )+", "", str(error))
+
+
+def _sdk_signer(signer: Signer, stamps: str | None, attempt: _Attempt) -> c2pa.Signer:
+    """The SDK's view of a signer; it signs itself where the key is here, in a smaller manifest.
+
+    Not with a time-stamp: then only a callback tells a signer's failure from the authority's.
+    """
+    key = signer.key_pem
+    if key is not None and stamps is None:
+        return _local_signer(signer.algorithm, signer.chain, key)
     return c2pa.Signer.from_callback(
-        sign, _ALGORITHMS[signer.algorithm], signer.chain.decode(), stamps
+        attempt, _ALGORITHMS[signer.algorithm], signer.chain.decode(), stamps
+    )
+
+
+@functools.lru_cache(maxsize=4)
+def _local_signer(algorithm: str, chain: bytes, key: bytes) -> c2pa.Signer:
+    """A signer inside the SDK; shared between threads, since making one takes a while."""
+    return c2pa.Signer.from_info(
+        c2pa.C2paSignerInfo(alg=algorithm.encode(), sign_cert=chain, private_key=key, ta_url=None)
     )
 
 
@@ -197,7 +253,7 @@ def _context(trust: Trust | None) -> c2pa.Context:
     """The SDK's settings; shared between threads, since making them takes a tenth of reading."""
     lists: list[Json] = []
     if trust is not None:
-        lists = [*_lists(trust.signers, ""), *_lists(trust.time_stamps, STAMPS)]
+        lists = [*_lists(trust.signers, ""), *_lists(trust.only_time_stamps, STAMPS)]
     return c2pa.Context.from_dict(
         {
             "trust": {"trust_config": KEY_USAGES, "anchors": lists},

@@ -44,6 +44,8 @@ MODEL_TYPE = "c2pa.types.model.pytorch"
 DATA_TYPE = "c2pa.types.dataset"
 FINGERPRINT_ALGORITHM = "io.iscc.v0"
 
+GENERATOR: Json = {"name": "safegen", "version": version("safegen")}  # looked up once: it is slow
+
 IPTC = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 SOURCE_TYPES = {  # IPTC's terms for how something came to be, as people name them on a command line
     "human-edits": f"{IPTC}humanEdits",
@@ -220,7 +222,7 @@ def _created(source_type: str, made_with: tuple[Ingredient, ...]) -> Json:
 def _action(name: str) -> Json:
     return {
         "action": name,
-        "softwareAgent": {"name": "safegen", "version": version("safegen")},
+        "softwareAgent": dict(GENERATOR),
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 

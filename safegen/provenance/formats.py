@@ -28,7 +28,14 @@ _STARTS = {
     b"MM\0*": "image/tiff",
 }
 _RIFF = {b"WEBP": "image/webp", b"WAVE": "audio/wav"}
-_BRANDS = {b"avif": "image/avif", b"avis": "image/avif", b"heic": "image/heic"}
+_BRANDS = {  # of ISO media files; one that only says how it is built is looked past
+    b"avif": "image/avif",
+    b"avis": "image/avif",
+    b"heic": "image/heic",
+    b"heix": "image/heic",
+    b"qt  ": "video/quicktime",
+    b"M4A ": "audio/mp4",
+}
 _NAMED = {  # where the standard library knows none, or another name of the same type
     ".avif": "image/avif",
     ".npz": "application/octet-stream",
@@ -50,7 +57,9 @@ def kind_of(head: bytes) -> str | None:
     if head.startswith(b"RIFF"):
         return _RIFF.get(head[8:12])
     if head[4:8] == b"ftyp":
-        return _BRANDS.get(head[8:12], "video/mp4")
+        end = min(int.from_bytes(head[:4], "big"), HEAD)
+        brands = [head[8:12], *(head[at : at + 4] for at in range(16, end, 4))]
+        return next((_BRANDS[each] for each in brands if each in _BRANDS), "video/mp4")
     return None
 
 

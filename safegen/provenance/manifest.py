@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal
 
 from safegen.errors import SafegenError
@@ -14,6 +13,7 @@ from safegen.provenance.c2pa_bridge import (
     read_store,
     sign_store,
 )
+from safegen.provenance.claims import GENERATOR
 from safegen.provenance.ingredients import IngredientState, ingredients_of, reasons
 from safegen.provenance.trust import trust_in
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 SPECIFICATION = "2.4.0"
 TRUSTED = "signingCredential.trusted"
 UNTRUSTED = "signingCredential.untrusted"  # of an ingredient: no fault, its list is another
+EXPIRED = "signingCredential.expired"
 STAMPED, STAMP_TRUSTED = "timeStamp.validated", "timeStamp.trusted"
 
 __all__ = ["Manifest", "UnreadableManifestError", "read", "sign", "sign_beside"]
@@ -143,9 +144,7 @@ def _sign(data: bytes, claim: Claim, signer: Signer, stamps: str | None, *, besi
     definition: Json = {
         "title": claim.title,
         "format": claim.mime,
-        "claim_generator_info": [
-            {"name": "safegen", "version": version("safegen"), "specVersion": SPECIFICATION}
-        ],
+        "claim_generator_info": [{**GENERATOR, "specVersion": SPECIFICATION}],
         "assertions": list(claim.assertions),
         "ingredients": [
             *(_described(item, signer.anchor) for item in with_manifest_beside),
@@ -166,6 +165,7 @@ def _sign(data: bytes, claim: Claim, signer: Signer, stamps: str | None, *, besi
             if item.manifest is None and not item.bare
         ],
         signer=signer,
+        trust=trust_in(signer.anchor),
         stamps=stamps,
         beside=beside,
     )

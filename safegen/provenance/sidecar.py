@@ -6,10 +6,12 @@ manifest is still found among the others in the folder: it holds the file's SHA-
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from safegen.errors import StorageError
 from safegen.records.names import MODEL_MANIFEST, WEIGHTS
 from safegen.storage import read
 
@@ -38,18 +40,22 @@ def find(path: Path, data: bytes) -> Sidecar | None:
     """The manifest that belongs to a file, by the file's digest or else by its name.
 
     Args:
-        path: the file.
+        path: the file; where it is a link, the manifest may also lie beside what it leads to.
         data: its content.
 
     Returns:
         The manifest's path and content. One that is found by its name alone is another file's, or
         the file was changed since; None when there is none at all.
+
+    Raises:
+        StorageError: a manifest of that name cannot be read.
     """
     digest = hashlib.sha256(data).digest()
-    named = list(_stores(_names(path)))
-    others = (other for other in _others(path) if other not in _names(path))
+    names = _names(path)
+    named = [(name, read(name)) for name in names if _readable(name)]
+    others = (other for other in _others(path) if other not in names)
     for candidate, store in (*named, *_stores(islice(others, MOST))):
-        if digest in store:
+        if digest in _active(store):
             return candidate, store
     return named[0] if named else None
 
@@ -57,7 +63,11 @@ def find(path: Path, data: bytes) -> Sidecar | None:
 def _names(path: Path) -> list[Path]:
     """By name, best first."""
     names = [beside(path), path.with_suffix(SUFFIX)]
-    return [path.with_name(MODEL_MANIFEST), *names] if path.name == WEIGHTS else names
+    if path.name == WEIGHTS:
+        names.insert(0, path.with_name(MODEL_MANIFEST))
+    if path.is_symlink():
+        names += _names(path.resolve())
+    return [name for name in names if name != path]
 
 
 def _others(path: Path) -> Iterator[Path]:
@@ -66,9 +76,28 @@ def _others(path: Path) -> Iterator[Path]:
 
 def _stores(paths: Iterable[Path]) -> Iterator[Sidecar]:
     for path in paths:
-        try:
-            readable = path.is_file() and path.stat().st_size <= LARGEST
-        except OSError:
-            readable = False
-        if readable:
-            yield path, read(path)
+        with contextlib.suppress(StorageError):  # a stranger's that cannot be read tells nothing
+            if _readable(path):
+                yield path, read(path)
+
+
+def _readable(path: Path) -> bool:
+    try:
+        return path.is_file() and path.stat().st_size <= LARGEST
+    except OSError:
+        return False
+
+
+def _active(store: bytes) -> bytes:
+    """The last manifest in a store, which is the file's own; those before are its ingredients'.
+
+    A store is a JUMBF box (ISO 19566-5) of boxes, each with its length in front; all of what is no
+    such thing counts.
+    """
+    at, last = 8, 0
+    while 8 <= at <= len(store) - 8:
+        length = int.from_bytes(store[at : at + 4], "big")
+        if length < 8:
+            return store
+        at, last = at + length, at
+    return store[last:]

@@ -6,7 +6,11 @@ signed stays valid afterwards.
 
 from __future__ import annotations
 
+import threading
+from contextlib import nullcontext
+from functools import partial
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from safegen.errors import KeyMaterialError, TimeStampError
 from safegen.provenance import manifest
@@ -19,6 +23,9 @@ if TYPE_CHECKING:
 
 class Stamping:
     """Signs with time-stamps; one that is not required is missed in silence but not in secret.
+
+    An authority that is silent is waited for during half a minute, the only limit that the C2PA
+    SDK has. So among many threads one asks first, and if it fails, all others go without.
 
     Attributes:
         url: the authority's address; None when no time-stamps are asked for.
@@ -37,11 +44,13 @@ class Stamping:
             raise KeyMaterialError(
                 "the policy requires time-stamps: name an authority with --time-stamps URL"
             )
-        if url is not None and not url.startswith(("http://", "https://")):
-            raise KeyMaterialError(f"{url} is no address of a time-stamp authority; it is http(s)")
+        if url is not None:
+            _require_address(url)
         self.url = url
         self.required = required
         self.missed: str | None = None
+        self._answers = False
+        self._first = threading.Lock()
 
     def anew(self) -> Stamping:
         """The same for another piece of work, in which the authority is asked again."""
@@ -62,12 +71,46 @@ class Stamping:
     def _stamped(
         self, data: bytes, claim: Claim, signer: Signer, *, beside: bool
     ) -> tuple[bytes, Manifest]:
-        sign = manifest.sign_beside if beside else manifest.sign
-        if self.url is not None and self.missed is None:
+        sign = partial(manifest.sign_beside if beside else manifest.sign, data, claim, signer)
+        with nullcontext() if self._answers else self._first:
+            stamped = self._with_stamp(sign)
+        return stamped or sign()
+
+    def _with_stamp(self, sign: partial[tuple[bytes, Manifest]]) -> tuple[bytes, Manifest] | None:
+        """Sign with a time-stamp; None when there is none and it may go without."""
+        if self.url is None:
+            return None
+        if self.missed is None:
             try:
-                return sign(data, claim, signer, stamps=self.url)
+                signed = sign(stamps=self.url)
+                _require_stamped(signed[1])
             except TimeStampError as error:
-                if self.required:
-                    raise
-                self.missed = str(error)  # and never asked again: it may take half a minute
-        return sign(data, claim, signer)
+                self.missed = str(error)  # and never asked again
+            else:
+                self._answers = True
+                return signed
+        if self.required:
+            raise TimeStampError(self.missed)
+        return None
+
+
+def _require_stamped(signed: Manifest) -> None:
+    """An authority can also give a time-stamp that nobody will accept."""
+    if signed.time_stamp is None:
+        raise TimeStampError(
+            "the time-stamp authority gave a time-stamp that does not hold; name another one, or "
+            "sign without one where the policy allows it"
+        )
+
+
+def _require_address(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        fit = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        fit = False
+    if not fit or not url.isascii() or not url.isprintable() or " " in url:
+        shown = url.partition("?")[0].rpartition("@")[2]  # a password may be in front of it
+        raise KeyMaterialError(
+            f"{shown!r} is no address of a time-stamp authority; name one like http://tsa.example/"
+        )

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
 from safegen.provenance.signer import read_anchors
 
 if TYPE_CHECKING:
@@ -44,6 +47,22 @@ class Trust:
         """All roots of signers, in PEM."""
         return b"".join(each.pem for each in self.signers)
 
+    @property
+    def only_time_stamps(self) -> tuple[TrustList, ...]:
+        """The lists of authorities without roots that are signers' as well.
+
+        Of a root on two lists the C2PA SDK names either; a signer's root already vouches for the
+        authorities below it.
+        """
+        known = set(_split(self.anchors))
+        lists = (
+            TrustList(
+                name=each.name, pem=b"".join(pem for pem in _split(each.pem) if pem not in known)
+            )
+            for each in self.time_stamps
+        )
+        return tuple(each for each in lists if each.pem)
+
 
 def trust_in(anchors: bytes | None) -> Trust | None:
     """Trust in a signer's own root alone; None where it is not known."""
@@ -63,6 +82,16 @@ def read_trust(
     """
     own, stamping = (tuple(_list(Path(each)) for each in paths) for paths in (signers, time_stamps))
     return Trust(signers=own, time_stamps=stamping) if own or stamping else None
+
+
+def _split(pem: bytes) -> list[bytes]:
+    """Certificates one by one, in the one form that PEM has for each."""
+    encoding = serialization.Encoding.PEM
+    return (
+        [each.public_bytes(encoding) for each in x509.load_pem_x509_certificates(pem)]
+        if pem
+        else []
+    )
 
 
 def _list(path: Path) -> TrustList:

@@ -124,7 +124,9 @@ def nothing_is_lost(url, signer, acknowledged):
         kind="model", file_digest="next", model_digest="m", policy_digest=None, time="now"
     )
     ledger.append([new] * 5, signer=signer)
-    assert len(ledger) == report.entries + 5
+    late = len(ledger) - report.entries - 5  # a server may finish what a killed client began
+    assert late in {0, 5}
+    assert ledger.check(anchors=signer.anchor).faults == ()
 
 
 def survive(url, keys, signer, kills):
