@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import json
+import os
 import signal
 import sys
 from pathlib import Path
@@ -108,7 +109,7 @@ def _verdicts(
     from safegen.cli.console import Bars
     from safegen.pipeline.verify import verify_tree
 
-    if len(paths) == 1 and Path(paths[0]).is_file():
+    if len(paths) == 1 and os.path.isfile(paths[0]):  # noqa: PTH113 - never raises
         # The reader runs in this process, where Python would hear of Ctrl-C only when it is done.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         return verify_tree(paths, trust=trust, time_trust=time_trust, ledger=ledger)

@@ -59,15 +59,19 @@ def _meant(path: str | Path) -> Iterator[Path]:
     """What one path means: a file itself, the media below a folder, or what a pattern matches."""
     place = Path(path)
     if os.path.lexists(place):
-        yield from (_media_below(place) if place.is_dir() else (place,))
+        yield from (_media_below(place) if _is_folder(place) else (place,))
     elif isinstance(path, str) and any(letter in path for letter in MAGIC):
         matched = list(_matches(place))
         if not matched:
             raise InputError(f"no file matches {path}; correct the pattern, or quote it as it is")
         for match in matched:
-            yield from (_media_below(match) if match.is_dir() else (match,))
+            yield from (_media_below(match) if _is_folder(match) else (match,))
     else:
         raise InputError(f"no file or folder {path}; check its name")
+
+
+def _is_folder(path: Path) -> bool:
+    return os.path.isdir(path)  # noqa: PTH112 - never raises, whatever the name
 
 
 def _media_below(folder: Path) -> Iterator[Path]:
@@ -131,5 +135,5 @@ def _below(folder: Path, parts: tuple[str, ...]) -> Iterator[Path]:
             continue
         if not rest:
             yield folder / entry.name
-        elif entry.is_dir():
+        elif _is_folder(folder / entry.name):
             yield from _below(folder / entry.name, rest)

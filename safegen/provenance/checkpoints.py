@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
@@ -32,6 +33,7 @@ def sign_checkpoint(origin: str, tree_size: int, root: bytes, signer: Signer) ->
     return head.model_copy(update={"signature": signature})
 
 
+@functools.lru_cache(maxsize=64)  # all receipts of a release carry the same head
 def problem_with_checkpoint(checkpoint: LogCheckpoint, anchors: bytes) -> str | None:
     """What is wrong with who signed a head, in words; None when it stands.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 from typing import TYPE_CHECKING
 
 from cryptography import x509
@@ -15,6 +16,8 @@ from safegen.records.signature import Signature
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
     from safegen.provenance.profile import Finding
     from safegen.provenance.signer import Signer
@@ -42,11 +45,8 @@ def problem_with(signature: Signature, data: bytes, anchors: bytes, when: dateti
         when: the time at which the certificates must have been valid; with a time zone.
     """
     try:
-        chain = x509.load_pem_x509_certificates(signature.chain.encode())
         value = base64.b64decode(signature.value, validate=True)
-        roots = x509.load_pem_x509_certificates(anchors)
-        key = chain[0].public_key()
-        findings = examine(chain, roots, at=when)
+        key, findings = _examined(signature.chain, anchors, when)
     except (ValueError, TypeError, binascii.Error, UnsupportedAlgorithm):
         return "its signature cannot be read"
     against = next((finding for finding in findings if finding.grade != "note"), None)
@@ -57,6 +57,15 @@ def problem_with(signature: Signature, data: bytes, anchors: bytes, when: dateti
     if not algorithms.verifies(signature.algorithm, key, value, data):
         return "its signature does not match its content"
     return None
+
+
+@functools.lru_cache(maxsize=64)  # a release's receipts share their chain, and mostly their second
+def _examined(
+    pem: str, anchors: bytes, when: datetime
+) -> tuple[PublicKeyTypes, tuple[Finding, ...]]:
+    chain = x509.load_pem_x509_certificates(pem.encode())
+    roots = x509.load_pem_x509_certificates(anchors)
+    return chain[0].public_key(), examine(chain, roots, at=when)
 
 
 def _in_words(finding: Finding) -> str:

@@ -73,9 +73,7 @@ def test_generate_verify_and_explain(made, tmp_path):
 
     done = process("verify", out / "0001.png", "--trust", made.root, "--json", cwd=tmp_path)
     (item,) = json.loads(done.stdout)
-    assert set(item) == {"path", "state", "findings"}
     assert item["state"] == "trusted"
-    assert set(item["findings"][0]) == {"step", "outcome", "codes", "text"}
 
     done = process("explain", out / "0001.png", "--package", made.model, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -87,7 +85,7 @@ def test_verify_exits_with_1_when_any_is_not_trusted(made, tmp_path):
     shutil.copy(made.outputs / "0001.png", tmp_path)
     done = safegen("verify", tmp_path / "0001.png", cwd=tmp_path)
     assert done.returncode == 1
-    assert "Nobody vouches" in done.stdout
+    assert "nobody vouches" in done.stdout
     done = safegen("verify", made.outputs, tmp_path, "--trust", made.root, "--json", cwd=tmp_path)
     assert done.returncode == 0
     assert len(json.loads(done.stdout)) == 9
