@@ -14,7 +14,7 @@ from safegen.privacy.recompute import faults
 from safegen.provenance import claims
 from safegen.provenance.manifest import TRUSTED
 from safegen.provenance.receipts import problem_with
-from safegen.records.canonical import digest as digest_of
+from safegen.records.canonical import canonical_fields, joined, sha256
 from safegen.records.certificate import PrivacyCertificate
 from safegen.records.decision import Decision
 
@@ -150,17 +150,21 @@ def _problem_with_receipt(evidence: Evidence) -> str | None:
         return evidence.receipt_problem
     if receipt.file_digest != evidence.digest:
         return "it is for another file, or the file was changed since"
-    contradicted = _contradicted(receipt, evidence.manifest.assertions)
+    fields = canonical_fields(receipt)
+    contradicted = _contradicted(receipt, fields, evidence.manifest.assertions)
     if contradicted is not None:
         return contradicted
     if evidence.anchors is None or not _signer_is_trusted(evidence):
         return None  # whose signature it would be is not known
-    return problem_with(receipt, evidence.anchors)
+    unsigned = joined(fields | {"signature": b"null"})
+    return problem_with(receipt, evidence.anchors, unsigned=unsigned)
 
 
-def _contradicted(receipt: AnyReceipt, said: Mapping[str, Json]) -> str | None:
+def _contradicted(
+    receipt: AnyReceipt, fields: Mapping[str, bytes], said: Mapping[str, Json]
+) -> str | None:
     """What a receipt says otherwise than the manifest, which has it from the same release."""
-    if said.get(claims.EXPLANATION, {}).get("digest") != digest_of(receipt.explanation):
+    if said.get(claims.EXPLANATION, {}).get("digest") != sha256(fields["explanation"]):
         return "it explains another picture"
     if said.get(claims.REQUEST) != receipt.request.model_dump(mode="json"):
         return "it states another request than the manifest"

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
-from safegen import storage
-from safegen.errors import StorageError
+from safegen.pipeline.files import UnfitFileError, content_of
 from safegen.records.canonical import sha256
 from safegen.records.names import CERTIFICATE, CONFIG, WEIGHTS, receipt_beside
 from safegen.records.receipt import read_receipt
@@ -73,17 +72,15 @@ class Evidence:
 
 def receipt_of(path: Path) -> tuple[AnyReceipt | None, str | None]:
     """The receipt beside a file, and why there is none where one should be."""
-    place = receipt_beside(path)
     try:
-        if not place.is_file():
-            return None, None
-        if place.stat().st_size > LARGEST_RECEIPT:
-            return (
-                None,
-                f"it is larger than any receipt, which has at most {LARGEST_RECEIPT:,} bytes",
-            )
-        return read_receipt(storage.read(place)), None
-    except (ValueError, RecursionError, OSError, StorageError):
+        return read_receipt(content_of(receipt_beside(path), LARGEST_RECEIPT)), None
+    except FileNotFoundError:
+        return None, None
+    except UnfitFileError as error:
+        if error.too_large:
+            return None, "it is larger than any receipt"
+        return None, "it cannot be read"
+    except (ValueError, RecursionError):
         return None, "it cannot be read"
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from safegen.errors import SafegenError, StorageError
 from safegen.pipeline import evidence as looked_at
 from safegen.pipeline import steps
-from safegen.pipeline.files import shown
+from safegen.pipeline.files import UnfitFileError, content_of, shown
 from safegen.pipeline.findings import found
 from safegen.pipeline.made_from import findings_of
 from safegen.pipeline.unread import LARGEST, unread
@@ -44,15 +44,12 @@ def examine(path: Path, trust: Trust | None, ledger: Log | None) -> Verdict:
         StorageError: the ledger cannot be read.
     """
     try:
-        if not path.is_file():
-            return unread(path, "safegen.manifest.no-file", "It is not a regular file.")
-        if path.stat().st_size > LARGEST:
-            text = f"It has more than {LARGEST:,} bytes, and a file is held in memory whole."
-            return unread(path, "safegen.manifest.too-large", text)
-        data = path.read_bytes()
-    except OSError as error:
-        text = f"It cannot be read: {(error.strerror or str(error)).lower()}."
-        return unread(path, "safegen.manifest.no-file", text)
+        data = content_of(path, LARGEST)
+    except FileNotFoundError:
+        return unread(path, "safegen.manifest.no-file", "It leads to no file.")
+    except UnfitFileError as error:
+        code = "safegen.manifest.too-large" if error.too_large else "safegen.manifest.no-file"
+        return unread(path, code, str(error))
     try:
         manifest, beside = _manifest(path, data, trust)
     except UnreadableManifestError as error:

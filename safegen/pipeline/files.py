@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mimetypes
 import os
+import stat
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 MEDIA = {"image", "video", "audio"}
 DOCUMENTS = {"application/pdf"}  # C2PA can sign them too
 MAGIC = "*?["
+_TO_LOOK = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 def files_in(paths: Iterable[str | Path]) -> tuple[Path, ...]:
@@ -53,6 +55,46 @@ def names_in(data: bytes, *, null: bool = False) -> tuple[Path, ...]:
 def shown(path: str | Path) -> str:
     r"""A path as text; bytes that are no UTF-8 are written as `\xff`."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+class UnfitFileError(Exception):
+    """A file cannot be held in memory: there is none, it is none, or it is too large.
+
+    Attributes:
+        too_large: whether it is the last.
+    """
+
+    def __init__(self, text: str, *, too_large: bool = False) -> None:
+        super().__init__(text)
+        self.too_large = too_large
+
+
+def content_of(path: Path, largest: int) -> bytes:
+    """The whole of a regular file; what is looked at is what was opened, whatever comes after.
+
+    Args:
+        path: of the file; a pipe or a device is not waited for.
+        largest: bytes that it may have.
+
+    Raises:
+        FileNotFoundError: there is nothing of that name.
+        UnfitFileError: it cannot be read, or should not.
+    """
+    try:
+        handle = os.open(path, _TO_LOOK)
+        with open(handle, "rb", buffering=0) as file:  # noqa: PTH123 - of a handle
+            found = os.fstat(handle)
+            if not stat.S_ISREG(found.st_mode):
+                raise UnfitFileError("It is not a regular file.")
+            if found.st_size > largest:
+                text = f"It has {found.st_size:,} bytes, and at most {largest:,} are looked at."
+                raise UnfitFileError(text, too_large=True)
+            return file.readall()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise UnfitFileError(f"It cannot be read: {reason}.") from error
 
 
 def _meant(path: str | Path) -> Iterator[Path]:

@@ -24,13 +24,16 @@ def sign_receipt(receipt: _Any, signer: Signer) -> _Any:
     return receipt.model_copy(update={"signature": signature})
 
 
-def problem_with(receipt: AnyReceipt, anchors: bytes) -> str | None:
+def problem_with(
+    receipt: AnyReceipt, anchors: bytes, *, unsigned: bytes | None = None
+) -> str | None:
     """What is wrong with a receipt, in words; None when it stands.
 
     Args:
         receipt: as read from its file; of the first version, its own signature alone speaks for
             the head of the log that its proof leads to.
         anchors: PEM certificates to trust.
+        unsigned: its canonical bytes with `signature` null, where they are known already.
     """
     if not proves(receipt.entry, receipt.proof):
         return "its proof does not lead from its entry to the root it names"
@@ -42,10 +45,11 @@ def problem_with(receipt: AnyReceipt, anchors: bytes) -> str | None:
             return broken_head
     if receipt.signature is None:
         return "it is not signed"
-    unsigned = canonical_bytes(receipt.model_copy(update={"signature": None}))
     when = moment(receipt.entry.time)
     if when is None:
         return "the time of its log entry cannot be read"
+    if unsigned is None:
+        unsigned = canonical_bytes(receipt.model_copy(update={"signature": None}))
     return signatures.problem_with(receipt.signature, unsigned, anchors, when)
 
 

@@ -135,7 +135,7 @@ def test_what_may_not_be_read(made, tmp_path):
     )
     assert done.stdout.splitlines() == [
         "barred.png It cannot be read: permission denied.",
-        "folder It is not a regular file.",
+        "folder It cannot be read: permission denied.",
     ], done.stderr
 
 
@@ -177,7 +177,9 @@ def test_receipts_and_sidecars_that_are_folders(made, output):
     receipt = output.with_name("0001.receipt.json")
     receipt.unlink()
     receipt.mkdir()
-    assert safegen.verify(output, trust=made.root).state == "trusted"
+    verdict = safegen.verify(output, trust=made.root)
+    assert verdict.state == "invalid"  # something has the name of a receipt, and is none
+    assert "it cannot be read" in verdict.text
     table = output.with_name("table.csv")
     table.write_text("1,2")
     output.with_name("table.csv.c2pa").mkdir()

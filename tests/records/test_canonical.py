@@ -1,11 +1,19 @@
 import json
 
+import hypothesis
 import pytest
+import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from safegen.records.canonical import canonical_bytes, digest
+from safegen.records.canonical import (
+    Record,
+    canonical_bytes,
+    canonical_fields,
+    digest,
+    joined,
+)
 from safegen.records.card import DataCard, Shape, published
 from safegen.records.certificate import Gaussian, PoissonSubsampledGaussian
 from safegen.records.decision import Decision, RuleFinding
@@ -81,3 +89,52 @@ def test_a_private_card_leaves_with_a_commitment_that_only_the_salt_opens():
 
 def test_a_public_card_keeps_its_digest():
     assert published(card(public=True), b"a" * 32).digest == "sha256:00"
+
+
+class Anything(Record):
+    """A record with values of every sort, under names of every sort."""
+
+    values: list[float | int | str | bool | None]
+    named: dict[str, float]
+
+
+numbers = st.one_of(
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.integers(-(2**53) + 1, 2**53 - 1).map(float),
+    st.floats(1e-9, 1e-3),
+    st.floats(1e14, 1e23),
+    st.sampled_from([0.0, -0.0, 1e-6, 1e-7, 1e16, 1e20, 1e21, 5e-324, 2.0**53, -7e-6, 0.1]),
+)
+values = st.one_of(
+    numbers, st.integers(-(2**53) + 1, 2**53 - 1), st.text(), st.none(), st.booleans()
+)
+
+
+@hypothesis.settings(max_examples=500)
+@given(st.builds(Anything, values=st.lists(values), named=st.dictionaries(st.text(), numbers)))
+def test_the_quick_way_writes_what_the_library_writes(record):
+    expected = rfc8785.dumps(record.model_dump(mode="json"))
+    assert canonical_bytes(record) == expected
+    assert joined(canonical_fields(record)) == expected
+    fields = canonical_fields(record)
+    assert fields["values"] == rfc8785.dumps(record.model_dump(mode="json")["values"])
+
+
+@pytest.mark.parametrize(
+    "text", ["\x00", "\\u0000", '"\x001.5\x00"', "a\n\x7f/\\", "\ud7ff\U0001f600"]
+)
+def test_texts_that_look_like_marks(text):
+    record = Anything(values=[text, 1.5], named={text: 1e-7})
+    assert canonical_bytes(record) == rfc8785.dumps(record.model_dump(mode="json"))
+
+
+@pytest.mark.parametrize("number", [2**53 + 2, 10**15, 10**16, -(10**30)])
+def test_integers_that_are_too_long_are_the_library_s_business(number):
+    record = Anything(values=[number], named={})
+    try:
+        expected = rfc8785.dumps(record.model_dump(mode="json"))
+    except rfc8785.IntegerDomainError:
+        with pytest.raises(rfc8785.IntegerDomainError):
+            canonical_bytes(record)
+    else:
+        assert canonical_bytes(record) == expected

@@ -1,0 +1,69 @@
+"""Fingerprints: what is compared has the bits of what is signed, on easy and on hard pictures."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from safegen.provenance import fingerprint
+from safegen.provenance.fingerprint import SIDE, difference, image_code, image_code_to_compare
+
+EACH = 300
+
+
+def noise(rng):
+    return rng.integers(0, 256, (SIDE, SIDE))
+
+
+def smooth(rng):
+    coarse = Image.fromarray(rng.integers(0, 256, (5, 5)).astype(np.uint8))
+    return np.asarray(coarse.resize((SIDE, SIDE), Image.Resampling.BICUBIC))
+
+
+def one_colour(rng):
+    return np.full((SIDE, SIDE), rng.integers(0, 256))
+
+
+def black_and_white(rng):
+    return rng.integers(0, 2, (SIDE, SIDE)) * 255
+
+
+def ramp(rng):
+    down, across = rng.integers(0, 5, 2)
+    return np.add.outer(np.arange(SIDE) * down, np.arange(SIDE) * across) % 256
+
+
+def box(rng):
+    picture = np.zeros((SIDE, SIDE), int)
+    top, left, height, width = rng.integers(1, SIDE // 2, 4)
+    picture[top : top + height, left : left + width] = rng.integers(1, 256)
+    return picture
+
+
+def mirrored(rng):
+    half = rng.integers(0, 256, (SIDE, SIDE // 2))
+    return np.hstack([half, half[:, ::-1]])
+
+
+@pytest.mark.parametrize("kind", [noise, smooth, one_colour, black_and_white, ramp, box, mirrored])
+def test_what_is_compared_has_the_library_s_bits(kind):
+    rng = np.random.default_rng(0)
+    for _ in range(EACH):
+        pixels = kind(rng).ravel().tolist()
+        assert image_code_to_compare(pixels) == image_code(pixels)
+
+
+def test_where_rounding_decides_the_library_is_asked(monkeypatch):
+    asked = []
+    monkeypatch.setattr(fingerprint, "image_code", lambda _: asked.append(1) or bytes(8))
+    rng = np.random.default_rng(0)
+    image_code_to_compare(one_colour(rng).ravel().tolist())
+    assert asked == [1]
+    image_code_to_compare(noise(rng).ravel().tolist())
+    assert asked == [1]
+
+
+def test_other_pictures_have_other_bits():
+    rng = np.random.default_rng(0)
+    codes = [image_code_to_compare(smooth(rng).ravel().tolist()) for _ in range(50)]
+    between = [difference(one, other) for one in codes for other in codes if one is not other]
+    assert np.mean(between) > fingerprint.ALIKE
