@@ -24,6 +24,7 @@ from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from PIL import Image
 
+from safegen.provenance.c2pa_bridge import KEY_USAGES
 from safegen.provenance.pki import CLAIM_SIGNING
 
 DAY = timedelta(days=1)
@@ -149,6 +150,7 @@ class Forge:
             },
             c2pa.Context.from_dict(
                 {
+                    "trust": {"trust_config": KEY_USAGES},  # or the SDK faults each ingredient
                     "verify": {"verify_after_sign": False, "ocsp_fetch": False},
                     "builder": {"thumbnail": {"enabled": False}},
                 }
