@@ -158,7 +158,7 @@ def test_a_certificate_that_expired_since(forge, stamps):
 
 def test_every_ingredient_has_its_own_state(forge, mend):
     sound = forge.signed()
-    broken = bytearray(sound)
+    broken = bytearray(forge.signed())  # with a label of its own
     broken[broken.index(b"\x65tests") + 2] ^= 1
     png = forge.signed(ingredients=[("sound.png", sound), ("broken.png", mend(bytes(broken)))])
     path = forge.folder / "made.png"
