@@ -307,7 +307,7 @@ class Authority:
     def __init__(self, folder: Path) -> None:
         self.folder, self.root = folder, folder / "root.pem"
         self.asked, self.answer, self._last = 0, "stamp", b""
-        self._hung = threading.Event()
+        self._hung, self._one_at_a_time = threading.Event(), threading.Lock()
         _authority_keys(folder)
         authority = self
 
@@ -339,6 +339,10 @@ class Authority:
             return b"no stamp"
         if self.answer == "replay":
             return self._last
+        with self._one_at_a_time:
+            return self._stamp(query)
+
+    def _stamp(self, query: bytes) -> bytes:
         (self.folder / "query").write_bytes(query)
         done = subprocess.run(
             ["openssl", "ts", "-reply", "-config", self.folder / "tsa.cnf",

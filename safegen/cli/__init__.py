@@ -22,8 +22,10 @@ from safegen.cli import (
     train,
     verify,
 )
-from safegen.cli.console import complain
+from safegen.cli.console import complain, err
 from safegen.errors import SafegenError
+
+INTERRUPTED = 130
 
 app = typer.Typer(
     name="safegen",
@@ -75,6 +77,10 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         app()
+    except SystemExit as left:
+        if left.code == INTERRUPTED:
+            err.print("interrupted: what was written is whole")
+        raise
     except SafegenError as error:
         complain(error)
         sys.exit(error.exit_code)

@@ -57,11 +57,13 @@ def open_file(path: Path) -> File:
     """A file, and the manifest that it carries or that lies beside it.
 
     Raises:
-        DataError: a manifest is there and cannot be read.
+        DataError: it is empty, or a manifest is there and cannot be read.
         InputError: it is no ordinary file.
         StorageError: it is missing, too large, or cannot be read.
     """
     data, mode = _read(path)
+    if not data:
+        raise DataError(f"{path} is empty; there is nothing to sign")
     mime = formats.mime_of(path, data)
     found = None if formats.embeds(mime) else sidecar.find(path, data)
     if found is None:

@@ -29,6 +29,7 @@ from safegen.provenance.signer import open_signer
 from safegen.provenance.stamping import Stamping
 from safegen.records.canonical import sha256
 from safegen.records.log import LogEntry
+from safegen.records.names import receipt_beside
 
 if TYPE_CHECKING:
     from safegen.pipeline.history import File
@@ -69,7 +70,8 @@ def sign(
         path: the file; signed in its place unless `out` says otherwise. A link is followed.
         keys: who signs.
         ledger: where it is logged.
-        out: another place for the signed file; nothing may be there.
+        out: another place for the signed file; nothing may be there. A released output needs one,
+            since the receipt beside it is about that very file.
         parent: the signed file that this one was made from, where editing lost or broke its
             manifest.
         source: how it came to be, or how it was changed: a key of `claims.SOURCE_TYPES`. A file
@@ -127,6 +129,11 @@ def _require_room(file: File, target: Path) -> None:
     """Refuse to write over anything but the file itself and its own manifest."""
     if target != file.path and target.exists():
         raise StorageError(f"{target} is there already; name a new file with --out")
+    receipt = receipt_beside(target)
+    if receipt.exists():
+        raise StorageError(
+            f"{receipt} is about {target} as it was released; name another folder with --out"
+        )
     beside = sidecar.beside(target)
     own = file.beside is not None and beside == file.beside[0] and target == file.path
     if not formats.embeds(file.mime) and beside.exists() and not own:

@@ -8,7 +8,6 @@ failed step is `invalid`, however good its signature is; only a signer who is on
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,9 +53,9 @@ def verify(
     from safegen.pipeline.examine import examine
 
     file = Path(path)
-    if os.path.isdir(file):  # noqa: PTH112 - never raises
-        raise InputError(f"{file} is a folder; name a file, or use verify_tree")
     files_in([file])
+    if file.is_dir():
+        raise InputError(f"{file} is a folder; name a file, or use verify_tree")
     lists = read_trust(_several(trust), _several(time_trust))
     return examine(file, lists, None if ledger is None else open_ledger(ledger))
 

@@ -13,7 +13,7 @@ from typing import Any, get_args
 from safegen.errors import PolicyError
 from safegen.records.mining import KEPT_TO_ITSELF, Mining, Use
 
-STAMPING = ("required", "preferred")
+STAMPING = ("preferred", "required")
 
 
 def stamps_required(value: Any, key: str) -> bool:  # noqa: ANN401 - as YAML gave it

@@ -42,7 +42,7 @@ class Stamping:
         """
         if required and url is None:
             raise KeyMaterialError(
-                "the policy requires time-stamps: name an authority with --time-stamps URL"
+                "time-stamps are required: name an authority with --time-stamps URL"
             )
         if url is not None:
             _require_address(url)
@@ -86,6 +86,8 @@ class Stamping:
                 _require_stamped(signed[1])
             except TimeStampError as error:
                 self.missed = str(error)  # and never asked again
+                if self.required:
+                    raise
             else:
                 self._answers = True
                 return signed

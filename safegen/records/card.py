@@ -26,7 +26,13 @@ Unit = Literal["record", "group"]
 
 
 class Shape(Record):
-    """Of one picture. By name, because C2PA readers show arrays of small numbers as base64."""
+    """Of one picture. By name, because C2PA readers show arrays of small numbers as base64.
+
+    Attributes:
+        channels: 1 for grey, 3 for RGB.
+        height: pixels.
+        width: pixels.
+    """
 
     channels: PositiveInt
     height: PositiveInt

@@ -34,7 +34,13 @@ MOST_EVENTS = 64
 
 
 class Gaussian(Record):
-    """`count` releases, each with noise of `noise_multiplier` times its L2 sensitivity."""
+    """`count` releases, each with noise of `noise_multiplier` times its L2 sensitivity.
+
+    Attributes:
+        event: which mechanism ran.
+        noise_multiplier: standard deviation of the noise over the sensitivity.
+        count: how many releases.
+    """
 
     event: Literal["gaussian"] = "gaussian"
     noise_multiplier: NoiseMultiplier
@@ -42,7 +48,14 @@ class Gaussian(Record):
 
 
 class PoissonSubsampledGaussian(Record):
-    """`count` Gaussian steps, each on records drawn independently with `sampling_probability`."""
+    """`count` Gaussian steps, each on records drawn independently with `sampling_probability`.
+
+    Attributes:
+        event: which mechanism ran.
+        sampling_probability: of each unit, in each step, independently.
+        noise_multiplier: standard deviation of the noise over the clipping norm.
+        count: how many steps.
+    """
 
     event: Literal["poisson_subsampled_gaussian"] = "poisson_subsampled_gaussian"
     sampling_probability: Annotated[float, Field(gt=0, le=1)]
@@ -106,9 +119,11 @@ class PrivacyCertificate(Record):
     """The privacy claim of one training run.
 
     Attributes:
+        format: the format's name and version.
         epsilon: upper bound at `delta`, recomputed from `events`, never from the plan.
         delta: the probability that the bound may fail with, below 1 / units.
         target_epsilon: what the run was allowed; `epsilon` is at most this.
+        variant: of differential privacy.
         neighbours: how two data sets that must look alike differ.
         unit: what is added or removed.
         units: how many there are in the data set.

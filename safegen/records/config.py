@@ -93,7 +93,13 @@ class PackageConfig(Record):
 
 
 class PackageDigests(Record):
-    """Digests of what a package holds; the digest of this record names the model."""
+    """Digests of what a package holds; the digest of this record names the model.
+
+    Attributes:
+        weights: of `weights.safetensors`.
+        config: of `config.json`.
+        certificate: of `certificate.json`.
+    """
 
     weights: str
     config: str

@@ -19,7 +19,13 @@ Stage = Literal["request", "release"]
 
 
 class RuleFinding(Record):
-    """One rule's answer; `error` (a rule that could not be evaluated) refuses like `failed`."""
+    """One rule's answer; `error` (a rule that could not be evaluated) refuses like `failed`.
+
+    Attributes:
+        rule: the rule's name in the policy.
+        outcome: whether what it requires is plainly true.
+        text: what it requires, in the policy's words.
+    """
 
     rule: str
     outcome: Literal["passed", "failed", "error"]
@@ -27,7 +33,15 @@ class RuleFinding(Record):
 
 
 class Decision(Record):
-    """All findings of a policy at one stage; `allowed` only when every one of them passed."""
+    """All findings of a policy at one stage; `allowed` only when every one of them passed.
+
+    Attributes:
+        policy: the policy's name.
+        policy_digest: of the policy's file.
+        stage: whether a request was judged, or an output before it left.
+        allowed: whether every rule of the stage passed.
+        findings: one a rule, in the policy's order.
+    """
 
     policy: str
     policy_digest: str

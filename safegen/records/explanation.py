@@ -14,7 +14,12 @@ from safegen.records.canonical import Record
 
 
 class Grid(Record):
-    """How a picture is divided. By name, because C2PA readers show number arrays as base64."""
+    """How a picture is divided. By name, because C2PA readers show number arrays as base64.
+
+    Attributes:
+        rows: from top to bottom.
+        columns: from left to right.
+    """
 
     rows: PositiveInt
     columns: PositiveInt
@@ -66,7 +71,16 @@ class Explanation(Record):
 
 
 class ExplanationSummary(Record):
-    """What of an Explanation is signed into the manifest; inputs are named, as `latent 3`."""
+    """What of an Explanation is signed into the manifest; inputs are named, as `latent 3`.
+
+    Attributes:
+        method: the attribution method and its implementation.
+        grid: of the regions that were explained.
+        label_share: share of the absolute attribution that belongs to the label, in [0, 1].
+        top_latents: the latents that moved the picture most, strongest first.
+        completeness_gap: as in the whole explanation; 0 is exact.
+        digest: of the whole explanation, which the receipt holds.
+    """
 
     method: str
     grid: Grid

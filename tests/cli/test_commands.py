@@ -307,3 +307,31 @@ def test_every_error_has_an_exit_code_that_is_kept():
     assert codes["TamperedError"] == TamperedError.exit_code == 1
     assert codes["Refused"] == Refused.exit_code == codes["BudgetRefused"] == 3
     assert set(codes.values()) == {1, 2, 3, 4}
+
+
+def test_signing_a_file_and_what_keeps_it_from_being_signed(made, tmp_path, media):
+    (tmp_path / "rows.csv").write_bytes(media["text/csv"])
+    own = ("--keys", made.keys, "--ledger", tmp_path / "ledger.db")
+    one_sentence(safegen("sign", "rows.csv", *own, cwd=tmp_path), 2, "rows.csv", "--source")
+    done = safegen("sign", "rows.csv", "--source", "model-data", *own, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "its manifest in rows.csv.c2pa" in done.stdout
+    done = safegen("sign", "rows.csv", "--time-stamps", "http://127.0.0.1:9/", *own, cwd=tmp_path)
+    assert "made from rows.csv" in done.stdout
+    assert "Without a time-stamp: the time-stamp authority http://127.0.0.1:9/" in done.stdout
+    required = ("--time-stamps", "http://127.0.0.1:9/", "--require-time-stamp")
+    before = (tmp_path / "rows.csv.c2pa").read_bytes()
+    refused = safegen("sign", "rows.csv", *required, *own, cwd=tmp_path)
+    one_sentence(refused, 4, "http://127.0.0.1:9/", "cannot be reached")
+    assert (tmp_path / "rows.csv.c2pa").read_bytes() == before
+    one_sentence(safegen("sign", ".", *own, cwd=tmp_path), 2, "is a directory")
+
+
+def test_an_interruption_is_told_in_words(tmp_path, monkeypatch):
+    def interrupted(*arguments, **named):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("safegen.pipeline.sign.sign", interrupted)
+    done = safegen("sign", "rows.csv", cwd=tmp_path)
+    assert done.returncode == 130
+    assert done.stderr.splitlines()[-1] == "interrupted: what was written is whole"

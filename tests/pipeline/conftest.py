@@ -149,6 +149,7 @@ class Forge:
             },
             c2pa.Context.from_dict(
                 {
+                    "trust": {"trust_config": CLAIM_SIGNING.dotted_string},
                     "verify": {"verify_after_sign": False, "ocsp_fetch": False},
                     "builder": {"thumbnail": {"enabled": False}},
                 }

@@ -278,6 +278,20 @@ def test_out_of_a_table_is_a_whole_pair(put, own, made):
     assert names(rows) == ["out", "rows.csv"]
 
 
+def test_a_released_output_stays_beside_its_receipt(output, own, made):
+    """Signed in its place, it would be a file that its receipt does not speak of."""
+    receipt = output.with_name("0001.receipt.json")
+    receipt.write_bytes((made.outputs / receipt.name).read_bytes())
+    before = output.read_bytes()
+    with pytest.raises(StorageError, match=r"0001\.receipt\.json is about .*0001\.png as it was"):
+        sign(output, **own)
+    with pytest.raises(StorageError, match="name another folder with --out"):
+        sign(output, out=output.with_name("0001.jpg"), **own)
+    assert (output.read_bytes(), logged(own)) == (before, 0)
+    signed = sign(output, out=output.parent / "edited" / "0001.png", **own)
+    assert signed.manifest.ingredients[0].title == "0001.png"
+
+
 def test_nothing_else_is_ever_written_over(put, output, own):
     taken = put("image/png", "taken.png")
     before = taken.read_bytes()
@@ -336,9 +350,9 @@ def test_a_type_that_carries_nothing_gets_its_manifest_beside_it(put, own, made)
 @pytest.mark.parametrize(
     ("name", "content", "error", "words"),
     [
-        ("empty.png", b"", DataError, "is broken"),
-        ("empty.csv", b"", DataError, "no data"),
-        ("empty.jpg", b"", DataError, "no manifest can be put into this image/jpeg"),
+        ("empty.png", b"", DataError, r"empty\.png is empty; there is nothing to sign"),
+        ("empty.csv", b"", DataError, r"empty\.csv is empty"),
+        ("words.jpg", b"words", DataError, "no manifest can be put into this image/jpeg"),
         ("words.png", b"these are words", DataError, "is broken"),
     ],
 )
@@ -431,7 +445,7 @@ def test_a_failure_while_writing_loses_nothing(put, own, monkeypatch, mime, call
 def test_a_ledger_that_cannot_be_written_lets_nothing_out(output, own, monkeypatch):
     before = output.read_bytes()
 
-    def full(self, entries):
+    def full(self, entries, **_):
         raise StorageError("the ledger is full")
 
     monkeypatch.setattr(Ledger, "append", full)

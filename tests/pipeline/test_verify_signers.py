@@ -158,15 +158,16 @@ def test_a_certificate_that_expired_since(forge, stamps):
 
 def test_every_ingredient_has_its_own_state(forge, mend):
     sound = forge.signed()
-    broken = bytearray(sound)
+    broken = bytearray(forge.signed())
     broken[broken.index(b"\x65tests") + 2] ^= 1
     png = forge.signed(ingredients=[("sound.png", sound), ("broken.png", mend(bytes(broken)))])
     path = forge.folder / "made.png"
     path.write_bytes(png)
     verdict = safegen.verify(path, trust=forge.trust)
     assert verdict.state == "invalid"
-    assert verdict.text.startswith("It was made from broken.png, whose ")
-    assert "sound.png" not in verdict.text
+    assert verdict.text == (
+        "It was made from broken.png, whose signature does not fit its manifest."
+    )
     assert {item.title: item.state for item in verdict.ingredients} == {
         "sound.png": "sound",
         "broken.png": "broken",
@@ -175,4 +176,4 @@ def test_every_ingredient_has_its_own_state(forge, mend):
     again.write_bytes(forge.signed(ingredients=[("made.png", png)]))
     deeper = safegen.verify(again, trust=forge.trust)
     assert deeper.state == "invalid"
-    assert "broken.png" in deeper.text
+    assert "made.png, which was made from broken.png, whose signature does not fit" in deeper.text

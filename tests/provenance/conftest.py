@@ -163,7 +163,7 @@ def root():
 
 
 @pytest.fixture(scope="session")
-def authority(root):
+def issuing(root):
     return issue("issuing CA", ca=True, issuer=root)
 
 
@@ -267,21 +267,21 @@ def sealed_is_trusted(seal, picture):
 
 
 @pytest.fixture(scope="session")
-def certified(forge, authority, keys_of):
+def certified(forge, issuing, keys_of):
     """A leaf over each algorithm's key."""
     return {
-        algorithm: forge(f"signer {algorithm}", issuer=authority, key=key)
+        algorithm: forge(f"signer {algorithm}", issuer=issuing, key=key)
         for algorithm, key in keys_of.items()
     }
 
 
 @pytest.fixture
-def place(tmp_path, authority, root):
+def place(tmp_path, issuing, root):
     """Write a leaf's chain and the root, and say which options name them."""
 
     def write(leaf, *others):
         chain = tmp_path / "chain.pem"
-        chain.write_bytes(leaf.pem + b"".join(one.pem for one in others or (authority,)))
+        chain.write_bytes(leaf.pem + b"".join(one.pem for one in others or (issuing,)))
         (tmp_path / "root.pem").write_bytes(root.pem)
         return f"chain={chain}&trust={tmp_path / 'root.pem'}"
 
@@ -336,17 +336,17 @@ class Internet:
 def _served(tmp_path_factory):
     """A server with a certificate for every name that a vendor's client calls."""
     folder = tmp_path_factory.mktemp("internet")
-    authority = issue("test network", ca=True)
+    issuing = issue("test network", ca=True)
     names = ("*.googleapis.com", "*.vault.azure.net", "login.microsoftonline.com")
     names += ("kms.eu-central-1.amazonaws.com",)
     alternative = x509.SubjectAlternativeName([x509.DNSName(name) for name in names])
     server = issue(
         "server",
-        issuer=authority,
+        issuer=issuing,
         usages=(x509.oid.ExtendedKeyUsageOID.SERVER_AUTH,),
         extra=((alternative, False),),
     )
-    (folder / "ca.pem").write_bytes(authority.pem)
+    (folder / "ca.pem").write_bytes(issuing.pem)
     (folder / "server.pem").write_bytes(server.key_pem + server.pem)
     current = {}
 
@@ -438,7 +438,7 @@ def keys(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def signer(keys):
+def keeper(keys):
     return open_signer(keys)
 
 

@@ -51,8 +51,8 @@ def compared(seal, judge, root):
 
 
 @pytest.mark.parametrize("algorithm", ["es256", "es384", "ed25519", "ps256"])
-def test_a_good_chain_has_no_findings(compared, certified, authority, algorithm):
-    assert compared(certified[algorithm], authority) == []
+def test_a_good_chain_has_no_findings(compared, certified, issuing, algorithm):
+    assert compared(certified[algorithm], issuing) == []
 
 
 @pytest.mark.parametrize(
@@ -73,9 +73,9 @@ def test_a_good_chain_has_no_findings(compared, certified, authority, algorithm)
         ((CLAIM,), None),
     ],
 )
-def test_extended_key_usages(compared, forge, authority, usages, code):
-    leaf = forge("leaf", issuer=authority, usages=usages)
-    assert compared(leaf, authority) == ([code] if code else [])
+def test_extended_key_usages(compared, forge, issuing, usages, code):
+    leaf = forge("leaf", issuer=issuing, usages=usages)
+    assert compared(leaf, issuing) == ([code] if code else [])
 
 
 @pytest.mark.parametrize(
@@ -99,46 +99,44 @@ def test_extended_key_usages(compared, forge, authority, usages, code):
         ({"extra": (UNKNOWN,)}, "unknown-critical"),
     ],
 )
-def test_leaves(compared, forge, authority, wrong, code):
-    leaf = forge("leaf", issuer=authority, **wrong)
-    assert compared(leaf, authority) == ([code] if code else [])
+def test_leaves(compared, forge, issuing, wrong, code):
+    leaf = forge("leaf", issuer=issuing, **wrong)
+    assert compared(leaf, issuing) == ([code] if code else [])
 
 
-def test_a_leaf_that_is_an_authority(compared, forge, authority):
+def test_a_leaf_that_is_an_authority(compared, forge, issuing):
     claims = (x509.ExtendedKeyUsage([CLAIM]), False)
-    leaf = forge(
-        "leaf", ca=True, issuer=authority, key_usage=("digital_signature",), extra=(claims,)
-    )
-    assert "authority" in compared(leaf, authority)
+    leaf = forge("leaf", ca=True, issuer=issuing, key_usage=("digital_signature",), extra=(claims,))
+    assert "authority" in compared(leaf, issuing)
 
 
 @pytest.mark.parametrize("curve", [ec.SECP256K1, ec.SECP224R1])
-def test_other_curves(compared, forge, authority, curve):
-    leaf = forge("leaf", issuer=authority, key=ec.generate_private_key(curve()))
-    assert compared(leaf, authority) == ["unsupported-key"]
+def test_other_curves(compared, forge, issuing, curve):
+    leaf = forge("leaf", issuer=issuing, key=ec.generate_private_key(curve()))
+    assert compared(leaf, issuing) == ["unsupported-key"]
 
 
-def test_a_short_rsa_key(compared, forge, authority):
-    leaf = forge("leaf", issuer=authority, key=rsa.generate_private_key(65537, 1024))
-    assert compared(leaf, authority) == ["unsupported-key"]
+def test_a_short_rsa_key(compared, forge, issuing):
+    leaf = forge("leaf", issuer=issuing, key=rsa.generate_private_key(65537, 1024))
+    assert compared(leaf, issuing) == ["unsupported-key"]
 
 
-def test_p_521_is_c2pas_and_not_ours(forge, authority, root):
-    leaf = forge("leaf", issuer=authority, key=ec.generate_private_key(ec.SECP521R1()))
-    (finding,) = examine([leaf.certificate, authority.certificate], [root.certificate])
+def test_p_521_is_c2pas_and_not_ours(forge, issuing, root):
+    leaf = forge("leaf", issuer=issuing, key=ec.generate_private_key(ec.SECP521R1()))
+    (finding,) = examine([leaf.certificate, issuing.certificate], [root.certificate])
     assert "P-521" in finding.text
     assert "P-256, P-384" in finding.text
 
 
-def test_a_signature_of_another_algorithm(forge, authority, root, certified):
-    chain = [certified["es384"].certificate, authority.certificate]
+def test_a_signature_of_another_algorithm(forge, issuing, root, certified):
+    chain = [certified["es384"].certificate, issuing.certificate]
     (finding,) = examine(chain, [root.certificate], algorithm="es256")
     assert finding.code == "algorithm-mismatch"
     assert "es384" in finding.text
     assert not examine(chain, [root.certificate], algorithm="es384")
 
 
-def test_sha_1(compared, forge, authority, root, tmp_path):
+def test_sha_1(compared, forge, issuing, root, tmp_path):
     """Our own library does not make such certificates any more."""
 
     def weak(name, issuer, extensions):
@@ -161,11 +159,11 @@ def test_sha_1(compared, forge, authority, root, tmp_path):
 
     leaf = weak(
         "leaf",
-        authority,
+        issuing,
         "basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\n"
         f"extendedKeyUsage={CLAIM.dotted_string}",
     )
-    assert compared(leaf, authority) == ["weak-signature"]
+    assert compared(leaf, issuing) == ["weak-signature"]
     issuer = weak("ca", root, "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign")
     assert compared(forge("leaf", issuer=issuer), issuer) == ["weak-signature"]
 
@@ -219,14 +217,14 @@ def test_an_authority_below_one_that_allows_none(compared, forge, root):
     upper = forge("upper", ca=True, length=0, issuer=root)
     lower = forge("lower", ca=True, length=0, issuer=upper)
     codes = compared(forge("leaf", issuer=lower), lower, upper)
-    assert codes == ["path-length", "path-length"]  # the root allows one authority, too
+    assert codes == ["path-length", "path-length"]  # the root allows one issuing, too
 
 
-def test_orders(compared, forge, certified, authority, root):
+def test_orders(compared, forge, certified, issuing, root):
     leaf = certified["es256"]
-    assert compared(leaf, given=(authority, leaf)) == ["out-of-order"]
-    assert compared(leaf, authority, root) == ["root-included"]
-    assert compared(leaf, leaf, authority) == ["twice"]
+    assert compared(leaf, given=(issuing, leaf)) == ["out-of-order"]
+    assert compared(leaf, issuing, root) == ["root-included"]
+    assert compared(leaf, leaf, issuing) == ["twice"]
     top = forge("top", ca=True, length=2)
     upper = forge("upper", ca=True, length=1, issuer=top)
     lower = forge("lower", ca=True, issuer=upper)
@@ -238,25 +236,25 @@ def test_orders(compared, forge, certified, authority, root):
     assert '"leaf", then "lower", then "upper"' in right[0].text
 
 
-def test_wrong_issuers(compared, forge, certified, authority, root):
+def test_wrong_issuers(compared, forge, certified, issuing, root):
     leaf, stranger = certified["es256"], forge("stranger", ca=True, issuer=root)
     assert compared(leaf, stranger) == ["wrong-issuer", "no-path"]
-    assert compared(leaf, authority, stranger) == ["wrong-issuer"]
+    assert compared(leaf, issuing, stranger) == ["wrong-issuer"]
     assert compared(leaf) == ["no-path"]
     namesake = forge("issuing CA", ca=True, issuer=root)
     assert compared(leaf, namesake) == ["wrong-issuer", "no-path"]
-    forged = forge("leaf", issuer=authority, signed_by=ec.generate_private_key(ec.SECP384R1()))
-    assert compared(forged, authority) == ["wrong-issuer", "no-path"]
+    forged = forge("leaf", issuer=issuing, signed_by=ec.generate_private_key(ec.SECP384R1()))
+    assert compared(forged, issuing) == ["wrong-issuer", "no-path"]
 
 
-def test_anchors(compared, forge, certified, authority, root):
+def test_anchors(compared, forge, certified, issuing, root):
     leaf = certified["es256"]
-    assert compared(leaf, authority, anchors=()) == ["no-anchor"]
-    assert compared(leaf, authority, anchors=(authority,)) == []
-    assert compared(leaf, anchors=(authority,)) == []
-    assert compared(leaf, authority, anchors=(forge("other root", ca=True), root)) == []
+    assert compared(leaf, issuing, anchors=()) == ["no-anchor"]
+    assert compared(leaf, issuing, anchors=(issuing,)) == []
+    assert compared(leaf, anchors=(issuing,)) == []
+    assert compared(leaf, issuing, anchors=(forge("other root", ca=True), root)) == []
     namesake = forge("root", ca=True, length=1)
-    assert compared(leaf, authority, anchors=(namesake,)) == ["no-path"]
+    assert compared(leaf, issuing, anchors=(namesake,)) == ["no-path"]
 
 
 def test_self_signed(compared, forge, root):
@@ -266,9 +264,9 @@ def test_self_signed(compared, forge, root):
     assert compared(leaf, anchors=(leaf,)) == []
 
 
-def test_all_findings_are_told_not_only_the_first(forge, authority):
-    leaf = forge("leaf", issuer=authority, usages=(), key_usage=None, authority_id=False, days=-0.5)
-    codes = {finding.code for finding in examine([leaf.certificate, authority.certificate])}
+def test_all_findings_are_told_not_only_the_first(forge, issuing):
+    leaf = forge("leaf", issuer=issuing, usages=(), key_usage=None, authority_id=False, days=-0.5)
+    codes = {finding.code for finding in examine([leaf.certificate, issuing.certificate])}
     assert codes == {
         "expired",
         "usage-missing",
@@ -278,15 +276,15 @@ def test_all_findings_are_told_not_only_the_first(forge, authority):
     }
 
 
-def test_no_named_root_does_not_stop_a_signer(certified, authority):
-    findings = examine([certified["es256"].certificate, authority.certificate])
+def test_no_named_root_does_not_stop_a_signer(certified, issuing):
+    findings = examine([certified["es256"].certificate, issuing.certificate])
     assert [finding.code for finding in findings] == ["no-anchor"]
     assert refusals(findings) == ()
 
 
-def test_a_slow_clock_is_told_what_it_says(certified, authority, root):
+def test_a_slow_clock_is_told_what_it_says(certified, issuing, root):
     at = datetime.now(UTC) - timedelta(days=2)
-    chain = [certified["es256"].certificate, authority.certificate]
+    chain = [certified["es256"].certificate, issuing.certificate]
     finding = examine(chain, [root.certificate], at=at)[0]
     assert finding.code == "not-yet-valid"
     assert f"{at:%Y-%m-%d %H:%M} UTC" in finding.text

@@ -54,12 +54,12 @@ def test_an_older_proof_still_holds_after_more_was_appended(ledger, entry, entri
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(batches=st.lists(st.integers(0, 21), min_size=1, max_size=6))
-def test_batches_of_any_size_make_one_tree(tmp_path_factory, entries, batches, signer):
+def test_batches_of_any_size_make_one_tree(tmp_path_factory, entries, batches, keeper):
     ledger = Ledger(tmp_path_factory.mktemp("batches") / "ledger.db")
-    heads, size = [ledger.checkpoint(signer)], 0
+    heads, size = [ledger.checkpoint(keeper)], 0
     for count in batches:
         new = entries(size, size + count)
-        logged = ledger.append(new, signer=signer)
+        logged = ledger.append(new, signer=keeper)
         size += count
         assert all(proves(e, p) for e, p in zip(new, logged.proofs, strict=True))
         assert all(leads_to(proof, logged.checkpoint) for proof in logged.proofs)
@@ -68,10 +68,10 @@ def test_batches_of_any_size_make_one_tree(tmp_path_factory, entries, batches, s
         proof = ledger.prove_consistency(head)
         assert continues(proof, head.root, heads[-1].root)
         assert problem_between(heads[-1], head, proof) is None
-    assert ledger.check(anchors=signer.anchor, earlier=heads).faults == ()
+    assert ledger.check(anchors=keeper.anchor, earlier=heads).faults == ()
 
 
-def test_the_log_is_the_same_on_every_database(ledger, sqlite_url, entries, signer):
+def test_the_log_is_the_same_on_every_database(ledger, sqlite_url, entries, keeper):
     other = Ledger(f"{sqlite_url}.other")
     for first in (0, 5, 6):
         one, two = (each.append(entries(first, first + 9)) for each in (ledger, other))
@@ -96,26 +96,26 @@ def test_work_does_not_grow_with_the_log(ledger, entries):
     assert reads  # nodes are asked for by number
 
 
-def test_appending_nothing_appends_nothing(ledger, entry, signer):
+def test_appending_nothing_appends_nothing(ledger, entry, keeper):
     ledger.append([entry(0)])
     assert ledger.append([]).proofs == ()
-    assert ledger.append([], signer=signer).checkpoint.tree_size == 1
+    assert ledger.append([], signer=keeper).checkpoint.tree_size == 1
     assert len(ledger) == 1
     assert ledger.check().faults == ()
 
 
-def test_an_empty_log_has_a_head_too(ledger, signer, entry):
-    head = ledger.checkpoint(signer)
+def test_an_empty_log_has_a_head_too(ledger, keeper, entry):
+    head = ledger.checkpoint(keeper)
     assert (head.tree_size, head.root[:8]) == (0, "e3b0c442")
-    ledger.append([entry(0)], signer=signer)
+    ledger.append([entry(0)], signer=keeper)
     assert continues(ledger.prove_consistency(head), head.root, ledger.last_checkpoint().root)
 
 
-def test_a_head_is_signed_with_its_batch_or_neither_is_there(ledger, entries, signer):
-    ledger.append(entries(3), signer=signer)
+def test_a_head_is_signed_with_its_batch_or_neither_is_there(ledger, entries, keeper):
+    ledger.append(entries(3), signer=keeper)
 
     class Broken:
-        algorithm, chain, anchor = signer.algorithm, signer.chain, signer.anchor
+        algorithm, chain, anchor = keeper.algorithm, keeper.chain, keeper.anchor
 
         def sign(self, _):
             raise KeyMaterialError("the key service does not answer")
@@ -123,23 +123,23 @@ def test_a_head_is_signed_with_its_batch_or_neither_is_there(ledger, entries, si
     with pytest.raises(KeyMaterialError, match="does not answer"):
         ledger.append(entries(3, 6), signer=Broken())
     assert len(ledger) == 3
-    assert ledger.check(anchors=signer.anchor).faults == ()
-    assert ledger.append(entries(3, 6), signer=signer).checkpoint.tree_size == 6
+    assert ledger.check(anchors=keeper.anchor).faults == ()
+    assert ledger.append(entries(3, 6), signer=keeper).checkpoint.tree_size == 6
 
 
-def test_a_head_stands_alone_and_falls_with_any_change(ledger, entries, signer, stranger):
-    head = ledger.append(entries(5), signer=signer).checkpoint
-    assert problem_with_checkpoint(head, signer.anchor) is None
+def test_a_head_stands_alone_and_falls_with_any_change(ledger, entries, keeper, stranger):
+    head = ledger.append(entries(5), signer=keeper).checkpoint
+    assert problem_with_checkpoint(head, keeper.anchor) is None
     assert "trusted root" in problem_with_checkpoint(head, stranger.anchor)
     for update in (
         {"origin": "urn:uuid:another"}, {"tree_size": 4}, {"root": "00" * 32},
         {"time": "2026-11-20T00:00:00+00:00"}, {"time": "yesterday"}, {"signature": None},
     ):  # fmt: skip
-        assert problem_with_checkpoint(head.model_copy(update=update), signer.anchor) is not None
+        assert problem_with_checkpoint(head.model_copy(update=update), keeper.anchor) is not None
 
 
-def test_a_log_of_another_key_is_refused_before_anything(ledger, entries, signer, stranger):
-    ledger.append(entries(3), signer=signer)
+def test_a_log_of_another_key_is_refused_before_anything(ledger, entries, keeper, stranger):
+    ledger.append(entries(3), signer=keeper)
     for refused in (
         lambda: ledger.append(entries(3, 4), signer=stranger),
         lambda: ledger.checkpoint(stranger),
@@ -147,25 +147,25 @@ def test_a_log_of_another_key_is_refused_before_anything(ledger, entries, signer
     ):
         with pytest.raises(KeyMaterialError, match=r"last signed by .*nothing was appended"):
             refused()
-    ledger.require(signer)
+    ledger.require(keeper)
     assert len(ledger) == 3
-    assert ledger.check(anchors=signer.anchor).faults == ()
+    assert ledger.check(anchors=keeper.anchor).faults == ()
 
 
-def test_a_stolen_chain_does_not_make_a_log_ones_own(ledger, entries, signer, stranger):
+def test_a_stolen_chain_does_not_make_a_log_ones_own(ledger, entries, keeper, stranger):
     """Anybody can show our certificates; the signature under them must hold too."""
     ledger.append(entries(2))
     head = sign_checkpoint(ledger.origin, 2, bytes.fromhex(ledger.check().root), stranger)
-    shown = head.signature.model_copy(update={"chain": signer.chain.decode()})
+    shown = head.signature.model_copy(update={"chain": keeper.chain.decode()})
     forged = head.model_copy(update={"signature": shown})
     with ledger._engine.begin() as connection:
         row = {"number": 0, "tree_size": 2, "checkpoint": canonical_bytes(forged)}
         connection.execute(sql.insert(log_tables.checkpoints), row)
     with pytest.raises(KeyMaterialError):
-        ledger.append(entries(2, 3), signer=signer)
+        ledger.append(entries(2, 3), signer=keeper)
 
 
-def test_a_renewed_leaf_of_the_same_authority_goes_on(ledger, entries, keys, signer, tmp_path):
+def test_a_renewed_leaf_of_the_same_authority_goes_on(ledger, entries, keys, keeper, tmp_path):
     """Also where nobody knows the root, and the issuing authority is all that is shown."""
     from cryptography import x509
     from cryptography.hazmat.primitives import serialization
@@ -183,19 +183,19 @@ def test_a_renewed_leaf_of_the_same_authority_goes_on(ledger, entries, keys, sig
     )
     pem = serialization.Encoding.PEM
     chain = leaf.public_bytes(pem) + issuer[0].public_bytes(pem)
-    for anchor in (signer.anchor, None):
+    for anchor in (keeper.anchor, None):
         renewed = FileSigner(algorithm="es256", chain=chain, anchor=anchor, _key=key)
-        ledger.append(entries(2), signer=signer)
+        ledger.append(entries(2), signer=keeper)
         ledger.append(entries(2), signer=renewed)
-    ledger.append(entries(2), signer=signer)
-    assert ledger.check(anchors=signer.anchor).faults == ()
+    ledger.append(entries(2), signer=keeper)
+    assert ledger.check(anchors=keeper.anchor).faults == ()
 
 
-def test_files_are_proved_under_any_head(ledger, entries, entry, signer):
+def test_files_are_proved_under_any_head(ledger, entries, entry, keeper):
     with pytest.raises(InputError, match="no head of this ledger was signed"):
         ledger.find_under(entry(1).file_digest, None)
-    early = ledger.append(entries(3), signer=signer).checkpoint
-    ledger.append(entries(3, 9), signer=signer)
+    early = ledger.append(entries(3), signer=keeper).checkpoint
+    ledger.append(entries(3, 9), signer=keeper)
     for head in (early, None):
         found = ledger.find_under(entry(1).file_digest, head)
         assert found.checkpoint == (head or ledger.last_checkpoint())
@@ -211,14 +211,14 @@ def test_files_are_proved_under_any_head(ledger, entries, entry, signer):
         ledger.prove_consistency(ledger.last_checkpoint(), early)
 
 
-def test_a_log_that_is_only_read_is_not_written(url, entries, signer):
-    Ledger(url).append(entries(5), signer=signer)
+def test_a_log_that_is_only_read_is_not_written(url, entries, keeper):
+    Ledger(url).append(entries(5), signer=keeper)
     reader = Ledger(url, to_read=True)
     sent = statements(reader)
     assert len(reader) == 5
     assert reader.find(entries(2)[1].file_digest) is not None
-    reader.require(signer)
-    assert reader.check(anchors=signer.anchor).faults == ()
+    reader.require(keeper)
+    assert reader.check(anchors=keeper.anchor).faults == ()
     assert reader.origin == Ledger(url).origin
     assert not [
         each for each in sent if not each.lstrip().startswith(("SELECT", "PRAGMA", "BEGIN"))
@@ -239,7 +239,7 @@ def begin_old(url, entries):
     engine.dispose()
 
 
-def test_a_log_of_before_trees_were_stored_is_read_and_taken_over(url, entries, entry, signer):
+def test_a_log_of_before_trees_were_stored_is_read_and_taken_over(url, entries, entry, keeper):
     begin_old(url, entries(2500))
     reader = Ledger(url, to_read=True)
     assert reader.origin is None
@@ -253,8 +253,8 @@ def test_a_log_of_before_trees_were_stored_is_read_and_taken_over(url, entries, 
     ledger = Ledger(url)
     assert ledger.holds(before)
     assert ledger.find(entry(2400).file_digest) == (found, before)
-    ledger.append(entries(2500, 2503), signer=signer)
-    assert ledger.check(anchors=signer.anchor).faults == ()
+    ledger.append(entries(2500, 2503), signer=keeper)
+    assert ledger.check(anchors=keeper.anchor).faults == ()
 
 
 def test_an_old_log_with_a_gap_is_not_taken_over(url, entries):
@@ -289,7 +289,7 @@ def test_tables_of_somebody_else_are_left_alone(tmp_path):
         assert connection.execute("SELECT count(*) FROM entries").fetchone() == (0,)
 
 
-def test_a_writer_needs_no_right_to_change_what_is_there(postgres_url, entries, signer):
+def test_a_writer_needs_no_right_to_change_what_is_there(postgres_url, entries, keeper):
     """On PostgreSQL the database itself can refuse to rewrite a ledger."""
     Ledger(postgres_url)
     owner = sql.create_engine(postgres_url, poolclass=sql.pool.NullPool)
@@ -300,15 +300,15 @@ def test_a_writer_needs_no_right_to_change_what_is_there(postgres_url, entries, 
         tables = ", ".join(log_tables.tables.tables)
         connection.exec_driver_sql(f"GRANT SELECT, INSERT ON {tables} TO {role}")
     ledger = Ledger(owner.url.set(username=role).render_as_string(hide_password=False))
-    ledger.append(entries(3), signer=signer)
-    assert ledger.append(entries(3, 6), signer=signer).checkpoint.tree_size == 6
+    ledger.append(entries(3), signer=keeper)
+    assert ledger.append(entries(3, 6), signer=keeper).checkpoint.tree_size == 6
     for change in ("UPDATE entries SET file_digest = 'x'", "DELETE FROM nodes"):
         with (
             ledger._engine.begin() as connection,
             pytest.raises(sql.exc.ProgrammingError, match="permission denied"),
         ):
             connection.exec_driver_sql(change)
-    assert ledger.check(anchors=signer.anchor).faults == ()
+    assert ledger.check(anchors=keeper.anchor).faults == ()
     ledger._engine.dispose()
     with owner.begin() as connection:
         connection.exec_driver_sql(f"DROP OWNED BY {role}")

@@ -170,19 +170,19 @@ def test_a_receipt_and_a_head_fetched_elsewhere_are_of_one_log(made, receipt):
     assert "two logs" in problem_with_log(receipt, own.model_copy(update={"origin": "x"}), None)
 
 
-def test_heads_of_two_lengths_need_a_proof_between_them(made, receipt, keys, signer, tmp_path):
+def test_heads_of_two_lengths_need_a_proof_between_them(made, receipt, keys, keeper, tmp_path):
     from safegen.pipeline.log import prove_file
 
     ledger = Ledger(tmp_path / "ledger.db")
     entries = [receipt.entry.model_copy(update={"file_digest": f"sha256:{n}"}) for n in range(9)]
-    early = ledger.append(entries[:4], signer=signer).checkpoint
-    late = ledger.append(entries[4:], signer=signer).checkpoint
+    early = ledger.append(entries[:4], signer=keeper).checkpoint
+    late = ledger.append(entries[4:], signer=keeper).checkpoint
     file = tmp_path / "file"
     file.write_bytes(b"a file")
     last = receipt.entry.model_copy(update={"file_digest": sha256(b"a file")})
-    ledger.append([last], signer=signer)
+    ledger.append([last], signer=keeper)
     logged = prove_file(ledger, file, None)
-    assert problem_with_logged(logged, signer.anchor) is None
+    assert problem_with_logged(logged, keeper.anchor) is None
     assert "no consistency proof was given" in problem_with_log(logged, early, None)
     proof = ledger.prove_consistency(early)
     assert problem_with_log(logged, early, proof) is None
@@ -190,7 +190,7 @@ def test_heads_of_two_lengths_need_a_proof_between_them(made, receipt, keys, sig
     broken = proof.model_copy(update={"path": (*proof.path[1:], "00" * 32)})
     assert "does not lead from the one root" in problem_with_log(logged, early, broken)
     moved = logged.model_copy(update={"entry": entries[0]})
-    assert "does not lead from its entry" in problem_with_logged(moved, signer.anchor)
+    assert "does not lead from its entry" in problem_with_logged(moved, keeper.anchor)
 
 
 def test_receipts_are_read_from_their_files(made):

@@ -31,10 +31,10 @@ class Held:
 
 
 @pytest.fixture
-def signed(certified, authority):
+def signed(certified, issuing):
     def make(algorithm, leaf=None, *others, data=DATA):
         leaf = leaf or certified[algorithm]
-        chain = leaf.pem + b"".join(one.pem for one in others or (authority,))
+        chain = leaf.pem + b"".join(one.pem for one in others or (issuing,))
         return sign(data, Held(leaf, chain, algorithm))
 
     return make
@@ -94,8 +94,8 @@ def test_other_paddings_and_hashes_of_the_same_key_are_refused(certified, signed
         ({"hashed": hashes.SHA224()}, "may not sign claims"),
     ],
 )
-def test_leaves_that_may_not_sign(wrong, words, forge, authority, signed, root):
-    leaf = forge("leaf", issuer=authority, **wrong)
+def test_leaves_that_may_not_sign(wrong, words, forge, issuing, signed, root):
+    leaf = forge("leaf", issuer=issuing, **wrong)
     assert words in problem_with(signed("es256", leaf), DATA, root.pem, NOW)
 
 
@@ -127,8 +127,8 @@ def test_a_strangers_root_under_a_known_name(forge, signed):
     assert "trusted root" in problem_with(signed("es256"), DATA, stranger.pem, NOW)
 
 
-def test_validity_is_asked_for_the_time_of_signing(forge, authority, signed, root):
-    leaf = forge("leaf", issuer=authority, start=-0.9, days=-0.5)
+def test_validity_is_asked_for_the_time_of_signing(forge, issuing, signed, root):
+    leaf = forge("leaf", issuer=issuing, start=-0.9, days=-0.5)
     then = NOW - timedelta(days=0.7)
     signature = signed("es256", leaf)
     assert problem_with(signature, DATA, root.pem, then) is None

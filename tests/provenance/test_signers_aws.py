@@ -59,11 +59,11 @@ def kms(monkeypatch):
 
 
 @pytest.fixture
-def key_for(kms, forge, authority):
+def key_for(kms, forge, issuing):
     def make(algorithm):
         made = kms.create_key(KeySpec=SPECS[algorithm], KeyUsage="SIGN_VERIFY")["KeyMetadata"]
         public = load_der_public_key(kms.get_public_key(KeyId=made["KeyId"])["PublicKey"])
-        return made, forge(f"signer {algorithm}", issuer=authority, public_key=public)
+        return made, forge(f"signer {algorithm}", issuer=issuing, public_key=public)
 
     return make
 
@@ -101,8 +101,8 @@ def test_an_alias_that_moved_to_another_key_signs_nothing(key_for, kms, place):
         open_signer(uri)
 
 
-def test_a_missing_key(kms, forge, authority, place):
-    leaf = forge("leaf", issuer=authority)
+def test_a_missing_key(kms, forge, issuing, place):
+    leaf = forge("leaf", issuer=issuing)
     with pytest.raises(KeyMaterialError, match=r"NotFoundException.*; it takes .*kms:Sign"):
         open_signer(f"aws-kms:{KEY}?{place(leaf)}&region={REGION}")
 

@@ -156,22 +156,22 @@ def test_a_key_that_an_administrator_lends_to_a_group_opens():
             assert word in done.stdout + done.stderr
 
 
-def test_a_chain_out_of_order_names_the_right_one(leaf, authority, place, tmp_path):
+def test_a_chain_out_of_order_names_the_right_one(leaf, issuing, place, tmp_path):
     key = written(tmp_path / "key.pem", leaf.key)
-    options = place(authority, leaf)
+    options = place(issuing, leaf)
     with pytest.raises(KeyMaterialError, match='"signer es256", then "issuing CA"'):
         open_signer(f"file:{key}?{options}")
 
 
-def test_a_root_in_the_chain_is_left_out(leaf, authority, root, place, tmp_path):
+def test_a_root_in_the_chain_is_left_out(leaf, issuing, root, place, tmp_path):
     key = written(tmp_path / "key.pem", leaf.key)
-    uri = f"file:{key}?{place(leaf, authority, root)}"
-    assert open_signer(uri).chain == leaf.pem + authority.pem
+    uri = f"file:{key}?{place(leaf, issuing, root)}"
+    assert open_signer(uri).chain == leaf.pem + issuing.pem
     assert [finding.code for finding in check_signer(uri)] == ["root-included"]
 
 
-def test_what_c2pa_would_refuse_is_refused_before_it_signs(forge, authority, place, tmp_path):
-    leaf = forge("leaf", issuer=authority, usages=(), authority_id=False)
+def test_what_c2pa_would_refuse_is_refused_before_it_signs(forge, issuing, place, tmp_path):
+    leaf = forge("leaf", issuer=issuing, usages=(), authority_id=False)
     key = written(tmp_path / "key.pem", leaf.key)
     with pytest.raises(KeyMaterialError, match=r'"leaf" has no extended key usage.*1 more'):
         open_signer(f"file:{key}?{place(leaf)}")
@@ -184,8 +184,8 @@ def test_a_chain_without_a_named_root_still_signs(leaf, place, tmp_path):
     assert [finding.code for finding in check_signer(uri)] == ["no-anchor"]
 
 
-def test_a_check_tells_everything_at_once(forge, authority, root, place, tmp_path):
-    leaf = forge("leaf", issuer=authority, days=-0.5)
+def test_a_check_tells_everything_at_once(forge, issuing, root, place, tmp_path):
+    leaf = forge("leaf", issuer=issuing, days=-0.5)
     key = written(tmp_path / "key.pem", ec.generate_private_key(ec.SECP256R1()))
     uri = f"file:{key}?{place(leaf)}"
     stranger = forge("stranger", ca=True)
@@ -227,9 +227,9 @@ def test_things_that_are_no_keys_and_no_chains(leaf, place, tmp_path):
         open_signer(f"file:{key}?chain=x&chain=y")
 
 
-def test_environment_variables(leaf, authority, root, monkeypatch, sealed_is_trusted):
+def test_environment_variables(leaf, issuing, root, monkeypatch, sealed_is_trusted):
     monkeypatch.setenv("SIGNING_KEY", leaf.key_pem.decode())
-    monkeypatch.setenv("SIGNING_CHAIN", (leaf.pem + authority.pem).decode())
+    monkeypatch.setenv("SIGNING_CHAIN", (leaf.pem + issuing.pem).decode())
     assert open_signer("env:SIGNING").anchor is None
     monkeypatch.setenv("SIGNING_TRUST", root.pem.decode())
     signer = open_signer("env:SIGNING")
@@ -238,17 +238,17 @@ def test_environment_variables(leaf, authority, root, monkeypatch, sealed_is_tru
     assert signer.key_pem == leaf.key_pem
 
 
-def test_secrets_on_one_line(leaf, authority, monkeypatch):
+def test_secrets_on_one_line(leaf, issuing, monkeypatch):
     """Some platforms keep a secret's line breaks as backslash and n."""
     monkeypatch.setenv("ONE_KEY", leaf.key_pem.decode().replace("\n", "\\n"))
-    monkeypatch.setenv("ONE_CHAIN", (leaf.pem + authority.pem).decode().replace("\n", "\\n"))
+    monkeypatch.setenv("ONE_CHAIN", (leaf.pem + issuing.pem).decode().replace("\n", "\\n"))
     assert open_signer("env:ONE").sign(b"")
 
 
-def test_encrypted_keys_in_the_environment(leaf, authority, tmp_path, monkeypatch):
+def test_encrypted_keys_in_the_environment(leaf, issuing, tmp_path, monkeypatch):
     key = written(tmp_path / "key.pem", leaf.key, passphrase=b"correct horse")
     monkeypatch.setenv("CI_KEY", key.read_text())
-    monkeypatch.setenv("CI_CHAIN", (leaf.pem + authority.pem).decode())
+    monkeypatch.setenv("CI_CHAIN", (leaf.pem + issuing.pem).decode())
     with pytest.raises(KeyMaterialError, match="put its passphrase into CI_PASSPHRASE"):
         open_signer("env:CI")
     monkeypatch.setenv("CI_PASSPHRASE", "correct horse")
@@ -279,7 +279,7 @@ def test_a_scheme_whose_package_is_missing_names_the_command(monkeypatch):
             open_signer(scheme)
 
 
-def test_the_chain_that_is_shown_is_what_was_read(leaf, authority, place, tmp_path):
+def test_the_chain_that_is_shown_is_what_was_read(leaf, issuing, place, tmp_path):
     key = written(tmp_path / "key.pem", leaf.key)
     chain = x509.load_pem_x509_certificates(open_signer(f"file:{key}?{place(leaf)}").chain)
-    assert chain == [leaf.certificate, authority.certificate]
+    assert chain == [leaf.certificate, issuing.certificate]

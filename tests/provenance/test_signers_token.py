@@ -53,7 +53,7 @@ def made(session, algorithm, label, number):
 
 
 @pytest.fixture(scope="module")
-def leaves(token_folder, forge, authority):
+def leaves(token_folder, forge, issuing):
     """A key on the token for each algorithm, with its certificate here and there."""
     token = pkcs11.lib(MODULE).get_token(token_label="release")
     leaves = {}
@@ -61,9 +61,9 @@ def leaves(token_folder, forge, authority):
         for number, algorithm in enumerate(ALGORITHMS, 1):
             label = f"signer {algorithm}"
             public = made(session, algorithm, label, number)
-            leaves[algorithm] = forge(label, issuer=authority, public_key=public)
+            leaves[algorithm] = forge(label, issuer=issuing, public_key=public)
             _store(session, leaves[algorithm], label, number)
-        _store(session, authority, "issuing CA", 99)
+        _store(session, issuing, "issuing CA", 99)
         private = {
             pkcs11.Attribute.CLASS: pkcs11.ObjectClass.PRIVATE_KEY,
             pkcs11.Attribute.LABEL: "signer es256",
@@ -112,18 +112,18 @@ def test_each_algorithm_makes_trusted_pictures(
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_the_chain_may_lie_on_the_token(algorithm, leaves, uri, authority):
+def test_the_chain_may_lie_on_the_token(algorithm, leaves, uri, issuing):
     signer = open_signer(uri(f"signer {algorithm}"))
-    assert signer.chain == leaves[algorithm].pem + authority.pem
+    assert signer.chain == leaves[algorithm].pem + issuing.pem
 
 
-def test_keys_by_id_and_tokens_by_serial(leaves, token_folder, authority):
+def test_keys_by_id_and_tokens_by_serial(leaves, token_folder, issuing):
     serial = pkcs11.lib(MODULE).get_token(token_label="release").serial.decode()
     signer = open_signer(
         f"pkcs11:serial={serial};id=%01;type=private?module-path={MODULE}"
         f"&pin-source={token_folder / 'pin'}"
     )
-    assert signer.chain == leaves["es256"].pem + authority.pem
+    assert signer.chain == leaves["es256"].pem + issuing.pem
 
 
 def test_pins_from_the_environment(leaves, monkeypatch):
@@ -187,8 +187,8 @@ def test_uris_that_name_nothing(wrong, words, leaves):
     assert "123456" not in str(raised.value)
 
 
-def test_a_certificate_of_another_key(leaves, uri, place, forge, authority):
-    other = forge("other", issuer=authority)
+def test_a_certificate_of_another_key(leaves, uri, place, forge, issuing):
+    other = forge("other", issuer=issuing)
     with pytest.raises(KeyMaterialError, match="not its certificate's; pair the"):
         open_signer(uri("signer es256", place(other)))
     (finding,) = check_signer(uri("signer es256", place(other)))
@@ -270,7 +270,7 @@ def test_a_child_process_opens_its_own(leaves, uri):
     assert done.stdout.splitlines()[1:] == ["True", "parent True"]
 
 
-def test_a_token_that_wants_its_pin_each_time(leaves, uri, forge, authority, place):
+def test_a_token_that_wants_its_pin_each_time(leaves, uri, forge, issuing, place):
     """As smart cards do for their signing key."""
     _log_out()
     token = pkcs11.lib(MODULE).get_token(token_label="spare")
@@ -287,7 +287,7 @@ def test_a_token_that_wants_its_pin_each_time(leaves, uri, forge, authority, pla
         public, _ = parameters.generate_keypair(store=True, label="card", **options)
         point = public[pkcs11.Attribute.EC_POINT][2:]
     key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
-    leaf = forge("card", issuer=authority, public_key=key)
+    leaf = forge("card", issuer=issuing, public_key=key)
     signer = open_signer(uri("card", place(leaf), path="token=spare"))
     assert signer.sign(b"one") != signer.sign(b"two")
 

@@ -327,7 +327,7 @@ def test_required_releases_nothing(made, authority, policy, tmp_path):
 
 
 def test_required_without_an_authority_does_not_load(made, policy):
-    with pytest.raises(KeyMaterialError, match="requires time-stamps: name an authority"):
+    with pytest.raises(KeyMaterialError, match="time-stamps are required: name an authority"):
         safegen.load(made.model, keys=made.keys, ledger=made.ledger, policy=policy("required"))
 
 

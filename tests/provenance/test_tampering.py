@@ -13,11 +13,11 @@ ROWS = 21
 
 
 @pytest.fixture
-def ledger(url, entries, signer):
+def ledger(url, entries, keeper):
     """Twenty-one rows in four batches, each with its signed head: 5, 10, 20 and 21."""
     ledger = Ledger(url)
     for first, last in ((0, 5), (5, 10), (10, 20), (20, 21)):
-        ledger.append(entries(first, last), signer=signer)
+        ledger.append(entries(first, last), signer=keeper)
     return ledger
 
 
@@ -27,8 +27,8 @@ def tamper(ledger, *statements):
             assert connection.execute(sql.text(statement)).rowcount > 0
 
 
-def found(ledger, signer, *earlier):
-    report = ledger.check(anchors=signer.anchor, earlier=earlier)
+def found(ledger, keeper, *earlier):
+    report = ledger.check(anchors=keeper.anchor, earlier=earlier)
     return [(fault.kind, fault.row) for fault in report.faults], " | ".join(
         fault.text for fault in report.faults
     )
@@ -87,18 +87,18 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_changed_row_is_found_and_named(ledger, signer, case):
+def test_a_changed_row_is_found_and_named(ledger, keeper, case):
     statements, first, text = CASES[case]
     tamper(ledger, *statements)
-    kinds, said = found(ledger, signer)
+    kinds, said = found(ledger, keeper)
     assert kinds[:1] == first, said
     assert text in said
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case != "put at the end"])
-def test_the_heads_that_a_change_disproves_are_named(ledger, signer, case):
+def test_the_heads_that_a_change_disproves_are_named(ledger, keeper, case):
     tamper(ledger, *CASES[case][0])
-    said = found(ledger, signer)[1]
+    said = found(ledger, keeper)[1]
     row = CASES[case][1][0][1]
     false = [size for size in (5, 10, 20, 21) if size > row]
     for size in (5, 10, 20, 21):
@@ -107,7 +107,7 @@ def test_the_heads_that_a_change_disproves_are_named(ledger, signer, case):
     assert since in said or row < 5 or "were cut off" in said
 
 
-def test_an_edited_hash_is_told_from_an_edited_entry(ledger, signer, url):
+def test_an_edited_hash_is_told_from_an_edited_entry(ledger, keeper, url):
     for row, text in (
         (4, "the stored hash of row 4 was edited; its entry is whole"),
         (5, "the stored hash of row 5 was edited; its entry is whole"),
@@ -117,44 +117,44 @@ def test_an_edited_hash_is_told_from_an_edited_entry(ledger, signer, url):
             before = connection.execute(sql.select(log_tables.nodes.c.hashes).where(at)).scalar()
             change = sql.update(log_tables.nodes).where(at)
             connection.execute(change.values(hashes=bytes(32) + before[32:]))
-        kinds, said = found(ledger, signer)
+        kinds, said = found(ledger, keeper)
         assert (kinds, text in said) == ([("tree", row)], True), said
         with ledger._engine.begin() as connection:
             connection.execute(change.values(hashes=before))
-    assert found(ledger, signer) == ([], "")
+    assert found(ledger, keeper) == ([], "")
 
 
 @pytest.mark.parametrize("change", [lambda held: held[:128] + bytes(32), lambda held: held[:32]])
-def test_an_edited_node_is_named_and_nothing_is_built_on_it(ledger, signer, entries, change):
+def test_an_edited_node_is_named_and_nothing_is_built_on_it(ledger, keeper, entries, change):
     with ledger._engine.begin() as connection:
         at = log_tables.nodes.c.number == 15  # it ends the first sixteen
         held = connection.execute(sql.select(log_tables.nodes.c.hashes).where(at)).scalar()
         connection.execute(sql.update(log_tables.nodes).where(at).values(hashes=change(held)))
-    kinds, said = found(ledger, signer)
+    kinds, said = found(ledger, keeper)
     assert kinds == [("tree", 15)], said
     with pytest.raises(TamperedError):
-        ledger.append(entries(30, 31), signer=signer)
-    assert found(ledger, signer)[0] == [("tree", 15)]
+        ledger.append(entries(30, 31), signer=keeper)
+    assert found(ledger, keeper)[0] == [("tree", 15)]
 
 
-def test_rows_added_or_cut_around_the_log_stop_it(ledger, signer, entries, entry):
+def test_rows_added_or_cut_around_the_log_stop_it(ledger, keeper, entries, entry):
     tamper(ledger, COPY.format(ROWS))
     for refused in (
-        lambda: ledger.append(entries(30, 31), signer=signer),
-        lambda: ledger.checkpoint(signer),
+        lambda: ledger.append(entries(30, 31), signer=keeper),
+        lambda: ledger.checkpoint(keeper),
         lambda: ledger.find(entry(3).file_digest),
     ):
         with pytest.raises(TamperedError, match="safegen ledger check"):
             refused()
 
 
-def test_a_row_refiled_is_named_and_finds_nothing(ledger, signer, entry):
+def test_a_row_refiled_is_named_and_finds_nothing(ledger, keeper, entry):
     """The column to search by is not under the tree; the entry that it leads to is."""
     other = entry(77).file_digest
     tamper(ledger, f"UPDATE entries SET file_digest = '{other}' WHERE number = 3")
     with pytest.raises(TamperedError, match="row 3 is filed under another"):
         ledger.find(other)
-    kinds, said = found(ledger, signer)
+    kinds, said = found(ledger, keeper)
     assert kinds == [("refiled", 3)], said
 
 
@@ -192,40 +192,40 @@ def rewrite(ledger, entries):
         log_tables.add_nodes(connection, 0, leaves)
 
 
-def test_a_rewritten_history_is_found_by_its_signed_heads(ledger, signer, entries, entry):
+def test_a_rewritten_history_is_found_by_its_signed_heads(ledger, keeper, entries, entry):
     forged = [*entries(0, 12), entry(99), *entries(13, ROWS)]
     rewrite(ledger, forged)
-    kinds, said = found(ledger, signer)
+    kinds, said = found(ledger, keeper)
     assert kinds == [("checkpoint", None)] * 2
     assert "(20 entries) no longer holds" in said
     assert "(21 entries) no longer holds" in said
     assert "the first 10 are as an earlier one says" in said
     with pytest.raises(TamperedError, match="does not begin with the 21 entries"):
-        ledger.append(entries(30, 31), signer=signer)
+        ledger.append(entries(30, 31), signer=keeper)
 
 
-def test_a_history_whose_heads_were_removed_needs_one_kept_elsewhere(ledger, signer, entries):
+def test_a_history_whose_heads_were_removed_needs_one_kept_elsewhere(ledger, keeper, entries):
     kept = ledger.last_checkpoint()
     rewrite(ledger, entries(0, 12))
     tamper(ledger, "DELETE FROM checkpoints WHERE tree_size > 10")
-    assert found(ledger, signer) == ([], "")  # nothing here can tell
-    kinds, said = found(ledger, signer, kept)
+    assert found(ledger, keeper) == ([], "")  # nothing here can tell
+    kinds, said = found(ledger, keeper, kept)
     assert kinds == [("cut", None)]
     assert "the given checkpoint" in said
     assert "9 were cut off its end" in said
-    ledger.append(entries(50, 70), signer=signer)
-    assert "no longer holds" in found(ledger, signer, kept)[1]
+    ledger.append(entries(50, 70), signer=keeper)
+    assert "no longer holds" in found(ledger, keeper, kept)[1]
 
 
-def test_a_fork_is_found_by_either_head(ledger, url, signer, entries, stranger):
+def test_a_fork_is_found_by_either_head(ledger, url, keeper, entries, stranger):
     """Two heads of one size and two roots: whoever holds both has the proof in hand."""
     kept = ledger.last_checkpoint()
-    other = sign_checkpoint(kept.origin, kept.tree_size, bytes(32), signer)
-    assert "no longer holds" in found(ledger, signer, kept, other)[1]
-    foreign = sign_checkpoint("urn:uuid:another", 5, bytes(32), signer)
-    assert "is of another log, urn:uuid:another" in found(ledger, signer, foreign)[1]
+    other = sign_checkpoint(kept.origin, kept.tree_size, bytes(32), keeper)
+    assert "no longer holds" in found(ledger, keeper, kept, other)[1]
+    foreign = sign_checkpoint("urn:uuid:another", 5, bytes(32), keeper)
+    assert "is of another log, urn:uuid:another" in found(ledger, keeper, foreign)[1]
     theirs = sign_checkpoint(kept.origin, 21, bytes.fromhex(kept.root), stranger)
-    said = found(ledger, signer, theirs)[1]
+    said = found(ledger, keeper, theirs)[1]
     assert "does not stand: its signer does not lead to a trusted root" in said
 
 
@@ -244,21 +244,21 @@ REPLACE = (
         ([REPLACE.format("entry", "entries")], "own checkpoint 2 cannot be read"),
     ],
 )
-def test_exchanged_or_removed_heads_are_named(ledger, signer, statements, text):
+def test_exchanged_or_removed_heads_are_named(ledger, keeper, statements, text):
     tamper(ledger, *statements)
-    kinds, said = found(ledger, signer)
+    kinds, said = found(ledger, keeper)
     assert text in said
     assert {kind for kind, _ in kinds} == {"checkpoint"}
 
 
-def test_a_head_with_another_signature_is_named(ledger, signer, stranger):
+def test_a_head_with_another_signature_is_named(ledger, keeper, stranger):
     head = ledger.last_checkpoint()
     theirs = sign_checkpoint(head.origin, head.tree_size, bytes.fromhex(head.root), stranger)
     with ledger._engine.begin() as connection:
         at = sql.update(log_tables.checkpoints).where(log_tables.checkpoints.c.number == 3)
         connection.execute(at.values(checkpoint=canonical_bytes(theirs)))
     assert ledger.check().faults == ()  # whose it is nobody asked
-    assert "does not lead to a trusted root" in found(ledger, signer)[1]
+    assert "does not lead to a trusted root" in found(ledger, keeper)[1]
 
 
 def test_a_log_without_its_name_is_not_given_another(ledger, url):

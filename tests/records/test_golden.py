@@ -44,7 +44,9 @@ def test_a_golden_file_is_read_and_written_byte_for_byte(name):
 
 
 def test_every_golden_file_is_tested():
-    assert {path.stem for path in GOLDEN.glob("*.json")} == set(FORMATS)
+    """Those of assertions, as they stand in a manifest, in test_schemas.py."""
+    found = {path.stem for path in GOLDEN.glob("*.json")}
+    assert {name for name in found if not name.startswith("assertion-")} == set(FORMATS)
 
 
 @pytest.mark.parametrize(("name", "kind"), [("receipt", Receipt), ("receipt-1", FirstReceipt)])

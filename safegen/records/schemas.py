@@ -1,0 +1,98 @@
+"""JSON Schemas of the statements that a manifest makes, for whoever checks one without safegen.
+
+`python -m safegen.records.schemas docs/schemas` writes them. They describe an assertion as it
+stands in a manifest: what a record leaves open (null) is left out there.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic.json_schema import GenerateJsonSchema, model_json_schema
+
+from safegen.records.canonical import Record
+from safegen.records.certificate import PrivacyCertificate
+from safegen.records.config import PackageDigests
+from safegen.records.decision import Decision
+from safegen.records.explanation import ExplanationSummary
+from safegen.records.receipt import GenerationRequest
+from safegen.storage import write
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+ASSERTIONS: dict[str, type[Record]] = {
+    "org.safegen.privacy": PrivacyCertificate,
+    "org.safegen.explanation": ExplanationSummary,
+    "org.safegen.decision": Decision,
+    "org.safegen.request": GenerationRequest,
+    "org.safegen.package": PackageDigests,
+}
+
+
+def schema_of(label: str) -> dict[str, JsonValue]:
+    """The schema of an assertion, with its descriptions from the records' docstrings."""
+    record = ASSERTIONS[label]
+    made = model_json_schema(record, mode="serialization")
+    for name, part in {record.__name__: made, **made.get("$defs", {})}.items():
+        _describe(part, _docstring(name))
+        _as_it_stands(part)
+    return {
+        "$schema": GenerateJsonSchema.schema_dialect,
+        "$id": f"urn:safegen:{label}",
+        **made,
+        "title": label,
+    }
+
+
+def write_all(folder: Path) -> None:
+    """Write every schema into a folder.
+
+    Raises:
+        StorageError: the folder cannot be written.
+    """
+    for label in ASSERTIONS:
+        text = json.dumps(schema_of(label), indent=2, ensure_ascii=False)
+        write(folder / f"{label}.json", text.encode() + b"\n")
+
+
+def _docstring(name: str) -> str:
+    """The docstring of a record by its name, wherever it is defined."""
+    found = [record for record in _all_records(Record) if record.__name__ == name]
+    return inspect.getdoc(found[0]) or ""
+
+
+def _all_records(above: type[Record]) -> list[type[Record]]:
+    return [each for below in above.__subclasses__() for each in (below, *_all_records(below))]
+
+
+def _describe(part: Any, docstring: str) -> None:  # noqa: ANN401 - pydantic's JSON
+    """Take a record's description and its fields' from its docstring, in Google's form."""
+    described, _, attributes = docstring.partition("\nAttributes:\n")
+    part["description"] = " ".join(described.split())
+    for name, text in re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", attributes, re.MULTILINE):
+        part["properties"][name]["description"] = " ".join(text.split())
+
+
+def _as_it_stands(part: Any) -> None:  # noqa: ANN401 - likewise
+    """Every field is written, also one that has its default; only a null is left out."""
+    part["required"] = []
+    for name, field in part["properties"].items():
+        field.pop("default", None)
+        kinds = field.pop("anyOf", None)
+        if kinds is None:
+            part["required"].append(name)
+        else:
+            (kind,) = (each for each in kinds if each != {"type": "null"})
+            field.update(kind)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: python -m safegen.records.schemas FOLDER")
+    write_all(Path(sys.argv[1]))

@@ -1,0 +1,156 @@
+"""The published schemas say what the manifests hold."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from safegen.provenance import claims, manifest
+from safegen.provenance.claims import _fields
+from safegen.records import schemas
+from safegen.records.certificate import PrivacyCertificate
+from safegen.records.explanation import ExplanationSummary
+
+ROOT = Path(__file__).resolve().parents[2]
+PUBLISHED = ROOT / "docs" / "schemas"
+GOLDEN = ROOT / "tests" / "golden"
+
+
+def published(label):
+    return json.loads((PUBLISHED / f"{label}.json").read_bytes())
+
+
+def validator(label):
+    return jsonschema.Draft202012Validator(published(label))
+
+
+def golden(label):
+    name = label.removeprefix("org.safegen.")
+    return json.loads((GOLDEN / f"assertion-{name}.json").read_bytes())
+
+
+def test_there_is_a_schema_for_every_assertion_of_our_own():
+    labels = {
+        claims.PRIVACY, claims.EXPLANATION, claims.DECISION, claims.REQUEST, claims.PACKAGE,
+    }  # fmt: skip
+    assert set(schemas.ASSERTIONS) == labels
+    assert {path.stem for path in PUBLISHED.glob("*.json")} == labels
+
+
+def test_the_published_schemas_are_current(tmp_path):
+    """`python -m safegen.records.schemas docs/schemas` writes them anew."""
+    subprocess.run(
+        [sys.executable, "-m", "safegen.records.schemas", tmp_path], check=True, cwd=tmp_path
+    )
+    for label in schemas.ASSERTIONS:
+        assert (tmp_path / f"{label}.json").read_bytes() == (
+            PUBLISHED / f"{label}.json"
+        ).read_bytes()
+
+
+@pytest.mark.parametrize("label", schemas.ASSERTIONS)
+def test_a_schema_is_one_and_describes_everything(label):
+    schema = published(label)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert schema["$id"] == f"urn:safegen:{label}"
+    assert schema["title"] == label
+    for part in (schema, *schema.get("$defs", {}).values()):
+        assert part["description"]
+        assert part["additionalProperties"] is False
+        for name, field in part["properties"].items():
+            assert field.get("description"), (label, name)
+
+
+def test_a_privacy_claim_has_all_that_it_is_recomputed_from():
+    schema = published("org.safegen.privacy")
+    assert {"events", "epsilon", "delta", "unit"} <= set(schema["required"])
+    assert "lower_bound" in schema["properties"]  # left out where no attack was made
+    events = schema["properties"]["events"]
+    assert (events["minItems"], events["maxItems"]) == (1, 64)
+
+
+@pytest.mark.parametrize("label", schemas.ASSERTIONS)
+def test_golden_assertions_validate_and_others_do_not(label):
+    check, assertion = validator(label), golden(label)
+    check.validate(assertion)
+    for name in published(label)["required"]:
+        assert not check.is_valid({key: value for key, value in assertion.items() if key != name})
+    assert not check.is_valid(assertion | {"another": 1})
+    assert not check.is_valid([assertion])
+
+
+@pytest.mark.parametrize(
+    ("label", "change"),
+    [
+        ("org.safegen.privacy", {"epsilon": -1}),
+        ("org.safegen.privacy", {"delta": 1}),
+        ("org.safegen.privacy", {"unit": "pixel"}),
+        ("org.safegen.privacy", {"events": []}),
+        ("org.safegen.privacy", {"events": [{"event": "laplace", "count": 1}]}),
+        ("org.safegen.privacy", {"lower_bound": None}),
+        ("org.safegen.privacy", {"format": "safegen.privacy-certificate/1"}),
+        ("org.safegen.explanation", {"completeness_gap": -0.1}),
+        ("org.safegen.decision", {"stage": "later"}),
+        ("org.safegen.decision", {"findings": [{"rule": "x", "outcome": "maybe", "text": ""}]}),
+        ("org.safegen.request", {"seed": 2**53}),
+        ("org.safegen.request", {"count": 0}),
+        ("org.safegen.package", {"weights": 1}),
+    ],
+)
+def test_a_false_assertion_does_not_validate(label, change):
+    assert not validator(label).is_valid(golden(label) | change)
+
+
+def test_a_claim_without_an_attack_validates():
+    assertion = golden("org.safegen.privacy")
+    del assertion["lower_bound"]
+    validator("org.safegen.privacy").validate(assertion)
+
+
+@pytest.mark.parametrize("label", schemas.ASSERTIONS)
+def test_golden_assertions_are_what_a_manifest_gives_back(label, media, signer):
+    """Signed as CBOR and read again, byte for byte in their meaning."""
+    assertion = golden(label)
+    acts = {
+        "allActionsIncluded": True,
+        "actions": [{"action": "c2pa.created", "digitalSourceType": claims.MODEL_SOURCE}],
+    }
+    claim = claims.Claim(
+        title="x",
+        mime="image/png",
+        assertions=(
+            {"label": "c2pa.actions.v2", "data": acts, "created": True},
+            {"label": label, "data": assertion, "created": True},
+        ),
+    )
+    signed, _ = manifest.sign(media["image/png"], claim, signer)
+    assert manifest.read(signed, "image/png").assertions[label] == assertion
+
+
+def test_golden_assertions_are_the_golden_records():
+    for label, name, record in (
+        ("org.safegen.privacy", "certificate", PrivacyCertificate),
+        ("org.safegen.explanation", "explanation-summary", ExplanationSummary),
+    ):
+        whole = record.model_validate_json((GOLDEN / f"{name}.json").read_bytes())
+        assert _fields(whole) == golden(label)
+
+
+def test_what_is_really_signed_validates(made):
+    outputs = sorted(made.outputs.glob("*.png"))
+    assert outputs
+    found = [manifest.read(path.read_bytes(), "image/png") for path in outputs]
+    weights = (made.model / "weights.safetensors").read_bytes()
+    store = (made.model / "model.c2pa").read_bytes()
+    found.append(manifest.read(weights, "application/octet-stream", beside=store))
+    seen = set()
+    for each in found:
+        for label, assertion in each.assertions.items():
+            if label.startswith("org.safegen."):
+                validator(label).validate(assertion)
+                seen.add(label)
+    assert seen == set(schemas.ASSERTIONS)
