@@ -221,7 +221,7 @@ def test_a_package_with_a_changed_byte(made, tmp_path):
 
 def test_a_missing_key(made, tmp_path):
     done = generate(made, "--purpose", "x", "--out", "out", cwd=tmp_path, keys="absent")
-    one_sentence(done, 2, "leaf.key", "absent", "safegen keys init")
+    one_sentence(done, 2, "leaf.pem", "absent", "safegen keys init")
 
 
 def test_a_policy_with_a_typo(made, tmp_path):
