@@ -54,7 +54,7 @@ def ingredients_of(content: Any) -> tuple[IngredientState, ...]:  # noqa: ANN401
     for delta in content["validation_results"].get("ingredientDeltas") or []:
         found = reasons(delta["validationDeltas"]["failure"])
         deltas[str(delta["ingredientAssertionURI"])] |= found
-    return _below(content["manifests"], content["active_manifest"], deltas, ())
+    return _below(content["manifests"], content["active_manifest"], deltas, (), set())
 
 
 def reasons(statuses: Any) -> dict[str, str]:  # noqa: ANN401 - likewise
@@ -67,7 +67,13 @@ def _below(
     label: str,
     deltas: Mapping[str, Mapping[str, str]],
     above: tuple[str, ...],
+    told: set[str],
 ) -> tuple[IngredientState, ...]:
+    """What one manifest was made from.
+
+    Each manifest's own ingredients are told where it is met first, and there alone: a few
+    kilobytes in which every manifest names the next one ten times would otherwise take ages.
+    """
     manifest = manifests.get(label)
     if manifest is None:
         return ()
@@ -83,6 +89,8 @@ def _below(
         endless = known and (own in above or len(above) >= DEEPEST)
         if endless:
             failures["ingredient.manifest.mismatch"] = "its line of descent does not end"
+        to_tell = known and not endless and own not in told
+        told |= {own} if to_tell else set()
         states.append(
             IngredientState(
                 title=str(item.get("title") or "unnamed"),
@@ -90,9 +98,9 @@ def _below(
                 manifest=own,
                 signer=_signer(manifests[own]) if known else None,
                 failures=failures,
-                ingredients=()
-                if endless or not known
-                else _below(manifests, own, deltas, (*above, label)),
+                ingredients=_below(manifests, own, deltas, (*above, label), told)
+                if to_tell
+                else (),
             )
         )
     return tuple(states)
