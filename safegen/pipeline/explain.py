@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from safegen import package, storage
 from safegen.errors import InputError, TamperedError
 from safegen.modality.image import ImageModality, modality_of
+from safegen.pipeline.request import MOST
 from safegen.provenance import claims
 from safegen.provenance.formats import mime_of
 from safegen.provenance.manifest import read as read_manifest
@@ -99,6 +100,8 @@ def made_again(explained: Explained, folder: Path) -> bool:
     request = explained.request
     if request.label >= opened.config.architecture.classes:
         raise InputError(f"{folder} has no label {request.label}; name the package that made it")
+    if not request.index < request.count <= MOST:  # a stranger's may ask for all the memory
+        raise InputError(f"no {request.count} outputs are made at once; its request is made up")
     generator = open_generator(opened)
     labels = torch.full((request.count,), request.label)
     sample = generator.sample(labels, request.seed)[request.index].numpy()
