@@ -108,11 +108,13 @@ def _verdicts(
 
     from safegen.cli.console import Bars
     from safegen.pipeline.verify import verify_tree
+    from safegen.pipeline.worker import limited_memory
 
     if len(paths) == 1 and os.path.isfile(paths[0]):  # noqa: PTH113 - never raises
         # The reader runs in this process, where Python would hear of Ctrl-C only when it is done.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-        return verify_tree(paths, trust=trust, time_trust=time_trust, ledger=ledger)
+        with limited_memory():
+            return verify_tree(paths, trust=trust, time_trust=time_trust, ledger=ledger)
     bars: Bars | None = None
     try:
         with ExitStack() as stack:

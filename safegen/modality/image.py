@@ -14,6 +14,7 @@ from safegen.errors import DataError, RequestError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+MOST_PIXELS = 2**26  # some kilobytes can stand for any number; converting takes a dozen bytes each
 ImageFormat = Literal["png", "jpeg", "webp", "tiff", "avif", "gif"]
 FORMATS: tuple[ImageFormat, ...] = get_args(ImageFormat)
 SAVED_WITH: dict[str, dict[str, Any]] = {
@@ -117,6 +118,10 @@ def open_picture(data: bytes) -> Image.Image:
     """
     try:
         picture = Image.open(io.BytesIO(data))
+        if picture.width * picture.height > MOST_PIXELS:
+            raise DataError(
+                f"a picture of more than {MOST_PIXELS:,} pixels, too large to open safely"
+            )
         picture.load()
     except UnidentifiedImageError as error:
         raise DataError("not a readable picture") from error

@@ -22,6 +22,7 @@ from safegen.pipeline.evidence import Evidence
 from safegen.pipeline.findings import found
 from safegen.pipeline.made_from import accusation
 from safegen.pipeline.signer_steps import NOT_CONTENT, check_signer, check_time
+from safegen.pipeline.unread import LARGEST
 from safegen.pipeline.words import phrases
 from safegen.provenance import claims
 from safegen.records.canonical import sha256
@@ -96,8 +97,10 @@ def _changed_package_file(evidence: Evidence) -> str | None:
         return None
     for part, path in evidence.package.items():
         try:
+            if not path.is_file() or path.stat().st_size > LARGEST:  # a pipe would never end
+                return path.name
             digest = evidence.digest if part == "weights" else sha256(read(path))
-        except StorageError:
+        except (OSError, StorageError):
             return path.name
         if digest != signed.get(part):
             return path.name

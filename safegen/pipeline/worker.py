@@ -8,6 +8,10 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MEMORY = 2**30  # bytes that this process may hold; more breaks it down, and nothing else
 
@@ -34,6 +38,29 @@ def main() -> None:
     except SafegenError as error:
         said = {"error": type(error).__name__, "message": str(error)}
         answers.write(json.dumps(said).encode() + b"\n")
+
+
+@contextlib.contextmanager
+def limited_memory() -> Iterator[None]:
+    """Let this process take no more than `MEMORY` beyond what it holds, for one file.
+
+    A few kilobytes can ask C2PA's reader for gigabytes; what is refused them, fails as a file. Only
+    where the system tells what is held (Linux).
+    """
+    try:
+        import resource
+
+        held = int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
+    except (ImportError, OSError):
+        yield
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    limits = [each for each in (soft, hard, held + MEMORY) if each != resource.RLIM_INFINITY]
+    resource.setrlimit(resource.RLIMIT_DATA, (min(limits), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
 
 
 def _limit_memory() -> None:
