@@ -62,12 +62,15 @@ class Release:
         """
         folder = Path(folder)
         require_room(folder, [output.name for output in self.outputs])
-        for output in self.outputs:
-            path = folder / output.name
-            receipt = output.receipt.model_dump_json(indent=2).encode() + b"\n"
-            storage.write(figure_of(path), output.figure)
-            storage.write(receipt_beside(path), receipt)
-            storage.write(path, output.data)
+        storage.make_folder(folder)
+        with storage.alone(folder):  # of two at once, the second finds the first one's files
+            require_room(folder, [output.name for output in self.outputs])
+            for output in self.outputs:
+                path = folder / output.name
+                receipt = output.receipt.model_dump_json(indent=2).encode() + b"\n"
+                storage.write(figure_of(path), output.figure)
+                storage.write(receipt_beside(path), receipt)
+                storage.write(path, output.data)
         return tuple(folder / output.name for output in self.outputs)
 
 
@@ -90,6 +93,6 @@ def require_room(folder: Path, names: Iterable[str]) -> None:
     for name in names:
         path = folder / name
         for taken in (path, receipt_beside(path), figure_of(path)):
-            if taken.exists():
+            if taken.exists() or taken.is_symlink():
                 found = taken.relative_to(folder)
                 raise StorageError(f"{folder} already holds {found}; name a new folder with --out")

@@ -129,7 +129,9 @@ def find_key(uri: str | Path) -> Custody:
 
 
 def read_anchors(path: Path) -> bytes:
-    """Certificates to trust, in PEM without anything else that the file may hold.
+    """Authorities to trust, in PEM without anything else that the file may hold.
+
+    A signer's own certificate is left out: C2PA's reader would take it for a root.
 
     Raises:
         KeyMaterialError: the file holds none.
@@ -140,7 +142,22 @@ def read_anchors(path: Path) -> bytes:
         raise KeyMaterialError(
             f"{path} holds no PEM certificate to trust; name a root, such as keys/root.pem"
         ) from error
-    return certificates_pem(certificates)
+    authorities = [each for each in certificates if _is_authority(each)]
+    if not authorities:
+        raise KeyMaterialError(
+            f"{path} holds no authority's certificate; name the root that its signer leads to"
+        )
+    return certificates_pem(authorities)
+
+
+def _is_authority(certificate: x509.Certificate) -> bool:
+    """Whether a certificate may issue others; of the oldest kind, all roots say nothing of it."""
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        return certificate.version is x509.Version.v1
+    except ValueError:
+        return False
 
 
 def _require(
