@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from safegen.errors import KeyMaterialError
+from safegen.errors import InputError, KeyMaterialError
 from safegen.provenance import algorithms, pki
 from safegen.provenance.keyfiles import key_pem, load_certificates, load_key, read_secret
 from safegen.provenance.signers.custody import Credentials
@@ -58,7 +58,7 @@ class Folder:
     def credentials(self) -> Credentials:
         """The leaf and its issuer, and the root when it is there."""
         if (self.folder / pki.NEXT).is_file():  # amid a rotation, the key tells which leaf it is
-            with contextlib.suppress(KeyMaterialError):
+            with contextlib.suppress(InputError):
                 return self._pair()[1]
         return self._credentials(pki.LEAF)
 
@@ -70,12 +70,21 @@ class Folder:
         """A key and its certificate, also while both are being replaced."""
         for _ in range(ATTEMPTS):
             key = self._key()
-            for name in (pki.LEAF, pki.NEXT):
-                if name == pki.LEAF or (self.folder / name).is_file():
-                    found = self._credentials(name)
-                    if found.chain[0].public_key() == key.public_key():
-                        return key, found
+            for found in (self._credentials(pki.LEAF), self._next()):
+                if found is not None and found.chain[0].public_key() == key.public_key():
+                    return key, found
         raise _unpaired(str(self.folder / pki.LEAF_KEY), str(self.folder / pki.LEAF))
+
+    def _next(self) -> Credentials | None:
+        """The certificate that a rotation brings; None when there is none, or not any more."""
+        if not (self.folder / pki.NEXT).is_file():
+            return None
+        try:
+            return self._credentials(pki.NEXT)
+        except InputError:
+            if (self.folder / pki.NEXT).exists():
+                raise
+            return None  # the rotation came to its end meanwhile
 
     def _key(self) -> PrivateKey:
         path = self._require(pki.LEAF_KEY)
