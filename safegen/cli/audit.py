@@ -9,7 +9,7 @@ import typer
 
 from safegen.cli.console import Bars, plain, say
 from safegen.cli.console import out as console
-from safegen.cli.options import Budget
+from safegen.cli.options import Budget, TimeTrust
 from safegen.errors import InputError
 from safegen.records.config import Family
 
@@ -40,6 +40,7 @@ def audit(
     out: Annotated[Path, typer.Option(help="Folder for the page, the picture, the JSON.")] = Path(
         "audit"
     ),
+    time_trust: TimeTrust = None,
     trust: Annotated[Path, typer.Option(help="Roots that may have signed the package.")] = Path(
         "keys/root.pem"
     ),
@@ -73,6 +74,7 @@ def audit(
             done = audit_package(
                 package,
                 trust=trust,
+                time_trust=time_trust,
                 members=members,
                 others=others,
                 budget=budget,

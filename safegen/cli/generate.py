@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from safegen.cli.console import Bars, plain, say
-from safegen.cli.options import Keys, Ledger, Policy, TimeStamps, Trust
+from safegen.cli.options import Keys, Ledger, Policy, TimeStamps, TimeTrust, Trust
 
 
 def generate(
@@ -28,6 +28,7 @@ def generate(
     policy: Policy = "baseline",
     trust: Trust = None,
     time_stamps: TimeStamps = None,
+    time_trust: TimeTrust = None,
 ) -> None:
     """Make outputs that are allowed by a policy, explained, signed and logged."""
     with Bars() as bars:
@@ -46,6 +47,7 @@ def generate(
             policy=policy,
             trust=trust,
             time_stamps=time_stamps,
+            time_trust=time_trust,
         )
         require_room(out, file_names(min(count, 10_000), modality_named(format).suffix))
         release = model.generate(

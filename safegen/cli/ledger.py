@@ -29,6 +29,8 @@ def checkpoint(ledger: Log, keys: Keys = "keys", out: Out = None) -> None:
 
     signer = open_signer(keys)
     _require_there(ledger)
+    if out is not None and out.exists():
+        raise InputError(f"{out} is there already, and a kept checkpoint is never replaced")
     head = Ledger(ledger).checkpoint(signer)
     _give(head, out, f"the head of {head.tree_size} entries, signed at {head.time}")
 
@@ -42,22 +44,24 @@ def prove(
     ] = None,
     since: Annotated[
         Path | None,
-        typer.Option("--from", help="An earlier checkpoint: prove that the log continues it."),
+        typer.Option(
+            "--from", help="An earlier checkpoint or receipt: prove that the log continues it."
+        ),
     ] = None,
     out: Out = None,
 ) -> None:
     """Prove that a file is in a log, or that a log continues what it was."""
-    from safegen.pipeline.log import prove_file
+    from safegen.pipeline.log import prove_file, read_head
     from safegen.provenance.checkpoints import read_as
     from safegen.provenance.ledger import Ledger
     from safegen.records.log import LogCheckpoint
 
     if (file is None) == (since is None):
-        raise InputError("name a file to prove, or an earlier checkpoint with --from")
+        raise InputError("name a file to prove or an earlier checkpoint with --from, one of the two")
     head = None if at is None else read_as(LogCheckpoint, at)
     log = Ledger(ledger, to_read=True)
     if since is not None:
-        continued = log.prove_consistency(read_as(LogCheckpoint, since), head)
+        continued = log.prove_consistency(read_head(since), head)
         said = f"the log of {continued.second_size} entries begins with the {continued.first_size}"
         _give(continued, out, f"{said} of {since}")
     elif file is not None:
@@ -86,7 +90,7 @@ def check(
 ) -> None:
     """Compute a whole log again and name what was changed; or check a receipt without any log."""
     if (ledger is None) == (receipt is None):
-        raise InputError("name a ledger to check, or a receipt with --receipt")
+        raise InputError("name a ledger to check or a receipt with --receipt, one of the two")
     if ledger is not None:
         _check_log(ledger, trust, checkpoint or [], as_json=as_json)
     elif receipt is not None:

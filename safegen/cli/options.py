@@ -20,5 +20,9 @@ TimeStamps = Annotated[
     str | None,
     typer.Option(metavar="URL", help="A time-stamp authority (RFC 3161) for every signature."),
 ]
+TimeTrust = Annotated[
+    Path | None,
+    typer.Option(help="PEM roots of time-stamp authorities; their stamps outlive signers."),
+]
 Policy = Annotated[str, typer.Option(help="A shipped policy's name, or a YAML file.")]
 Trust = Annotated[Path | None, typer.Option(help="PEM certificates of the roots to trust.")]

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from safegen.cli.console import plain, say
-from safegen.cli.options import Keys, Ledger, TimeStamps
+from safegen.cli.options import Keys, Ledger, TimeStamps, TimeTrust
 
 
 def sign(
@@ -28,6 +28,7 @@ def sign(
     keys: Keys = "keys",
     ledger: Ledger = "ledger.db",
     time_stamps: TimeStamps = None,
+    time_trust: TimeTrust = None,
     require_time_stamp: Annotated[
         bool, typer.Option(help="Refuse when the authority does not answer.")
     ] = False,
@@ -48,6 +49,7 @@ def sign(
         source=source,
         time_stamps=time_stamps,
         stamp_required=require_time_stamp,
+        time_trust=time_trust,
     )
     where = f", its manifest in {plain(signed.sidecar)}" if signed.sidecar else ""
     made_from = signed.manifest.ingredients

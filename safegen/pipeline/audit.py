@@ -73,6 +73,7 @@ def audit_package(
     folder: str | Path,
     *,
     trust: str | Path,
+    time_trust: str | Path | None = None,
     members: DataSet | None = None,
     others: DataSet | None = None,
     budget: str | None = None,
@@ -84,6 +85,7 @@ def audit_package(
     Args:
         folder: the package.
         trust: PEM certificates of who may have signed it.
+        time_trust: PEM roots of time-stamp authorities to believe.
         members: the records that it was trained on; None to leave membership out.
         others: records of the same kind that it was not trained on.
         budget: where the data set's spending is kept, which can tell private records again.
@@ -95,7 +97,8 @@ def audit_package(
         TamperedError: the package is not what was signed.
     """
     opened = package.read(Path(folder))
-    require_signed(opened, read_anchors(Path(trust)))
+    times = None if time_trust is None else read_anchors(Path(time_trust))
+    require_signed(opened, read_anchors(Path(trust)), times)
     certificate = opened.certificate
     inference = None
     if members is not None and others is not None:

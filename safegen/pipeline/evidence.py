@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from safegen.pipeline.files import UnfitFileError, content_of
@@ -13,7 +14,6 @@ from safegen.records.receipt import read_receipt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from safegen.provenance.manifest import Manifest
     from safegen.provenance.trust import Trust
@@ -71,9 +71,13 @@ class Evidence:
 
 
 def receipt_of(path: Path) -> tuple[AnyReceipt | None, str | None]:
-    """The receipt beside a file, and why there is none where one should be."""
+    """The receipt beside a file, and why there is none where one should be.
+
+    `0001.jpg`, made from `0001.png` and laid beside it, has no part in that one's receipt.
+    """
     try:
-        return read_receipt(content_of(receipt_beside(path), LARGEST_RECEIPT)), None
+        receipt = read_receipt(content_of(receipt_beside(path), LARGEST_RECEIPT))
+        return (None if _is_anothers(receipt, path) else receipt), None
     except FileNotFoundError:
         return None, None
     except UnfitFileError as error:
@@ -82,6 +86,16 @@ def receipt_of(path: Path) -> tuple[AnyReceipt | None, str | None]:
         return None, "it cannot be read"
     except (ValueError, RecursionError):
         return None, "it cannot be read"
+
+
+def _is_anothers(receipt: AnyReceipt, path: Path) -> bool:
+    """Whether a receipt names another file that lies there too and shares its name's stem."""
+    other = path.with_name(Path(receipt.file).name)
+    return (
+        other.name != path.name
+        and receipt_beside(other) == receipt_beside(path)
+        and other.is_file()
+    )
 
 
 def package_files(path: Path) -> dict[str, Path]:

@@ -9,9 +9,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from safegen.errors import InputError
+from safegen.errors import InputError, StorageError
 from safegen.provenance.formats import HEAD, kind_of
-from safegen.provenance.sidecar import SUFFIX
+from safegen.provenance.sidecar import SUFFIX, find
 from safegen.records.names import MODEL_MANIFEST, WEIGHTS
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 MEDIA = {"image", "video", "audio"}
 DOCUMENTS = {"application/pdf"}  # C2PA can sign them too
 MAGIC = "*?["
+LARGEST_SOUGHT = 2**26  # bytes of a file whose manifest may have another name
 _TO_LOOK = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -38,7 +39,10 @@ def files_in(paths: Iterable[str | Path]) -> tuple[Path, ...]:
         for file in _meant(path):
             found.setdefault(os.path.abspath(file), file)  # noqa: PTH100 - a link is a name of its own
     if not found:
-        raise InputError("nothing to verify: the folders hold no pictures, sounds or models")
+        raise InputError(
+            "nothing to verify: the folders hold no pictures, sounds or models, and nothing that "
+            "has its manifest beside it"
+        )
     return tuple(found.values())
 
 
@@ -140,9 +144,12 @@ def _is_media(path: Path, beside: set[str]) -> bool:
     if path.suffix == SUFFIX:
         return False
     mime = mimetypes.guess_type(path.name)[0] or ""
-    if mime.partition("/")[0] in MEDIA or mime in DOCUMENTS or f"{path.name}{SUFFIX}" in beside:
+    manifests = {f"{path.name}{SUFFIX}", f"{path.stem}{SUFFIX}"}
+    if path.name == WEIGHTS:
+        manifests.add(MODEL_MANIFEST)
+    if mime.partition("/")[0] in MEDIA or mime in DOCUMENTS or beside & manifests:
         return True
-    if path.name == WEIGHTS and MODEL_MANIFEST in beside:
+    if _is_described(path, beside):
         return True
     try:
         if not path.is_file():
@@ -151,6 +158,16 @@ def _is_media(path: Path, beside: set[str]) -> bool:
             return kind_of(file.read(HEAD)) is not None
     except OSError:
         return True  # it will be called unreadable, not passed over
+
+
+def _is_described(path: Path, beside: set[str]) -> bool:
+    """Whether a manifest of another name in the folder is this file's, by its digest."""
+    if not any(name.endswith(SUFFIX) and name != MODEL_MANIFEST for name in beside):
+        return False
+    try:
+        return find(path, content_of(path, LARGEST_SOUGHT)) is not None
+    except (OSError, UnfitFileError, StorageError):
+        return False
 
 
 def _matches(pattern: Path) -> Iterator[Path]:

@@ -21,6 +21,8 @@ from safegen.provenance.manifest import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from safegen.provenance.trust import Trust
+
 LARGEST = 2**29  # bytes; the SDK holds a file several times over
 
 
@@ -53,8 +55,12 @@ def followed(path: Path) -> Path:
         return path
 
 
-def open_file(path: Path) -> File:
+def open_file(path: Path, trust: Trust | None = None) -> File:
     """A file, and the manifest that it carries or that lies beside it.
+
+    Args:
+        path: the file.
+        trust: whose signatures and time-stamps are believed.
 
     Raises:
         DataError: it is empty, or a manifest is there and cannot be read.
@@ -67,17 +73,19 @@ def open_file(path: Path) -> File:
     mime = formats.mime_of(path, data)
     found = None if formats.embeds(mime) else sidecar.find(path, data)
     if found is None:
-        carried = _manifest(path, data, mime, None)
+        carried = _manifest(path, data, mime, None, trust)
         if carried is not None or not formats.embeds(mime):
             return File(path=path, data=data, mime=mime, mode=mode, manifest=carried, beside=None)
         found = sidecar.find(path, data)
-    manifest = None if found is None else _manifest(found[0], data, mime, found[1])
+    manifest = None if found is None else _manifest(found[0], data, mime, found[1], trust)
     return File(path=path, data=data, mime=mime, mode=mode, manifest=manifest, beside=found)
 
 
-def _manifest(where: Path, data: bytes, mime: str, beside: bytes | None) -> Manifest | None:
+def _manifest(
+    where: Path, data: bytes, mime: str, beside: bytes | None, trust: Trust | None
+) -> Manifest | None:
     try:
-        return read(data, mime, beside=beside)
+        return read(data, mime, trust=trust, beside=beside)
     except UnreadableManifestError as error:
         if error.problem == "unreadable" or beside is not None:
             raise DataError(f"{where} is broken: {error}; use an intact copy of it") from error
@@ -133,5 +141,7 @@ def _fault(manifest: Manifest) -> str | None:
     broken = {**manifest.failures, **manifest.broken_ingredients}
     broken.pop(UNTRUSTED, None)
     if broken.keys() == {EXPIRED}:
-        return "its signer's certificate has expired"
+        return (
+            "its signer's certificate has expired, and no time-stamp is believed: see --time-trust"
+        )
     return "; ".join(text or code for code, text in broken.items())

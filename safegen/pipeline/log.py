@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter, ValidationError
@@ -9,10 +10,10 @@ from pydantic import TypeAdapter, ValidationError
 from safegen import storage
 from safegen.errors import DataError, InputError, TamperedError
 from safegen.provenance import merkle
-from safegen.provenance.checkpoints import problem_with_checkpoint
+from safegen.provenance.checkpoints import problem_with_checkpoint, read_as
 from safegen.provenance.receipts import problem_with, problem_with_log, problem_with_logged
 from safegen.records.canonical import canonical_bytes, sha256
-from safegen.records.log import LoggedFile
+from safegen.records.log import LogCheckpoint, LoggedFile
 from safegen.records.receipt import AnyReceipt
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from safegen.progress import Progress
     from safegen.provenance.ledger import Ledger
-    from safegen.records.log import ConsistencyProof, LogCheckpoint
+    from safegen.records.log import ConsistencyProof
 
 _SHOWN: TypeAdapter[AnyReceipt | LoggedFile] = TypeAdapter(AnyReceipt | LoggedFile)
 
@@ -106,6 +107,22 @@ def read_shown(path: Path) -> AnyReceipt | LoggedFile:
             f"{path} is neither a receipt nor a proof of logging that can be read here; it may be "
             "of another version"
         ) from error
+
+
+def read_head(path: Path) -> LogCheckpoint:
+    """A checkpoint from its file, or the one that a receipt or a proof of logging carries.
+
+    Raises:
+        DataError: the file holds none.
+    """
+    try:
+        return read_as(LogCheckpoint, path)
+    except DataError:
+        with contextlib.suppress(DataError):
+            head = getattr(read_shown(path), "checkpoint", None)
+            if isinstance(head, LogCheckpoint):
+                return head
+        raise
 
 
 def problems_without_ledger(

@@ -16,6 +16,7 @@ from safegen.privacy.recompute import agrees
 from safegen.progress import Progress, silent
 from safegen.provenance.claims import PACKAGE
 from safegen.provenance.ledger import Ledger
+from safegen.provenance.manifest import EXPIRED
 from safegen.provenance.manifest import read as read_manifest
 from safegen.provenance.signer import open_signer, read_anchors
 from safegen.provenance.stamping import Stamping
@@ -175,6 +176,7 @@ def load(
     policy: str | Path = "baseline",
     trust: str | Path | None = None,
     time_stamps: str | None = None,
+    time_trust: str | Path | None = None,
 ) -> Model:
     """Open a model package.
 
@@ -186,6 +188,8 @@ def load(
         trust: PEM certificates of who may have signed the package; by default the root beside
             `keys`. A package of anybody else is refused, because its claims would be signed on.
         time_stamps: address of an authority (RFC 3161) that stamps every signature.
+        time_trust: PEM roots of time-stamp authorities to believe: with them, a package that was
+            stamped in time outlives its signer's certificate.
 
     Raises:
         DataError: the folder is not a package.
@@ -196,19 +200,27 @@ def load(
     """
     opened, signer, loaded = package.read(Path(folder)), open_signer(keys), load_policy(policy)
     anchors = signer.anchor if trust is None else read_anchors(Path(trust))
-    stamp = require_signed(opened, anchors).time_stamp
+    times = None if time_trust is None else read_anchors(Path(time_trust))
+    stamp = require_signed(opened, anchors, times).time_stamp
     safeguards = Safeguards(
         signer=signer,
         ledger=Ledger(ledger),
         policy=loaded,
         certified=agrees(opened.certificate),
-        stamping=Stamping(time_stamps, required=loaded.stamps_required),
+        stamping=Stamping(time_stamps, required=loaded.stamps_required, times=times),
     )
     return Model(opened, safeguards, stamp)
 
 
-def require_signed(opened: package.Package, anchors: bytes | None) -> Manifest:
+def require_signed(
+    opened: package.Package, anchors: bytes | None, times: bytes | None = None
+) -> Manifest:
     """The package's manifest must be trusted and speak of exactly these files.
+
+    Args:
+        opened: the package.
+        anchors: PEM roots of who may have signed it.
+        times: PEM roots of time-stamp authorities to believe.
 
     Raises:
         KeyMaterialError: nobody is trusted.
@@ -222,9 +234,14 @@ def require_signed(opened: package.Package, anchors: bytes | None) -> Manifest:
     manifest = read_manifest(
         opened.content.weights,
         package.WEIGHTS_MIME,
-        trust=trust_in(anchors),
+        trust=trust_in(anchors, times),
         beside=opened.manifest,
     )
+    if EXPIRED in manifest.failures:
+        raise TamperedError(
+            f"the certificate of {manifest.signer}, who signed {opened.folder}, has expired; name "
+            "the authority that time-stamped it with --time-trust, or train anew with valid keys"
+        )
     signed = manifest.assertions.get(PACKAGE)
     if manifest.state == "Invalid" or signed != opened.content.digests.model_dump(mode="json"):
         raise TamperedError(

@@ -19,14 +19,16 @@ from safegen.errors import InputError, StorageError
 from safegen.pipeline.history import followed, history, open_file
 from safegen.provenance import formats, sidecar
 from safegen.provenance.claims import (
+    EDITS,
     SOURCE_TYPES,
     Claim,
     created_claim,
     edited_claim,
 )
 from safegen.provenance.ledger import Ledger
-from safegen.provenance.signer import open_signer
+from safegen.provenance.signer import open_signer, read_anchors
 from safegen.provenance.stamping import Stamping
+from safegen.provenance.trust import trust_in
 from safegen.records.canonical import sha256
 from safegen.records.log import LogEntry
 from safegen.records.names import receipt_beside
@@ -53,7 +55,7 @@ class Signed:
     unstamped: str | None
 
 
-def sign(
+def sign(  # noqa: PLR0913 - a signature has as many choices as it has
     path: str | Path,
     *,
     keys: str | Path = "keys",
@@ -63,6 +65,7 @@ def sign(
     source: str | None = None,
     time_stamps: str | None = None,
     stamp_required: bool = False,
+    time_trust: str | Path | None = None,
 ) -> Signed:
     """Sign a file: an edited output, or something of one's own.
 
@@ -78,6 +81,8 @@ def sign(
             with a history was edited by a human unless this says otherwise; one without must say.
         time_stamps: address of a time-stamp authority (RFC 3161).
         stamp_required: whether to refuse when that does not answer.
+        time_trust: PEM roots of time-stamp authorities to believe: a history that they stamped in
+            time outlives its signer's certificate.
 
     Raises:
         InputError: a file without a history does not say how it came to be, or its history does
@@ -91,13 +96,16 @@ def sign(
     path = followed(Path(path))
     target = path if out is None else Path(out)
     signer = open_signer(keys)
-    stamping = Stamping(time_stamps, required=stamp_required)
+    times = None if time_trust is None else read_anchors(Path(time_trust))
+    stamping = Stamping(time_stamps, required=stamp_required, times=times)
     storage.require_writable(target.parent)
     log = Ledger(ledger)
     log.require(signer)
     # 1 and 2. Find its history.
-    file = open_file(path)
-    claim = _claim(file, None if parent is None else open_file(Path(parent)), target.name, source)
+    trust = trust_in(signer.anchor, times)
+    file = open_file(path, trust)
+    before = None if parent is None else open_file(Path(parent), trust)
+    claim = _claim(file, before, target.name, source)
     _require_room(file, target)
     # 3. Sign, and read back.
     if formats.embeds(file.mime):
@@ -151,10 +159,16 @@ def _claim(file: File, parent: File | None, title: str, source: str | None) -> C
                 "from with --parent"
             )
         return created_claim(title=title, mime=file.mime, source_type=SOURCE_TYPES[source])
+    made_from = history(file, parent)
+    if source is not None and source not in EDITS:
+        raise InputError(
+            f"{file.path} has a history, so that it was edited and is no {source}; choose "
+            f"{', '.join(EDITS)}"
+        )
     return edited_claim(
         title=title,
         mime=file.mime,
-        parent=history(file, parent),
+        parent=made_from,
         source_type=SOURCE_TYPES[source or "human-edits"],
     )
 

@@ -32,17 +32,42 @@ from safegen.storage import read
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+ORIGINS = {
+    claims.SOURCE_TYPES["model"]: "was made by a trained model",
+    claims.SOURCE_TYPES["model-data"]: "is data made by a trained model",
+    claims.SOURCE_TYPES["composite-with-model"]: "was made in part by a trained model",
+    claims.SOURCE_TYPES["human-edits"]: "was edited by a human",
+    claims.SOURCE_TYPES["algorithm"]: "was changed by an algorithm",
+    claims.SOURCE_TYPES["algorithmic"]: "was made by an algorithm, not a trained one",
+    claims.SOURCE_TYPES["photograph"]: "was captured by a camera or a sensor",
+    claims.SOURCE_TYPES["digital-creation"]: "was made by a human with digital tools",
+}
 Step = Callable[[Evidence], StepFinding]
 BINDING = {"assertion.dataHash.mismatch", "assertion.boxesHash.mismatch"}
 
 
 def check_manifest(evidence: Evidence) -> StepFinding:
     """1. A manifest was read, or we would not be here."""
-    signed = f"signed by {evidence.manifest.signer}"
+    signed = f"signed by {evidence.manifest.signer}{_origin(evidence)}"
     if evidence.beside is None:
         return found("safegen.manifest.embedded", f"It carries a C2PA manifest, {signed}.")
     text = f"Its C2PA manifest lies beside it in {evidence.beside.name}, {signed}."
     return found("safegen.manifest.beside", text)
+
+
+def _origin(evidence: Evidence) -> str:
+    """How the file came to be, as its signer says; for the end of a sentence."""
+    match evidence.manifest.assertions.get("c2pa.actions.v2", {}).get("actions"):
+        case [*actions]:
+            sources = [
+                str(action.get("digitalSourceType", ""))
+                for action in actions
+                if isinstance(action, dict)
+            ]
+        case _:
+            return ""
+    said = [ORIGINS[source] for source in sources if source in ORIGINS]
+    return f", who says that it {' and '.join(said)}" if said else ""
 
 
 def check_integrity(evidence: Evidence) -> StepFinding:

@@ -25,6 +25,7 @@ from typing import IO, TYPE_CHECKING
 
 from safegen import errors
 from safegen.errors import SafegenError
+from safegen.pipeline.limits import TOO_LONG
 from safegen.pipeline.unread import LARGEST, unread
 from safegen.provenance.trust import Trust, TrustList
 from safegen.records.verdict import Verdict
@@ -35,9 +36,10 @@ if TYPE_CHECKING:
 
     from safegen.progress import Progress
 
-PATIENCE = 60.0  # seconds for one file; the largest takes about one
+PATIENCE = 60.0  # seconds for one file, of which only ten may be the processor's
 AHEAD = 16  # files that a process is given before it has answered
 EACH = 8  # files that are worth starting one more process for
+_OUT_OF_TIME = getattr(signal, "SIGXCPU", 0)
 READY = b'"ready"\n'
 COMMAND = (
     "-c",
@@ -217,6 +219,9 @@ class _Crew:
                 f"a process to verify with ended before it began ({_ending(status)}); set "
                 "SAFEGEN_DEBUG=1 to see why"
             )
+        if status == -_OUT_OF_TIME:
+            self._replace(worker, "safegen.manifest.too-long", TOO_LONG)
+            return
         text = (
             f"Looking at it broke C2PA's reader down, or took more memory than a file may take "
             f"({_ending(status)})."

@@ -57,6 +57,7 @@ SOURCE_TYPES = {  # IPTC's terms for how something came to be, as people name th
     "digital-creation": f"{IPTC}digitalCreation",
     "algorithmic": f"{IPTC}algorithmicMedia",
 }
+EDITS = ("human-edits", "algorithm", "composite-with-model")  # those that say how it was changed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -83,7 +83,12 @@ class Manifest:
 
 
 def sign(
-    data: bytes, claim: Claim, signer: Signer, *, stamps: str | None = None
+    data: bytes,
+    claim: Claim,
+    signer: Signer,
+    *,
+    stamps: str | None = None,
+    times: bytes | None = None,
 ) -> tuple[bytes, Manifest]:
     """Put a signed manifest into a file's bytes, and read it back as a stranger would.
 
@@ -92,6 +97,7 @@ def sign(
         claim: what to say.
         signer: who says it.
         stamps: address of a time-stamp authority (RFC 3161), or None.
+        times: PEM roots of authorities whose time-stamps on what it was made from are believed.
 
     Returns:
         The signed file, and its manifest as it was read back.
@@ -102,16 +108,23 @@ def sign(
         DataError: the bytes are not a whole file of the claim's media type.
         SafegenError: what was signed does not hold; it is withheld.
     """
-    signed = _sign(data, claim, signer, stamps, beside=False)
-    return signed, _checked(read(signed, claim.mime, trust=trust_in(signer.anchor)), claim, signer)
+    trust = trust_in(signer.anchor, times)
+    signed = _sign(data, claim, signer, stamps, trust, beside=False)
+    return signed, _checked(read(signed, claim.mime, trust=trust), claim, signer)
 
 
 def sign_beside(
-    data: bytes, claim: Claim, signer: Signer, *, stamps: str | None = None
+    data: bytes,
+    claim: Claim,
+    signer: Signer,
+    *,
+    stamps: str | None = None,
+    times: bytes | None = None,
 ) -> tuple[bytes, Manifest]:
     """Make a signed manifest that binds `data` and is stored in a file of its own; as `sign`."""
-    store = _sign(data, claim, signer, stamps, beside=True)
-    manifest = read(data, claim.mime, trust=trust_in(signer.anchor), beside=store)
+    trust = trust_in(signer.anchor, times)
+    store = _sign(data, claim, signer, stamps, trust, beside=True)
+    manifest = read(data, claim.mime, trust=trust, beside=store)
     return store, _checked(manifest, claim, signer)
 
 
@@ -138,7 +151,15 @@ def read(
         ) from error
 
 
-def _sign(data: bytes, claim: Claim, signer: Signer, stamps: str | None, *, beside: bool) -> bytes:
+def _sign(
+    data: bytes,
+    claim: Claim,
+    signer: Signer,
+    stamps: str | None,
+    trust: Trust | None,
+    *,
+    beside: bool,
+) -> bytes:
     with_manifest_beside = [item for item in claim.ingredients if item.manifest is not None]
     bare = [item for item in claim.ingredients if item.bare]
     definition: Json = {
@@ -147,7 +168,7 @@ def _sign(data: bytes, claim: Claim, signer: Signer, stamps: str | None, *, besi
         "claim_generator_info": [{**GENERATOR, "specVersion": SPECIFICATION}],
         "assertions": list(claim.assertions),
         "ingredients": [
-            *(_described(item, signer.anchor) for item in with_manifest_beside),
+            *(_described(item, trust) for item in with_manifest_beside),
             *(_named(item) | {"data": _resource(item)} for item in bare),
         ],
     }
@@ -165,7 +186,7 @@ def _sign(data: bytes, claim: Claim, signer: Signer, stamps: str | None, *, besi
             if item.manifest is None and not item.bare
         ],
         signer=signer,
-        trust=trust_in(signer.anchor),
+        trust=trust,
         stamps=stamps,
         beside=beside,
     )
@@ -182,9 +203,9 @@ def _checked(manifest: Manifest, claim: Claim, signer: Signer) -> Manifest:
 
 
 @functools.lru_cache(maxsize=8)
-def _described(item: Ingredient, anchor: bytes | None) -> Json:
+def _described(item: Ingredient, trust: Trust | None) -> Json:
     """An ingredient whose manifest lies beside it; the SDK wants the last three or drops all."""
-    content = read_store(item.content, item.mime, trust=trust_in(anchor), beside=item.manifest)
+    content = read_store(item.content, item.mime, trust=trust, beside=item.manifest)
     return _named(item) | {
         "active_manifest": content["active_manifest"],
         "validation_results": content["validation_results"],

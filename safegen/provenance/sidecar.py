@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 SUFFIX = ".c2pa"
 LARGEST = 2**26  # bytes; a manifest store is a few kilobytes
-MOST = 1000  # manifests in one folder that are looked through
+MOST = 1000  # manifests in one folder that are looked through, and
+MOST_TOGETHER = 2**28  # bytes of them
 
 Sidecar = tuple["Path", bytes]
 
@@ -75,10 +76,13 @@ def _others(path: Path) -> Iterator[Path]:
 
 
 def _stores(paths: Iterable[Path]) -> Iterator[Sidecar]:
+    left = MOST_TOGETHER
     for path in paths:
         with contextlib.suppress(StorageError):  # a stranger's that cannot be read tells nothing
-            if _readable(path):
-                yield path, read(path)
+            if left > 0 and _readable(path):
+                store = read(path)
+                left -= len(store)
+                yield path, store
 
 
 def _readable(path: Path) -> bool:

@@ -30,10 +30,13 @@ class Stamping:
     Attributes:
         url: the authority's address; None when no time-stamps are asked for.
         required: whether nothing may be signed without one.
+        times: PEM roots of authorities whose time-stamps on earlier signatures are believed.
         missed: why a signature had to do without, in words; None while all have theirs.
     """
 
-    def __init__(self, url: str | None, *, required: bool = False) -> None:
+    def __init__(
+        self, url: str | None, *, required: bool = False, times: bytes | None = None
+    ) -> None:
         """Choose an authority.
 
         Raises:
@@ -48,13 +51,14 @@ class Stamping:
             _require_address(url)
         self.url = url
         self.required = required
+        self.times = times
         self.missed: str | None = None
         self._answers = False
         self._first = threading.Lock()
 
     def anew(self) -> Stamping:
         """The same for another piece of work, in which the authority is asked again."""
-        return Stamping(self.url, required=self.required)
+        return Stamping(self.url, required=self.required, times=self.times)
 
     def sign(self, data: bytes, claim: Claim, signer: Signer) -> tuple[bytes, Manifest]:
         """As `manifest.sign`, with a time-stamp where one is to be had.
@@ -71,7 +75,13 @@ class Stamping:
     def _stamped(
         self, data: bytes, claim: Claim, signer: Signer, *, beside: bool
     ) -> tuple[bytes, Manifest]:
-        sign = partial(manifest.sign_beside if beside else manifest.sign, data, claim, signer)
+        sign = partial(
+            manifest.sign_beside if beside else manifest.sign,
+            data,
+            claim,
+            signer,
+            times=self.times,
+        )
         with nullcontext() if self._answers else self._first:
             stamped = self._with_stamp(sign)
         return stamped or sign()

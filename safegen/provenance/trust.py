@@ -14,7 +14,7 @@ from safegen.provenance.signer import read_anchors
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-OWN = "the signer's own root"
+OWN, TIMES = "the signer's own root", "the signer's time-stamp authorities"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,9 +64,17 @@ class Trust:
         return tuple(each for each in lists if each.pem)
 
 
-def trust_in(anchors: bytes | None) -> Trust | None:
-    """Trust in a signer's own root alone; None where it is not known."""
-    return None if anchors is None else Trust(signers=(TrustList(name=OWN, pem=anchors),))
+def trust_in(anchors: bytes | None, times: bytes | None = None) -> Trust | None:
+    """Trust in a signer's own root, and in roots of time-stamps; None where the first is not known.
+
+    The lists get names that say nothing of where they lie, since a manifest keeps them.
+    """
+    if anchors is None:
+        return None
+    return Trust(
+        signers=(TrustList(name=OWN, pem=anchors),),
+        time_stamps=() if times is None else (TrustList(name=TIMES, pem=times),),
+    )
 
 
 def read_trust(

@@ -217,3 +217,10 @@ def test_wrong_use_is_one_sentence(made, ledger, say, tmp_path, arguments, words
     (tmp_path / "words.json").write_text("[]")
     shutil.copy(made.root, tmp_path / "root.pem")
     failed(say(*arguments), 2, "error:", words)
+
+
+def test_a_kept_checkpoint_is_never_replaced(made, ledger, say, tmp_path):
+    (tmp_path / "monday.json").write_text("kept")
+    done = say("checkpoint", "ledger.db", "--keys", made.keys, "--out", "monday.json")
+    failed(done, 2, "monday.json is there already")
+    assert (tmp_path / "monday.json").read_text() == "kept"

@@ -19,7 +19,7 @@ with atheris.instrument_imports(include=["safegen"]):
     import safegen.pipeline.examine
     import safegen.pipeline.steps
     import safegen.pipeline.verify
-    from safegen.pipeline.worker import limited_memory
+    from safegen.pipeline.limits import limited_memory
     from safegen.provenance import claims, formats, manifest, pki
     from safegen.provenance.signer import open_signer
     from safegen.provenance.trust import trust_in

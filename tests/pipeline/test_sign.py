@@ -527,3 +527,8 @@ def test_signing_changes_no_pixel(put, own):
         if data is before:
             first = pixels
     assert np.array_equal(first, pixels)
+
+
+def test_what_has_a_history_was_edited_and_is_nothing_else(output, own):
+    with pytest.raises(InputError, match="was edited and is no photograph; choose human-edits"):
+        sign(output, source="photograph", **own)

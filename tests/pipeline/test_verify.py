@@ -6,6 +6,7 @@ import os
 import shutil
 import struct
 import zlib
+from pathlib import Path
 
 import pytest
 from PIL import Image, ImageOps
@@ -377,3 +378,42 @@ def test_signed_pictures_that_nobody_here_made(shared_data):
         assert verdict.state == STATES[expected["state_without_anchor"]], name
         codes = {code for finding in verdict.findings for code in finding.codes}
         assert {c for c in expected["failure_codes"] if ":" not in c} <= codes, name
+
+
+def test_a_folder_passes_over_nothing_that_has_its_manifest_beside_it(made, tmp_path):
+    """By either name, and by its digest when one of the two was renamed."""
+    own = {"keys": made.keys, "ledger": tmp_path / "ledger.db", "source": "model-data"}
+    names = ("a.csv", "b.csv", "c.csv")
+    for name in names:
+        (tmp_path / name).write_text(f"{name}\n1\n")
+        safegen.sign(tmp_path / name, **own)
+    (tmp_path / "b.csv.c2pa").rename(tmp_path / "b.c2pa")
+    (tmp_path / "c.csv").rename(tmp_path / "renamed.csv")
+    (tmp_path / "other.csv").write_text("nobody's\n")
+    verdicts = safegen.verify_tree([tmp_path], trust=made.root)
+    assert [(Path(v.path).name, v.state) for v in verdicts] == [
+        ("a.csv", "trusted"),
+        ("b.csv", "trusted"),
+        ("renamed.csv", "trusted"),
+    ]
+
+
+def test_a_file_beside_another_has_no_part_in_its_receipt(made, tmp_path):
+    for name in ("0001.png", "0001.receipt.json"):
+        shutil.copy(made.outputs / name, tmp_path / name)
+    Image.open(tmp_path / "0001.png").save(tmp_path / "edited.jpg")
+    safegen.sign(
+        tmp_path / "edited.jpg",
+        keys=made.keys,
+        ledger=tmp_path / "ledger.db",
+        parent=tmp_path / "0001.png",
+    )
+    (tmp_path / "edited.jpg").rename(tmp_path / "0001.jpg")
+    assert safegen.verify(tmp_path / "0001.jpg", trust=made.root).state == "trusted"
+    (tmp_path / "0001.png").unlink()  # then the receipt can only be meant for what is there
+    assert safegen.verify(tmp_path / "0001.jpg", trust=made.root).state == "invalid"
+
+
+def test_what_a_file_says_of_its_origin_is_told(made):
+    verdict = safegen.verify(made.outputs / "0001.png", trust=made.root)
+    assert "who says that it was made by a trained model." in verdict.findings[0].text

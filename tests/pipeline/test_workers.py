@@ -11,13 +11,14 @@ import pytest
 
 import safegen
 from safegen.errors import SafegenError, StorageError
-from safegen.pipeline import workers
+from safegen.pipeline import limits, workers
 from safegen.pipeline.workers import Task, verify_apart
 from safegen.progress import silent
 from safegen.provenance.trust import Trust, TrustList, read_trust
 
 ACTOR = """
 import json, os, signal, sys, time
+from safegen.pipeline import limits
 from safegen.pipeline.unread import unread
 from pathlib import Path
 sys.stdin.readline()
@@ -27,6 +28,10 @@ for line in sys.stdin:
     if "crash" in name: os.kill(os.getpid(), signal.SIGSEGV)
     if "hang" in name: time.sleep(3600)
     if "greedy" in name: os._exit(3)
+    if "busy" in name:
+        limits.SECONDS = 0
+        limits.limit_time()
+        while True: pass
     verdict = unread(Path(name), "safegen.manifest.none", "no", "unsigned")
     print(verdict.model_dump_json(), flush=True)
 """
@@ -155,10 +160,32 @@ def test_ctrl_c_ends_everything(tmp_path):
 
 def test_a_process_takes_no_more_memory_than_it_may():
     code = (
-        "from safegen.pipeline.worker import MEMORY, _limit_memory\n"
-        "_limit_memory()\n"
+        "from safegen.pipeline.limits import MEMORY, limit_memory\n"
+        "limit_memory()\n"
         "try: bytearray(MEMORY)\n"
         "except MemoryError: print('refused')\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "refused\n"
+
+
+def test_ten_seconds_of_the_processor_are_enough_for_any_file(actors):
+    names = ["1.png", "busy.png", *(f"{n}.jpg" for n in range(4))]
+    verdicts = apart(names, patience=120.0)
+    assert [v.path for v in verdicts if v.state == "unreadable"] == ["busy.png"]
+    assert verdicts[1].findings[0].codes == ("safegen.manifest.too-long",)
+    assert "of processor time" in verdicts[1].text
+
+
+def test_work_that_takes_too_long_is_given_up(monkeypatch):
+    monkeypatch.setattr(limits, "SECONDS", 0.3)
+    end = time.monotonic() + 5
+
+    def busy():
+        while time.monotonic() < end:
+            pass
+
+    assert limits.within_time(busy) is None
+    assert limits.within_time(lambda: 7) == 7
+    with pytest.raises(ZeroDivisionError):
+        limits.within_time(lambda: 1 / 0)

@@ -10,7 +10,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 import safegen
-from safegen.errors import KeyMaterialError, PolicyError, TimeStampError
+from safegen import package
+from safegen.errors import KeyMaterialError, PolicyError, TamperedError, TimeStampError
 from safegen.policy.load import load_policy
 from safegen.provenance import claims, manifest, pki
 from safegen.provenance.ledger import Ledger
@@ -216,10 +217,8 @@ def test_a_password_in_an_address_is_never_shown(png, signer):
 # An expired certificate.
 
 
-@pytest.fixture(scope="module")
-def expired(made, media, issued, _authority):
-    """A file that was signed with a certificate since expired: without a stamp, and with one."""
-    _authority.answer = "stamp"
+def short_lived(made, issued):
+    """A signer of the same authority whose certificate ends in three seconds."""
     issuer = x509.load_pem_x509_certificate((made.keys / pki.ISSUER).read_bytes())
     issuer_key = serialization.load_pem_private_key((made.keys / pki.ISSUER_KEY).read_bytes(), None)
     key = ec.generate_private_key(ec.SECP256R1())
@@ -228,17 +227,48 @@ def expired(made, media, issued, _authority):
         lasting=timedelta(seconds=3),
     )  # fmt: skip
     pem = serialization.Encoding.PEM
-    signer = FileSigner(
+    return FileSigner(
         algorithm="es256",
         chain=leaf.public_bytes(pem) + issuer.public_bytes(pem),
         anchor=made.root.read_bytes(),
         _key=key,
     )
+
+
+@pytest.fixture(scope="module")
+def expired(made, media, issued, _authority):
+    """A file that was signed with a certificate since expired: without a stamp, and with one."""
+    _authority.answer = "stamp"
+    signer = short_lived(made, issued)
     png = media["image/png"]
     plain, _ = manifest.sign(png, claim(), signer)
     stamped, _ = manifest.sign(png, claim(), signer, stamps=_authority.url)
     time.sleep(4)
     return signer, plain, stamped
+
+
+def test_a_package_that_was_stamped_in_time_outlives_its_signer(
+    made, signer, issued, authority, tmp_path
+):
+    """Then its outputs can be signed on, and whoever believes the authority trusts them."""
+    whole = package.read(made.model)
+    short = short_lived(made, issued)
+    claimed = claims.model_claim(
+        name="m", certificate=whole.certificate, digests=whole.content.digests,
+        mime=package.WEIGHTS_MIME,
+    )  # fmt: skip
+    store, _ = manifest.sign_beside(whole.content.weights, claimed, short, stamps=authority.url)
+    package.write(tmp_path / "model", whole.content, store)
+    time.sleep(4)
+    own = {"keys": made.keys, "ledger": tmp_path / "ledger.db"}
+    with pytest.raises(TamperedError, match="has expired; name the authority"):
+        safegen.load(tmp_path / "model", **own)
+    model = safegen.load(tmp_path / "model", time_trust=authority.root, **own)
+    (path,) = model.generate(1, purpose="a test", seed=0).save(tmp_path / "out")
+    assert safegen.verify(path, trust=made.root, time_trust=authority.root).state == "trusted"
+    unproven = safegen.verify(path, trust=made.root)
+    print(unproven)
+    assert unproven.state != "trusted"
 
 
 def test_after_expiry_only_a_trusted_stamp_keeps_a_signature(expired, roots):
