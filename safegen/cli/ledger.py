@@ -57,7 +57,9 @@ def prove(
     from safegen.records.log import LogCheckpoint
 
     if (file is None) == (since is None):
-        raise InputError("name a file to prove or an earlier checkpoint with --from, one of the two")
+        raise InputError(
+            "name a file to prove or an earlier checkpoint with --from, one of the two"
+        )
     head = None if at is None else read_as(LogCheckpoint, at)
     log = Ledger(ledger, to_read=True)
     if since is not None:

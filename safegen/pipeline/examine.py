@@ -25,6 +25,10 @@ SHORT = {
     "safegen.signer.no-list": "Nothing in it was changed, but nobody vouches for its signer.",
     "safegen.signer.unknown": "Nothing in it was changed, but its signer is on none of your lists.",
 }
+UNKNOWN_ORIGIN = (
+    "Its signer is on your list, but nobody whom you trust vouches for something that it was made "
+    "from: name the root of who signed that, or of who time-stamped it (--time-trust)."
+)
 PROBLEMS = {
     "unsigned": "safegen.manifest.none",
     "unsupported": "safegen.manifest.unsupported",
@@ -131,6 +135,8 @@ def _summary(state: State, findings: tuple[StepFinding, ...]) -> str:
         against = [finding for finding in failed if finding.codes[0] != "safegen.signer.unknown"]
         return (against or failed or list(findings))[0].text
     signer = next(finding for finding in findings if finding.step == "signer")
+    if state == "valid" and signer.outcome == "passed":
+        return UNKNOWN_ORIGIN
     return SHORT.get(signer.codes[0], signer.text)
 
 
