@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from safegen.records.canonical import Record
     from safegen.records.log import LogReport
 
+HEADS_SHOWN = 3  # of those that no longer hold; one changed row disproves every head after it
+
 app = typer.Typer(help="The log of releases: sign, prove, check, export.", no_args_is_help=True)
 Log = Annotated[str, typer.Argument(metavar="LEDGER", help="A file or a database URL.")]
 Out = Annotated[Path | None, typer.Option(help="Write the JSON there instead of printing it.")]
@@ -131,8 +133,13 @@ def _check_log(ledger: str, trust: Path | None, given: list[Path], *, as_json: b
 
 
 def _show(report: LogReport, given: int) -> None:
-    for fault in report.faults:
+    disproved = [fault for fault in report.faults if fault.kind == "checkpoint"]
+    rows = [fault for fault in report.faults if fault.kind != "checkpoint"]
+    for fault in (*rows, *disproved[:HEADS_SHOWN]):
         say(f"[red]failed[/]  {plain(fault.text)}")
+    if len(disproved) > HEADS_SHOWN:
+        more = len(disproved) - HEADS_SHOWN
+        say(f"[red]failed[/]  {more} more checkpoints likewise; --json shows each")
     if report.faults:
         return
     heads = f"{report.checkpoints} of its own checkpoints and {given} given"

@@ -40,6 +40,7 @@ def sign(
     """
     from safegen.pipeline.sign import sign as pipeline
 
+    begins = "://" not in ledger and not Path(ledger).exists()
     signed = pipeline(
         path,
         keys=keys,
@@ -60,5 +61,7 @@ def sign(
         f"[bold]{plain(signed.path)}[/]: signed by {plain(signed.manifest.signer)}{history}{where}"
         f"{stamped}, logged in {plain(ledger)}"
     )
+    if begins:
+        say(f"[dim]That began a new ledger: {plain(ledger)}[/]")
     if signed.unstamped:
         say(f"[yellow]Without a time-stamp:[/] {plain(signed.unstamped)}")

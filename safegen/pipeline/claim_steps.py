@@ -76,7 +76,8 @@ def check_ledger(evidence: Evidence) -> StepFinding:
         text = "The ledger was rewritten: it no longer begins with what the receipt proves."
         return found("safegen.ledger.rewritten", text)
     entry, proof = logged
-    text = f"Exactly this file was released at {entry.time}: entry {proof.index} of the ledger."
+    done = "signed" if entry.kind == "edited" else "released"
+    text = f"Exactly this file was {done} at {entry.time}: entry {proof.index} of the ledger."
     return found("safegen.ledger.released", text)
 
 

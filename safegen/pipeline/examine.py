@@ -54,6 +54,9 @@ def examine(path: Path, trust: Trust | None, ledger: Log | None) -> Verdict:
     except UnfitFileError as error:
         code = "safegen.manifest.too-large" if error.too_large else "safegen.manifest.no-file"
         return unread(path, code, str(error))
+    if path.suffix == sidecar.SUFFIX:
+        text = "It is a manifest itself; name the file that it lies beside."
+        return unread(path, "safegen.manifest.unsupported", text, "unsupported")
     try:
         manifest, beside = _manifest(path, data, trust)
     except UnreadableManifestError as error:

@@ -417,3 +417,16 @@ def test_a_file_beside_another_has_no_part_in_its_receipt(made, tmp_path):
 def test_what_a_file_says_of_its_origin_is_told(made):
     verdict = safegen.verify(made.outputs / "0001.png", trust=made.root)
     assert "who says that it was made by a trained model." in verdict.findings[0].text
+
+
+def test_a_manifest_is_sent_to_its_file(made, tmp_path):
+    (tmp_path / "a.csv").write_text("1\n")
+    own = {"keys": made.keys, "ledger": tmp_path / "l.db"}
+    safegen.sign(tmp_path / "a.csv", source="model-data", **own)
+    verdict = safegen.verify(tmp_path / "a.csv.c2pa", trust=made.root)
+    assert (verdict.state, verdict.text) == (
+        "unsupported",
+        "It is a manifest itself; name the file that it lies beside.",
+    )
+    signed = safegen.verify(tmp_path / "a.csv", ledger=tmp_path / "l.db")
+    assert "Exactly this file was signed at" in signed.findings[5].text
