@@ -10,6 +10,8 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import sqlite3
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -179,10 +181,25 @@ def _make_durable(engine: sql.Engine) -> None:
     """Write-ahead log, full sync, and transactions begun by us, not by the driver."""
 
     @sql.event.listens_for(engine, "connect")
-    def on_connect(connection: object, record: object) -> None:  # noqa: ARG001
-        connection.isolation_level = None  # type: ignore[attr-defined]
-        for pragma in (f"busy_timeout={PATIENCE}", "journal_mode=WAL", "synchronous=FULL"):
-            connection.execute(f"PRAGMA {pragma}")  # type: ignore[attr-defined]
+    def on_connect(connection: sqlite3.Connection, record: object) -> None:  # noqa: ARG001
+        connection.isolation_level = None
+        connection.execute(f"PRAGMA busy_timeout={PATIENCE}")
+        _write_ahead(connection)
+        connection.execute("PRAGMA synchronous=FULL")
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Use the write-ahead log; for this alone, SQLite does not wait for others by itself."""
+    until = time.monotonic() + PATIENCE / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _sentence(url: sql.URL, error: DBAPIError) -> str:

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 import pytest
@@ -187,3 +188,25 @@ def test_a_server_that_is_not_there_is_one_sentence_without_its_secret():
     assert "me:***@127.0.0.1:1/db" in said
     assert "\n" not in said
     assert "secret" not in said
+
+
+def test_several_who_begin_one_database_wait_for_each_other(tmp_path):
+    """SQLite turns to its write-ahead log at once or not at all, whatever its time-out."""
+    failed = []
+
+    def begin(path, together):
+        together.wait()
+        try:
+            database.connect(path, sql.MetaData()).dispose()
+        except StorageError as error:
+            failed.append(error)
+
+    for number in range(40):  # one time in five it goes wrong when nobody waits
+        path, together = tmp_path / f"{number}.db", threading.Barrier(4)
+        path.touch()
+        threads = [threading.Thread(target=begin, args=(path, together)) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert not failed
