@@ -22,6 +22,7 @@ from safegen.pipeline.explain import read_explained
 from safegen.progress import silent
 from safegen.provenance import c2pa_bridge, claims, manifest
 from safegen.provenance.stamping import Stamping
+from safegen.records.mining import KEPT_TO_ITSELF
 from safegen.records.receipt import Receipt
 
 pytestmark = pytest.mark.benchmark
@@ -60,6 +61,7 @@ def sample(made):
         figure=ImageModality().encode(explained.pixels / 255),
         explanation=explained.explanation,
         decision=receipt.decisions[1],
+        training_mining=KEPT_TO_ITSELF,
     )
 
 
@@ -114,7 +116,7 @@ def calls(monkeypatch):
 def claim_of(sample, opened):
     return claims.output_claim(
         title=sample.name, mime="image/png", source_type=claims.SOURCE_TYPES["model"],
-        model=room._model_ingredient(opened), model_digest=opened.digest,
+        model=room.model_ingredient(opened), model_digest=opened.digest,
         certificate=opened.certificate, explanation=room.summarise(sample.explanation),
         decision=sample.decision, request=sample.request, fingerprint=bytes(8),
     )  # fmt: skip
