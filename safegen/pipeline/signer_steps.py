@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from safegen.pipeline.findings import found
 from safegen.pipeline.words import phrase
-from safegen.provenance.manifest import TRUSTED, UNTRUSTED
+from safegen.provenance.manifest import EXPIRED, TRUSTED, UNTRUSTED
 
 if TYPE_CHECKING:
     from safegen.pipeline.evidence import Evidence
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from safegen.records.verdict import StepFinding
 
 SIGNED = "claimSignature.validated"
-EXPIRED = "signingCredential.expired"
 REVOKED = ("signingCredential.ocsp.revoked", "signingCredential.revoked")
 NOT_REVOKED = "signingCredential.ocsp.notRevoked"
 NOT_CONTENT = ("signingCredential.", "timeStamp.")  # codes that are these two steps' matter

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from safegen.errors import SafegenError
 from safegen.provenance.c2pa_bridge import (
+    EXPIRED,
     STAMPS,
     UnreadableManifestError,
     read_store,
     sign_store,
 )
 from safegen.provenance.claims import GENERATOR
-from safegen.provenance.ingredients import IngredientState, ingredients_of, reasons
+from safegen.provenance.ingredients import UNTRUSTED, IngredientState, ingredients_of, reasons
 from safegen.provenance.trust import trust_in
 
 if TYPE_CHECKING:
@@ -26,11 +27,17 @@ if TYPE_CHECKING:
 
 SPECIFICATION = "2.4.0"
 TRUSTED = "signingCredential.trusted"
-UNTRUSTED = "signingCredential.untrusted"  # of an ingredient: no fault, its list is another
-EXPIRED = "signingCredential.expired"
 STAMPED, STAMP_TRUSTED = "timeStamp.validated", "timeStamp.trusted"
 
-__all__ = ["Manifest", "UnreadableManifestError", "read", "sign", "sign_beside"]
+__all__ = [
+    "EXPIRED",
+    "UNTRUSTED",
+    "Manifest",
+    "UnreadableManifestError",
+    "read",
+    "sign",
+    "sign_beside",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
