@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-SMALLEST, LARGEST = 28, 64  # pixels a side, between which the networks are built
+SMALLEST, LARGEST = 28, 128  # pixels a side, between which the networks are built
+USUAL = 32  # pixels a side to suggest for what is too small
+FINE = 64  # pixels a side, above which a side must be divisible by 8 and not only by 4
+ONE_CLASS = "all"  # what the only class of unlabelled records is called
+SIDES = f"from {SMALLEST} to {LARGEST} pixels and divisible by 4, above {FINE} by 8"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +61,7 @@ def assemble(
     """Make a data set, and its card, from arrays.
 
     Args:
-        images: (count, 1 or 3, height, width), uint8, sides from 28 to 64 and divisible by 4.
+        images: (count, 1 or 3, height, width), uint8; `require_side` says which sides.
         labels: (count,), int64 in [0, len(classes)).
         classes: the labels' names.
         name: what people call the data set.
@@ -96,13 +100,28 @@ def require_side(size: int) -> None:
     """Refuse a number of pixels a side that no network here takes.
 
     Raises:
-        DataError: it is out of range, or not divisible by 4.
+        DataError: it is out of range, or cannot be halved until a network is small.
     """
-    if not (SMALLEST <= size <= LARGEST and size % 4 == 0):
+    if not _fits(size):
         raise DataError(
-            f"a side of {size} pixels does not fit: choose from {SMALLEST} to {LARGEST}, "
-            "divisible by 4, such as --size 32"
+            f"a side of {size} pixels does not fit; sides are {SIDES}: --size {_near(size)} would "
+            "do"
         )
+
+
+def _fits(side: int) -> bool:
+    return SMALLEST <= side <= LARGEST and side % _step(side) == 0
+
+
+def _step(side: int) -> int:
+    return 4 if side <= FINE else 8
+
+
+def _near(side: int) -> int:
+    """A side that fits, as near as can be."""
+    if side < SMALLEST:
+        return USUAL
+    return min(side + -side % _step(side), LARGEST)
 
 
 def _require_shape(images: NDArray[np.uint8], name: str) -> None:
@@ -113,11 +132,11 @@ def _require_shape(images: NDArray[np.uint8], name: str) -> None:
         )
     if not len(images):
         raise DataError(f"{name} holds no pictures")
-    sides = images.shape[2:]
-    if not all(SMALLEST <= side <= LARGEST and side % 4 == 0 for side in sides):
+    height, width = images.shape[2:]
+    if not (_fits(height) and _fits(width)):
         raise DataError(
-            f"{name} has pictures of {sides[0]}x{sides[1]} pixels; sides must be from {SMALLEST} "
-            f"to {LARGEST} and divisible by 4: --size 32 would do"
+            f"{name} has pictures of {width}x{height} pixels, and sides must be {SIDES}: --size "
+            f"{_near(max(height, width))} would do"
         )
 
 

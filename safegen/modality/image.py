@@ -116,6 +116,25 @@ def open_picture(data: bytes) -> Image.Image:
     Raises:
         DataError: the bytes are not a whole picture.
     """
+    picture = read_picture(data)
+    if picture.mode.startswith("I"):  # 16 bits a pixel: keep the upper eight
+        wide = np.asarray(picture).astype(np.uint32)
+        return Image.fromarray((wide >> 8).clip(0, 255).astype(np.uint8))
+    if picture.mode in {"L", "RGB"}:
+        return picture
+    if picture.mode in {"1", "F"}:
+        return picture.convert("L")
+    if picture.mode == "LA":
+        return _on_white(picture).convert("L")
+    return _on_white(picture)
+
+
+def read_picture(data: bytes) -> Image.Image:
+    """Read all of a picture, in its own mode.
+
+    Raises:
+        DataError: the bytes are not a whole picture.
+    """
     try:
         picture = Image.open(io.BytesIO(data))
         if picture.width * picture.height > MOST_PIXELS:
@@ -129,16 +148,7 @@ def open_picture(data: bytes) -> Image.Image:
         raise DataError(f"not a readable picture: {error}") from error
     except Image.DecompressionBombError as error:
         raise DataError(f"a picture too large to open safely: {error}") from error
-    if picture.mode.startswith("I"):  # 16 bits a pixel: keep the upper eight
-        wide = np.asarray(picture).astype(np.uint32)
-        return Image.fromarray((wide >> 8).clip(0, 255).astype(np.uint8))
-    if picture.mode in {"L", "RGB"}:
-        return picture
-    if picture.mode in {"1", "F"}:
-        return picture.convert("L")
-    if picture.mode == "LA":
-        return _on_white(picture).convert("L")
-    return _on_white(picture)
+    return picture
 
 
 def fingerprint_pixels(data: bytes) -> list[int]:

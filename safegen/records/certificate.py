@@ -159,7 +159,7 @@ class PrivacyCertificate(Record):
     noise: Noise
     trust_model: str
     outcome: Literal["completed", "budget_exhausted"]
-    lower_bound: LowerBound | None
+    lower_bound: LowerBound | None = None  # a null is left out of a manifest
     data: DataCard
     public_by_assumption: tuple[str, ...]
     not_protected: tuple[str, ...]
