@@ -11,6 +11,7 @@ from safegen.audit import network
 from safegen.audit.network import Rehearsal
 from safegen.errors import PlanError
 from safegen.privacy.bookkeeping import CHUNK_ROWS
+from safegen.privacy.memory import memory_named
 
 if TYPE_CHECKING:
     from safegen.audit.canaries import Comparison
@@ -33,9 +34,12 @@ def rehearse(training: Training, plan: PrivacyPlan, shape: Shape) -> None:
 
     Raises:
         PlanError: something is not as planned; the message names it.
+        TrainingError: the GPU's memory does not hold it.
     """
-    training.rehearse(shape)
-    for each in examined(training, plan, shape):
+    with memory_named("or a smaller --size or --batch; nothing was spent"):
+        training.rehearse(shape)
+        found = examined(training, plan, shape)
+    for each in found:
         if each.p_value < SURE:
             raise PlanError(
                 f"the engine does not keep the plan on this network: {each.what} is "

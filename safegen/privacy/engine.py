@@ -4,7 +4,8 @@ A step, in order:
 
     1. `draw`: every unit enters independently (`sampling`).
     2. Losses of the drawn rows, and of the public rows beside them, in one pass or in
-       micro-batches; each unit's gradient is clipped and the clipped ones are summed.
+       micro-batches; each unit's gradient is clipped and the clipped ones are summed. When a GPU's
+       memory ends, nothing has left yet: the same draw is summed in smaller micro-batches.
     3. The sum is rounded to a lattice and noise is added in integers (`lattice`).
     4. It is divided by a public constant, never by the number that was drawn.
     5. The step is counted; an empty batch is a step like any other.
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +24,7 @@ from safegen.errors import PlanError
 from safegen.privacy.bookkeeping import BookKeeping
 from safegen.privacy.execution import Execution
 from safegen.privacy.lattice import lattice
+from safegen.privacy.memory import RowsAtATime
 from safegen.privacy.noise import secure_generator, unsafe_seeded_generator
 from safegen.privacy.opacus_bridge import NoisyOptimizer, OpacusGradients
 from safegen.privacy.processes import Processes
@@ -37,6 +39,9 @@ if TYPE_CHECKING:
     from safegen.privacy.canaries import Canaries
     from safegen.privacy.plan import PrivacyPlan
     from safegen.records.certificate import Event
+
+
+T = TypeVar("T")
 
 
 class Losses(Protocol):
@@ -72,6 +77,7 @@ class PrivateEngine:
         lattice: where its sums are rounded to, and how much noise they get.
         units_drawn: how many units took part, over all draws.
         units_asked: how many coins were tossed for that.
+        rows_at_a_time: as the execution says, or fewer once memory has ended.
         overheard: called with the noisy sum of each step, which is all that a step gives out.
     """
 
@@ -109,6 +115,9 @@ class PrivateEngine:
         self._execution, self._processes = settings.execution, settings.processes
         self._canaries = canaries
         self._network = network
+        self.rows_at_a_time = RowsAtATime(
+            size=self._execution.micro_batch, least=plan.records_per_unit
+        )
         self._steps_run = steps_before
         self.units_drawn = self.units_asked = 0  # over all draws of this engine
         self._divisor = plan.expected_batch_size + rows_beside
@@ -178,7 +187,7 @@ class PrivateEngine:
         Raises:
             PlanError: a row's loss depends on another row, or the network remembers rows.
         """
-        _require_rows_apart(self._network, parts, losses)
+        self._fitting(len(parts[0]), lambda: self._require_rows_apart(parts, losses))
         sums = self.clipped_sums(draw, parts, losses)
         return all(bool(summed.isfinite().all()) for summed in sums.values())
 
@@ -225,6 +234,27 @@ class PrivateEngine:
         self, draw: Draw, parts: tuple[Tensor, ...], losses: Losses
     ) -> dict[nn.Parameter, Tensor]:
         """The sum of clipped gradients of a step, over micro-batches and canaries."""
+        return self._fitting(len(parts[0]), lambda: self._clipped_sums(draw, parts, losses))
+
+    def _fitting(self, rows: int, attempt: Callable[[], T]) -> T:
+        return self.rows_at_a_time.fitting(rows, attempt, afresh=self._wrap_anew)
+
+    def _wrap_anew(self) -> None:
+        """Drop what a broken pass has left on the networks: activations, and gradients of rows."""
+        self.network.release()
+        self.network = self._clipping(self._network)
+        if self._canary_gradients is not None and self._canaries is not None:
+            self._canary_gradients.release()
+            self._canary_gradients = self._clipping(self._canaries)
+
+    def _require_rows_apart(self, parts: tuple[Tensor, ...], losses: Losses) -> None:
+        size = self.rows_at_a_time.size
+        few = None if size is None else max(size, 2)
+        _require_rows_apart(self._network, tuple(part[:few] for part in parts), losses)
+
+    def _clipped_sums(
+        self, draw: Draw, parts: tuple[Tensor, ...], losses: Losses
+    ) -> dict[nn.Parameter, Tensor]:
         sums: dict[nn.Parameter, Tensor] = {}
 
         def add(more: dict[nn.Parameter, Tensor]) -> None:
@@ -251,7 +281,7 @@ class PrivateEngine:
         """Slices of the rows, and how many rows of each slice were drawn."""
         if not count:
             return
-        size = self._execution.micro_batch
+        size = self.rows_at_a_time.size
         if size is None:
             yield slice(0, count), drawn
             return

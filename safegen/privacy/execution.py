@@ -24,8 +24,8 @@ class Execution:
     Attributes:
         mode: how per-unit gradients are clipped: by book-keeping, or by one of Opacus' modes,
             which also take layers that book-keeping has no rule for.
-        micro_batch: rows that go through the network at a time; all of a step's when None. Less
-            memory, the same sum.
+        micro_batch: rows that go through the network at a time; all of a step's when None, or
+            half as many each time that a GPU's memory ends. Less memory, the same sum.
         precision: of matrix products in the network's forward and backward pass, with
             book-keeping. `bf16` and `tf32` are for GPUs that have them; norms and sums stay in
             32 bits, because sensitivity rests on them.

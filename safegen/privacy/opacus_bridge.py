@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from safegen.privacy.processes import Processes
 
 OpacusMode = Literal["hooks", "ew", "functorch", "ghost"]
+LEFT_BEHIND = {"activations", "max_batch_len"}  # on a layer, when a pass ends before its time
 
 
 class OpacusGradients(nn.Module):
@@ -63,8 +64,13 @@ class OpacusGradients(nn.Module):
         return self._sums(norm, len(losses), rows=rows, records=records)
 
     def release(self) -> nn.Module:
-        """Take the hooks off; no clipped sum can follow."""
+        """Take the hooks off, with all that a broken pass has left; no clipped sum can follow."""
         network: nn.Module = self.wrapped.to_standard_module()
+        for layer in network.modules():
+            for name in LEFT_BEHIND & vars(layer).keys():
+                delattr(layer, name)
+        for parameter in network.parameters():
+            parameter.grad = None
         return network
 
     def _sums(

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from safegen.errors import PlanError
 from safegen.privacy.engine import PrivateEngine, Settings
+from safegen.privacy.memory import memory_named
 from safegen.privacy.sampling import Draw
 from safegen.training.average import Average
 from safegen.training.objective import Objective, Records
@@ -171,8 +172,14 @@ class Training:
             What the run leaves, in the first process; None in any other.
 
         Raises:
-            TrainingError: a gradient is not finite.
+            TrainingError: a gradient is not finite, or the GPU's memory ends.
         """
+        with memory_named("and go on with --resume"):
+            return self._run(data, key, keep, progress)
+
+    def _run(
+        self, data: DataSet, key: int, keep: Keep | None, progress: Progress
+    ) -> Trained | None:
         device = self._settings.processes.device
         records = Records(
             pictures=torch.from_numpy(data.images).to(device),
