@@ -5,6 +5,7 @@
     certificate.json      PrivacyCertificate
     model.c2pa            signed manifest: binds the weights, digests config and certificate
     digests.json          digests of all four, so that any changed byte is found
+    README.md             the model card, for people; neither signed nor read
 
 The digest of (weights, config, certificate) names the model; signing it again keeps the name.
 """
@@ -25,7 +26,7 @@ from safegen.records.canonical import Record, canonical_bytes, digest, sha256
 from safegen.records.certificate import PrivacyCertificate
 from safegen.records.config import PackageConfig, PackageDigests
 from safegen.records.log import LogEntry
-from safegen.records.names import CERTIFICATE, CONFIG, DIGESTS, MODEL_MANIFEST, WEIGHTS
+from safegen.records.names import CARD, CERTIFICATE, CONFIG, DIGESTS, MODEL_MANIFEST, WEIGHTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 WEIGHTS_MIME = "application/octet-stream"
+_ENDING = b"\n<!-- written by safegen, which writes it anew only while it is untouched: %s -->\n"
 
 
 class _FileDigests(Record):
@@ -114,6 +116,31 @@ def write(folder: Path, content: Unsigned, manifest: bytes) -> None:
     storage.write(folder / MODEL_MANIFEST, manifest)
     digests = _FileDigests(model=content.digests, manifest=sha256(manifest))
     storage.write(folder / DIGESTS, canonical_bytes(digests))
+
+
+def write_card(folder: Path, text: str) -> bool:
+    """Write a package's model card, unless a person has written or changed the one that is there.
+
+    The card ends with a digest of itself, by which an untouched one is known.
+
+    Returns:
+        Whether it was written.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    path = folder / CARD
+    if path.exists() and not _untouched(storage.read(path)):
+        return False
+    body = text.encode()
+    storage.write(path, body + _ENDING % sha256(body).encode())
+    return True
+
+
+def _untouched(card: bytes) -> bool:
+    """Whether a card is still as `write_card` left it."""
+    body, mark, _ = card.rpartition(_ENDING.partition(b"%s")[0])
+    return bool(mark) and card == body + _ENDING % sha256(body).encode()
 
 
 def log_entry(content: Unsigned, time: str) -> LogEntry:

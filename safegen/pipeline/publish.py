@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from safegen import package
 from safegen.audit.canaries import CONFIDENCE, compare, lower_bound, participation
 from safegen.errors import TrainingError
+from safegen.pipeline.card import model_card
 from safegen.privacy.accounting import epsilon_of
 from safegen.privacy.certify import certify
 from safegen.privacy.lattice import ALLOWANCE
@@ -68,6 +69,7 @@ class Publisher:
             mime=package.WEIGHTS_MIME,
         )
         manifest, _ = self.stamping.sign_beside(content.weights, claim, self.signer)
+        package.write_card(self.folder, model_card(config, certificate, content.digests))
         package.write(self.folder, content, manifest)
         self.log.append([package.log_entry(content, now)], signer=self.signer)
 

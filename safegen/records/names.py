@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 # A model package.
 WEIGHTS, CONFIG, CERTIFICATE = "weights.safetensors", "config.json", "certificate.json"
 MODEL_MANIFEST, DIGESTS = "model.c2pa", "digests.json"
+CARD = "README.md"  # for people; not signed, because it changes when the model is evaluated
 
 # A release.
 EXPLANATIONS = "explanations"  # sub-folder of the explanations' pictures

@@ -23,7 +23,7 @@ def load(folder, made):
 
 
 def test_a_package_holds_what_it_should(made):
-    assert sorted(path.name for path in made.model.iterdir()) == sorted(FILES)
+    assert sorted(path.name for path in made.model.iterdir()) == sorted([*FILES, "README.md"])
     certificate = json.loads((made.model / "certificate.json").read_text())
     assert certificate["epsilon"] <= 8
     assert certificate["neighbours"] == "add_or_remove_one"
