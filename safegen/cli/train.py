@@ -11,7 +11,7 @@ import typer
 from safegen.cli.console import Bars, plain, say
 from safegen.cli.options import Budget, Keys, Ledger, TimeStamps
 from safegen.errors import InputError
-from safegen.records.config import Family
+from safegen.records.config import Family, WarmStart
 
 if TYPE_CHECKING:
     from safegen.pipeline.model import Model
@@ -27,6 +27,8 @@ DECIDED = (  # when a run begins; with --resume they are what they were
     "records_per_group",
     "seed",
     "canaries",
+    "prior",
+    "warm_start",
 )
 
 
@@ -71,6 +73,16 @@ def train(
     canaries: Annotated[
         int, typer.Option(help="Made-up units that prove a lower bound; 0 for none.")
     ] = 1000,
+    prior: Annotated[
+        str,
+        typer.Option(
+            help="Pictures that networks learn from first, at no cost: strokes, silhouettes or "
+            "leaves, drawn by code; a public data set; none; or the preset's."
+        ),
+    ] = "auto",
+    warm_start: Annotated[
+        WarmStart, typer.Option(help="moments: learn from one-shot releases first.")
+    ] = "auto",
     resume: Annotated[
         bool, typer.Option(help="Go on with the interrupted run in --out, as it was begun.")
     ] = False,
@@ -113,6 +125,8 @@ def train(
                 device=device,
                 execution=execution_of(mode, micro_batch, precision),
                 canaries=canaries,
+                prior=prior,
+                warm_start=warm_start,
                 resume=resume,
                 keys=keys,
                 ledger=ledger,

@@ -4,9 +4,11 @@ Integrated gradients (Sundararajan, Taly, Yan 2017, equation 1) follow the strai
 baseline to the input and share the whole change of the output among the inputs.
 
 The inputs are those of the whole generator: the latent noise, before the prior places it, and
-the label, which both chooses the place and enters the decoder. Explaining the decoder alone would
+the label, which chooses the place and may enter the decoder. Explaining the decoder alone would
 give the latents credit for what the label chose. The baseline is no noise and all classes mixed in
-equal parts: the average of what the generator makes, of no class in particular.
+equal parts: the average of what the generator makes, of no class in particular. Where a class has
+several components, the one that was drawn counts as the label's part. Grain stays as it was drawn:
+it is no input, and the sums are those of the picture with it.
 """
 
 from __future__ import annotations
@@ -20,11 +22,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from safegen.explain.faithfulness import completeness_gaps
-from safegen.models.generator import one_hot
 from safegen.records.explanation import Explanation, Grid, RegionSummary
 
 if TYPE_CHECKING:
-    from safegen.models.generator import Generator
+    from safegen.models.generator import Draw, Generator
     from safegen.progress import Progress
 
 GRID = Grid(rows=4, columns=4)
@@ -34,43 +35,44 @@ BASELINE = "latents 0, all classes in equal parts"
 DIGITS = 6  # decimals kept of an attribution: float32 holds no more
 
 
-def explain(
-    generator: Generator, noise: Tensor, labels: Tensor, *, progress: Progress
-) -> tuple[Explanation, ...]:
+def explain(generator: Generator, draw: Draw, *, progress: Progress) -> tuple[Explanation, ...]:
     """Explain samples.
 
     Args:
         generator: what made them.
-        noise: (n, latent), float32, standard normal.
-        labels: (n,), int64.
+        draw: what they were made of.
         progress: told after each region.
 
     Returns:
         One explanation a sample.
     """
-    onehot = one_hot(labels, generator.classes)
-    baselines = (torch.zeros_like(noise), torch.full_like(onehot, 1 / generator.classes))
+    inputs = (draw.noise, draw.places)
+    baselines = (
+        torch.zeros_like(draw.noise),
+        generator.mixed_places().to(draw.places).expand_as(draw.places),
+    )
     regions = GRID.rows * GRID.columns
-    method = IntegratedGradients(lambda z, y: region_brightness(generator.render(z, y)))
+    method = IntegratedGradients(lambda z, y, g: region_brightness(generator.render(z, y, g)))
     attributed = []
     for region in range(regions):
         parts = method.attribute(
-            (noise, onehot),
+            inputs,
             baselines,
+            additional_forward_args=(draw.grain,),
             target=region,
             n_steps=INTEGRATION_STEPS,
-            internal_batch_size=max(len(noise), 1024),
+            internal_batch_size=max(len(draw), 1024),
         )
         attributed.append(torch.cat(parts, dim=1))
         progress("explaining", region + 1, regions)
     attributions = torch.stack(attributed, dim=1).detach()
     with torch.no_grad():
-        reached = region_brightness(generator.render(noise, onehot))
-        started = region_brightness(generator.render(*baselines))
+        reached = region_brightness(generator.render(*inputs, draw.grain))
+        started = region_brightness(generator.render(*baselines, draw.grain))
     gaps = completeness_gaps(attributions, reached - started)
     return tuple(
         _record(attributions[i], reached[i], float(gaps[i]), generator.latent)
-        for i in range(len(noise))
+        for i in range(len(draw))
     )
 
 

@@ -1,17 +1,44 @@
-"""A finished generator: what is packaged, sampled from and explained, whatever trained it."""
+"""A finished generator: what is packaged, sampled from and explained, whatever trained it.
+
+A sample is made of three draws (`Draw`): noise, a place among the components of its class, and
+grain. The prior turns the first two into a code, the decoder makes a picture of it, and the grain
+gives back the fine texture that a decoder trained with noise cannot learn.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from safegen.models.grain import Grain
 from safegen.models.layers import Decoder
 
 if TYPE_CHECKING:
     from safegen.records.config import Architecture
+
+ROWS = 1024  # rendered at once, so that memory does not grow with the number of samples
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draw:
+    """What samples are made of, one row each.
+
+    Attributes:
+        noise: (n, latent), float32, standard normal.
+        places: (n, classes x components), float32: one 1 at a component of the sample's class.
+        grain: (n, channels, height, width), float32, a pattern around 0; all 0 without grain.
+    """
+
+    noise: Tensor
+    places: Tensor
+    grain: Tensor
+
+    def __len__(self) -> int:
+        return len(self.noise)
 
 
 class Generator(Protocol):
@@ -20,12 +47,16 @@ class Generator(Protocol):
     classes: int
     latent: int
 
-    def noise(self, count: int, seed: int) -> Tensor:
-        """Draw latent noise (n, latent), float32, standard normal; the same for the same seed."""
+    def draw(self, labels: Tensor, seed: int) -> Draw:
+        """Draw what samples of labels (n,), int64, are made of; the same for the same seed."""
         ...
 
-    def render(self, noise: Tensor, onehot: Tensor) -> Tensor:
-        """Turn noise and (n, classes) labels into samples in [0, 1]; differentiable in both."""
+    def render(self, noise: Tensor, places: Tensor, grain: Tensor) -> Tensor:
+        """Turn a draw's parts into samples in [0, 1]; differentiable in all of them."""
+        ...
+
+    def mixed_places(self) -> Tensor:
+        """The weights (classes x components,) of all classes in equal parts."""
         ...
 
     def sample(self, labels: Tensor, seed: int) -> Tensor:
@@ -34,53 +65,95 @@ class Generator(Protocol):
 
 
 class LatentPrior(nn.Module):
-    """One Gaussian of latent codes a class: z = mean_y + factor_y noise."""
+    """A mixture of Gaussians of latent codes for each class: z = mean + factor noise.
 
-    def __init__(self, classes: int, latent: int) -> None:
+    Attributes:
+        means: (classes x components, latent), float32.
+        factors: (classes x components, latent, latent), float32.
+        shares: (classes, components), float32: how often each component occurs in its class.
+    """
+
+    def __init__(self, classes: int, latent: int, components: int) -> None:
         super().__init__()
         self.means: Tensor
         self.factors: Tensor
-        self.register_buffer("means", torch.zeros(classes, latent))
-        self.register_buffer("factors", torch.eye(latent).repeat(classes, 1, 1))
+        self.shares: Tensor
+        places = classes * components
+        self.register_buffer("means", torch.zeros(places, latent))
+        self.register_buffer("factors", torch.eye(latent).repeat(places, 1, 1))
+        # One component needs no shares, and packages of such priors hold none.
+        self.register_buffer(
+            "shares", torch.full((classes, components), 1 / components), persistent=components > 1
+        )
 
-    def forward(self, noise: Tensor, onehot: Tensor) -> Tensor:
-        """Codes (n, latent) from standard normal noise (n, latent) and labels (n, classes).
+    def forward(self, noise: Tensor, places: Tensor) -> Tensor:
+        """Codes (n, latent) from standard normal noise (n, latent) and places.
 
-        Labels may be mixed: weights that sum to 1 mix the classes' means and factors.
+        Places may be mixed: weights that sum to 1 mix the components' means and factors.
         """
-        factors = torch.einsum("nk,kij->nij", onehot, self.factors)
-        return onehot @ self.means + torch.einsum("nij,nj->ni", factors, noise)
+        factors = torch.einsum("nk,kij->nij", places, self.factors)
+        return places @ self.means + torch.einsum("nij,nj->ni", factors, noise)
 
 
 class PictureGenerator(nn.Module):
-    """A latent prior and a decoder."""
+    """A latent prior, a decoder, and grain."""
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
         self.classes = architecture.classes
         self.latent = architecture.latent
+        self.components = architecture.components
+        self._shape = (architecture.channels, architecture.height, architecture.width)
         self.decoder = Decoder(**decoder_shape(architecture))
-        self.prior = LatentPrior(architecture.classes, architecture.latent)
+        self.prior = LatentPrior(self.classes, self.latent, self.components)
+        self.grain = Grain(self._shape) if architecture.grain else None
+        self._contrast = architecture.contrast
 
-    def noise(self, count: int, seed: int) -> Tensor:
-        """Latent noise (n, latent), float32, standard normal; the same for the same seed."""
+    def draw(self, labels: Tensor, seed: int) -> Draw:
+        """What samples of labels (n,), int64, are made of; the same for the same seed."""
         source = torch.Generator(device="cpu").manual_seed(seed)
-        drawn = torch.randn(count, self.latent, generator=source)
-        return drawn.to(self.prior.means.device)
+        noise = torch.randn(len(labels), self.latent, generator=source)
+        places = self._places(labels.cpu(), source)
+        grain = torch.zeros(1).expand(len(labels), *self._shape)
+        if self.grain is not None:
+            grain = self.grain.draw(len(labels), source)
+        device = self.prior.means.device
+        return Draw(noise=noise.to(device), places=places.to(device), grain=grain.to(device))
 
-    def render(self, noise: Tensor, onehot: Tensor) -> Tensor:
-        """Pictures (n, channels, height, width), float32 in [0, 1], of noise and labels.
+    def _places(self, labels: Tensor, source: torch.Generator) -> Tensor:
+        chosen = torch.zeros_like(labels)
+        if self.components > 1:
+            shares = self.prior.shares.cpu()[labels]
+            chosen = torch.multinomial(shares, 1, generator=source)[:, 0]
+        return one_hot(labels * self.components + chosen, self.classes * self.components)
+
+    def mixed_places(self) -> Tensor:
+        """The weights (classes x components,) of all classes in equal parts."""
+        return (self.prior.shares / self.classes).flatten()
+
+    def render(self, noise: Tensor, places: Tensor, grain: Tensor) -> Tensor:
+        """Pictures (n, channels, height, width), float32 in [0, 1], of a draw's parts.
 
         The label has two ways into a picture: it chooses where the code lies, and it enters the
         decoder beside the code.
         """
-        return torch.sigmoid(self.decoder(self.prior(noise, onehot), onehot))
+        onehot = places.view(len(places), self.classes, self.components).sum(dim=2)
+        picture = self.decoded(self.prior(noise, places), onehot)
+        return picture if self.grain is None else self.grain(picture, grain)
+
+    def decoded(self, codes: Tensor, onehot: Tensor) -> Tensor:
+        """Pictures of codes (n, latent) and labels (n, classes), before any grain."""
+        picture = torch.sigmoid(self.decoder(codes, onehot))
+        if self._contrast:
+            picture = ((picture - self._contrast) / (1 - 2 * self._contrast)).clamp(0, 1)
+        return picture
 
     @torch.no_grad()
     def sample(self, labels: Tensor, seed: int) -> Tensor:
         """One picture a label, (n, channels, height, width), float32 in [0, 1]."""
-        labels = labels.to(self.prior.means.device)
-        return self.render(self.noise(len(labels), seed), one_hot(labels, self.classes))
+        draw = self.draw(labels, seed)
+        rows = [slice(start, start + ROWS) for start in range(0, len(draw), ROWS)]
+        return torch.cat([self.render(draw.noise[r], draw.places[r], draw.grain[r]) for r in rows])
 
 
 def one_hot(labels: Tensor, classes: int) -> Tensor:
@@ -90,7 +163,6 @@ def one_hot(labels: Tensor, classes: int) -> Tensor:
 
 def decoder_shape(architecture: Architecture) -> dict[str, int]:
     """The decoder's arguments, out of an architecture."""
-    return {
-        name: getattr(architecture, name)
-        for name in ("channels", "height", "width", "classes", "latent", "base")
-    }
+    names = ("channels", "height", "width", "latent", "base")
+    labels = architecture.classes if architecture.conditional else 0
+    return {"labels": labels, **{name: getattr(architecture, name) for name in names}}

@@ -34,19 +34,20 @@ def halvings(height: int, width: int) -> int:
 
 
 class Decoder(nn.Module):
-    """A latent code and a one-hot label to a picture's logits.
+    """A latent code, and a one-hot label unless `labels` is 0, to a picture's logits.
 
     Upsampling is a convolution followed by pixel shuffle (Shi et al. 2016), which leaves no
     checkerboard and whose per-sample gradients are those of a plain convolution.
     """
 
     def __init__(
-        self, *, channels: int, height: int, width: int, classes: int, latent: int, base: int
+        self, *, channels: int, height: int, width: int, labels: int, latent: int, base: int
     ) -> None:
         super().__init__()
         times = halvings(height, width)
+        self._labels = labels
         self.seed_shape = (base, height >> times, width >> times)
-        self.enter = nn.Linear(latent + classes, base * self.seed_shape[1] * self.seed_shape[2])
+        self.enter = nn.Linear(latent + labels, base * self.seed_shape[1] * self.seed_shape[2])
         self.doublings = nn.ModuleList(_Doubling(base, base) for _ in range(times - 1))
         self.leave = _Doubling(base, channels)
         assert self.leave.convolution.bias is not None
@@ -57,12 +58,14 @@ class Decoder(nn.Module):
 
         Args:
             code: (n, latent), float32.
-            onehot: (n, classes), float32; any weights, for the sake of attribution.
+            onehot: (n, classes), float32; any weights, for the sake of attribution. Not looked at
+                when `labels` is 0.
 
         Returns:
             Logits (n, channels, height, width), float32.
         """
-        hidden = functional.silu(self.enter(torch.cat([code, onehot], dim=1)))
+        entering = torch.cat([code, onehot], dim=1) if self._labels else code
+        hidden = functional.silu(self.enter(entering))
         hidden = hidden.view(-1, *self.seed_shape)
         for doubling in self.doublings:
             hidden = functional.silu(doubling(hidden))
@@ -71,23 +74,27 @@ class Decoder(nn.Module):
 
 
 class Encoder(nn.Module):
-    """A picture and a one-hot label to a vector."""
+    """A picture, and a one-hot label unless `labels` is 0, to a vector."""
 
     def __init__(
-        self, *, channels: int, height: int, width: int, classes: int, outputs: int, base: int
+        self, *, channels: int, height: int, width: int, labels: int, outputs: int, base: int
     ) -> None:
         super().__init__()
+        self._labels = labels
         times = halvings(height, width)
         widths = [channels] + [base] * (times - 1) + [2 * base]
         self.convolutions = halving_convolutions(widths)
-        self.head = nn.Linear(features(widths[-1], height, width) + classes, outputs)
+        self.head = nn.Linear(features(widths[-1], height, width) + labels, outputs)
 
     def forward(self, picture: Tensor, onehot: Tensor) -> Tensor:
         """Encode (n, channels, height, width) in [0, 1] to (n, outputs), float32."""
         hidden = picture
         for convolution in self.convolutions:
             hidden = functional.silu(convolution(hidden))
-        encoded: Tensor = self.head(torch.cat([hidden.flatten(1), onehot], dim=1))
+        hidden = hidden.flatten(1)
+        if self._labels:
+            hidden = torch.cat([hidden, onehot], dim=1)
+        encoded: Tensor = self.head(hidden)
         return encoded
 
 

@@ -127,10 +127,10 @@ def _samples(
 ) -> Iterator[_Made]:
     """Sample and explain."""
     labels = torch.tensor([request.label for request in requests])
-    noise = generator.noise(len(labels), requests[0].seed)
+    draw = generator.draw(labels, requests[0].seed)
     with torch.no_grad():
         pictures = generator.sample(labels, requests[0].seed).numpy()
-    explanations = explain(generator, noise, labels, progress=progress)
+    explanations = explain(generator, draw, progress=progress)
     names = file_names(len(requests), modality.suffix)
     for parts in zip(names, requests, pictures, explanations, strict=True):
         yield _Made(*parts)

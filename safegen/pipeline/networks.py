@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from safegen.privacy.processes import Processes
     from safegen.records.config import Architecture, Recipe
     from safegen.training.checkpoint import RunFacts
-    from safegen.training.objective import Objective
+    from safegen.training.objective import Objective, Start
 
     Resumed = tuple[int, Mapping[str, Tensor]]
 
@@ -37,10 +37,11 @@ def training_of(
     execution: Execution,
     made_up: Canaries | None,
     resumed: Resumed | None,
+    start: Start | None,
 ) -> Training:
     """Networks and engine of a run; its seed fixes first weights and nothing after them."""
-    with _first_weights(facts.seed, processes.device):
-        objective = _objective(facts.architecture, facts.recipe, processes)
+    with first_weights(facts.seed, processes.device):
+        objective = _objective(facts.architecture, facts.recipe, processes, start)
     settings = Settings(
         execution=execution,
         processes=processes,
@@ -61,8 +62,8 @@ def throwaway(
     plan: PrivacyPlan, architecture: Architecture, recipe: Recipe, settings: Settings
 ) -> Training:
     """Networks and engine of a run that never sees a record."""
-    with _first_weights(0, settings.processes.device):
-        objective = _objective(architecture, recipe, settings.processes)
+    with first_weights(0, settings.processes.device):
+        objective = _objective(architecture, recipe, settings.processes, None)
     groups = None
     if plan.unit == "group":  # any will do: nobody is drawn
         groups = np.arange(plan.units)
@@ -70,7 +71,7 @@ def throwaway(
 
 
 @contextlib.contextmanager
-def _first_weights(seed: int, device: torch.device) -> Iterator[None]:
+def first_weights(seed: int, device: torch.device) -> Iterator[None]:
     """Torch's own randomness: from the seed inside, as it was before outside."""
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
@@ -78,9 +79,11 @@ def _first_weights(seed: int, device: torch.device) -> Iterator[None]:
         yield
 
 
-def _objective(architecture: Architecture, recipe: Recipe, processes: Processes) -> Objective:
+def _objective(
+    architecture: Architecture, recipe: Recipe, processes: Processes, start: Start | None
+) -> Objective:
     family = VaeObjective if architecture.family == "vae" else GanObjective
-    return family(architecture, recipe, processes)
+    return family(architecture, recipe, processes, start)
 
 
 def canaries_of(facts: RunFacts) -> Canaries | None:

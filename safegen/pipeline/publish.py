@@ -11,6 +11,7 @@ from safegen import package
 from safegen.audit.canaries import CONFIDENCE, compare, lower_bound, participation
 from safegen.errors import TrainingError
 from safegen.pipeline.card import model_card
+from safegen.pipeline.starting import assumptions
 from safegen.privacy.accounting import epsilon_of
 from safegen.privacy.certify import certify
 from safegen.privacy.lattice import ALLOWANCE
@@ -152,4 +153,5 @@ def _certificate(
             arithmetic_allowance=ALLOWANCE,
         ),
         lower_bound=bound,
+        assumptions=assumptions(facts.recipe),
     )

@@ -2,11 +2,12 @@
 
     1. Plan: bind sampling, clipping, noise and accounting in one frozen value.
     2. Rehearse with made-up pictures, on networks that are thrown away.
-    3. Write a checkpoint that names the run; take its grant from the data set's budget.
-    4. Train, with checkpoints; count what ran; settle the grant with it.
-    5. Publish.
+    3. Learn first weights from pictures that are no records.
+    4. Write a checkpoint that names the run; take its grant from the data set's budget.
+    5. Train, with checkpoints; count what ran; settle the grant with it.
+    6. Publish.
 
-Everything that can be refused is refused before step 3, so that a mistake costs no budget.
+Everything that can be refused is refused before step 4, so that a mistake costs no budget.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from typing import TYPE_CHECKING
 from safegen.errors import DataError, SafegenError, StorageError
 from safegen.pipeline.networks import canaries_of, throwaway, training_of
 from safegen.pipeline.rehearsal import rehearse
-from safegen.pipeline.wishes import Wishes, plan_for
+from safegen.pipeline.starting import from_prior, from_releases, start_in, start_tensors
+from safegen.pipeline.wishes import Wishes, plan_for, preset_for
 from safegen.privacy import noise
 from safegen.privacy.engine import Settings
 from safegen.privacy.processes import Processes
@@ -27,7 +29,6 @@ from safegen.records.card import published
 from safegen.records.names import DIGESTS
 from safegen.training import checkpoint
 from safegen.training.checkpoint import RunFacts, Standing
-from safegen.training.recipe import preset
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from safegen.privacy.execution import Execution
     from safegen.privacy.plan import PrivacyPlan
     from safegen.records.config import Architecture, Recipe
+    from safegen.training.objective import Start
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,27 +57,40 @@ class Run:
     execution: Execution
     progress: Progress
 
-    def begin(self, wishes: Wishes) -> None:
-        """Plan, rehearse, take the grant, and train from the first step."""
+    def begin(self, wishes: Wishes, public: DataSet | None = None) -> None:
+        """Plan, rehearse, take the grant, and train from the first step.
+
+        Args:
+            wishes: what the caller decides.
+            public: the data set that is the prior; None when the prior is drawn by code.
+        """
         self.budget.require_unit(self.data.card, self.data.grouping)
         self.progress("planning", 0, 1)
-        chosen = preset(wishes.model, self.data.card)
+        chosen = preset_for(wishes, self.data.card)
         plan = plan_for(wishes, chosen, self.data)
         self._rehearse(plan, chosen.architecture, chosen.recipe)
         self.progress("planning", 1, 1)
+        recipe, start = from_prior(
+            chosen.recipe,
+            chosen.architecture,
+            public,
+            seed=wishes.seed,
+            device=self.processes.device,
+            progress=self.progress,
+        )
         facts = RunFacts(
             plan=plan,
             token=secrets.token_hex(16),
             data_digest=self.data.card.digest,
             grouping=self.data.grouping,
             architecture=chosen.architecture,
-            recipe=chosen.recipe,
+            recipe=recipe,
             seed=wishes.seed,
             canaries=wishes.canaries,
             release_key=f"{noise.new_key():032x}",
             unsafe_seeded_noise=wishes.unsafe_seeded_noise,
         )
-        self._train(facts, None)
+        self._train(facts, start, None)
 
     def _rehearse(self, plan: PrivacyPlan, made: Architecture, recipe: Recipe) -> None:
         """Look at the engine as it is going to run here, which a resumed run may change."""
@@ -103,12 +118,12 @@ class Run:
                 "set as when it was begun"
             )
         self._rehearse(facts.plan, facts.architecture, facts.recipe)
-        self._train(facts, (standing.claimed, tensors))
+        if standing.claimed:
+            self._train(facts, None, (standing.claimed, tensors))
+        else:  # before its first step a run has nothing but its start
+            self._train(facts, start_in(tensors), None)
 
-    def _train(self, facts: RunFacts, resumed: Resumed | None) -> None:
-        facts, resumed = self.processes.tell((facts, resumed))
-        made = canaries_of(facts)
-        training = training_of(facts, self.data, self.processes, self.execution, made, resumed)
+    def _train(self, facts: RunFacts, start: Start | None, resumed: Resumed | None) -> None:
 
         def keep(counted: int, claimed: int, tensors: Mapping[str, Tensor]) -> None:
             standing = Standing(
@@ -120,8 +135,17 @@ class Run:
             checkpoint.keep(self._checkpoint, standing, tensors)
 
         if resumed is None:
-            keep(0, 0, training.tensors())
+            keep(0, 0, start_tensors(start))
         grant = self._grant(facts, resumed)
+        if resumed is None:
+            start = from_releases(
+                facts, self.data, start, device=self.processes.device, progress=self.progress
+            )
+        facts, start, resumed = self.processes.tell((facts, start, resumed))
+        made = canaries_of(facts)
+        training = training_of(
+            facts, self.data, self.processes, self.execution, made, resumed, start
+        )
         trained = training.run(
             self.data, key=int(facts.release_key, 16), keep=keep, progress=self.progress
         )
@@ -172,8 +196,8 @@ def _begun_with(facts: RunFacts, data: DataSet) -> bool:
 
 def follow(data: DataSet, processes: Processes, execution: Execution) -> None:
     """The other processes' part: train along with the first."""
-    facts, resumed = processes.told()
+    facts, start, resumed = processes.told()
     if not _begun_with(facts, data):
         raise DataError("this process found other records than the first; give all the same ones")
-    training = training_of(facts, data, processes, execution, canaries_of(facts), resumed)
+    training = training_of(facts, data, processes, execution, canaries_of(facts), resumed, start)
     training.run(data, key=0, progress=silent)

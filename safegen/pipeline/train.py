@@ -15,10 +15,11 @@ from safegen import storage
 from safegen.data.dataset import DataSet
 from safegen.data.groups import read_groups
 from safegen.data.sources import load as load_data
-from safegen.errors import KeyMaterialError, PlanError, StorageError
+from safegen.errors import DataError, KeyMaterialError, PlanError, StorageError
 from safegen.pipeline.model import Model, load
 from safegen.pipeline.publish import Publisher
 from safegen.pipeline.run import Run, follow
+from safegen.pipeline.starting import require_public
 from safegen.pipeline.wishes import Wishes
 from safegen.privacy.budget import Budget
 from safegen.privacy.canaries import DEFAULT_COUNT
@@ -30,10 +31,11 @@ from safegen.provenance.signer import open_signer
 from safegen.provenance.stamping import Stamping
 from safegen.records.names import DIGESTS
 from safegen.training import checkpoint
+from safegen.training.priors import PRIORS
 
 if TYPE_CHECKING:
     from safegen.provenance.signer import Signer
-    from safegen.records.config import Family
+    from safegen.records.config import Family, WarmStart
 
 
 def train(  # noqa: PLR0913 - a run has as many choices as it has
@@ -52,6 +54,8 @@ def train(  # noqa: PLR0913 - a run has as many choices as it has
     device: str = "auto",
     execution: Execution | None = None,
     canaries: int = DEFAULT_COUNT,
+    prior: str | Path | DataSet = "auto",
+    warm_start: WarmStart = "auto",
     resume: bool = False,
     data_root: str | Path | None = None,
     size: int | None = None,
@@ -82,6 +86,11 @@ def train(  # noqa: PLR0913 - a run has as many choices as it has
         device: `auto`, `cpu` or `cuda`.
         execution: speed and memory; none of it changes epsilon.
         canaries: made-up units for the lower bound on epsilon; 0 for none, and no bound.
+        prior: what first weights are learnt from, at no cost: `strokes`, `silhouettes` or `leaves`,
+            pictures that are drawn by code; a public data set, or the name or path of one; `none`;
+            or `auto` for the preset's. The certificate names it.
+        warm_start: `moments` learns from one-shot releases before the first step; `none` does not;
+            `auto` is the preset's.
         resume: go on with the interrupted run in `out`, which was decided when it began.
         data_root: where the public benchmarks lie.
         size: pixels a side to resize to.
@@ -106,6 +115,7 @@ def train(  # noqa: PLR0913 - a run has as many choices as it has
         StorageError: a place cannot be written, or holds a package already.
         TrainingError: a gradient is not finite.
     """
+    named, public = _prior(prior, data_root, size)
     wishes = Wishes(
         epsilon=epsilon,
         delta=delta,
@@ -116,6 +126,8 @@ def train(  # noqa: PLR0913 - a run has as many choices as it has
         records_per_group=records_per_group,
         seed=seed,
         canaries=canaries,
+        prior=named,
+        warm_start=warm_start,
         unsafe_seeded_noise=unsafe_seeded_noise,
     )
     folder = Path(out)
@@ -141,7 +153,9 @@ def train(  # noqa: PLR0913 - a run has as many choices as it has
                 if resume:
                     run.resume()
                 else:
-                    run.begin(wishes)
+                    if public is not None:
+                        require_public(public, records)
+                    run.begin(wishes, public)
         processes.tell(value=True)  # the package is written
     return load(folder, keys=keys, ledger=ledger)
 
@@ -173,6 +187,23 @@ def _load(
         download=download,
         groups=None if groups is None else Path(groups),
     )
+
+
+def _prior(
+    prior: str | Path | DataSet, data_root: str | Path | None, size: int | None
+) -> tuple[str, DataSet | None]:
+    """The prior's name, and its data set when it is one."""
+    if not isinstance(prior, DataSet):
+        if str(prior) in {"auto", "none", *PRIORS}:
+            return str(prior), None
+        try:
+            prior = _load(prior, data_root, size, download=False, groups=None)
+        except DataError as error:
+            raise DataError(
+                f"no prior {str(prior)!r}: choose auto, none, {', '.join(PRIORS)}, or a public "
+                f"data set ({error})"
+            ) from error
+    return f"{prior.card.name} ({prior.card.digest})", prior
 
 
 def _require_room(folder: Path, *, resume: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
@@ -11,11 +11,12 @@ from safegen.errors import PlanError
 from safegen.pipeline.request import LARGEST_SEED
 from safegen.privacy.canaries import DEFAULT_COUNT
 from safegen.privacy.plan import PrivacyPlan, plan_within
+from safegen.records.config import Family, WarmStart
+from safegen.training.recipe import Preset, preset
 
 if TYPE_CHECKING:
     from safegen.data.dataset import DataSet
-    from safegen.records.config import Family
-    from safegen.training.recipe import Preset
+    from safegen.records.card import DataCard
 
 RECORDS_PER_GROUP = 4  # in a step at most, when units are groups
 
@@ -36,6 +37,10 @@ class Wishes:
             many as the largest has, by default.
         seed: of first weights; noise and sampling have none.
         canaries: made-up units for the lower bound; 0 for none, and no bound.
+        prior: what first weights are learnt from: the name of pictures drawn by code, or of a
+            public data set; `none` for nothing, `auto` for the preset's.
+        warm_start: `moments`, to learn from one-shot releases before the steps; `none`, or `auto`
+            for the preset's.
         unsafe_seeded_noise: a seed for the noise; voids the guarantee, for tests only.
     """
 
@@ -48,16 +53,27 @@ class Wishes:
     records_per_group: int | None = None
     seed: int = 0
     canaries: int = DEFAULT_COUNT
+    prior: str = "auto"
+    warm_start: WarmStart = "auto"
     unsafe_seeded_noise: int | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed <= LARGEST_SEED:
             raise PlanError(f"the seed is {self.seed}; choose a whole number from 0 to 2^53 - 1")
+        if self.warm_start not in get_args(WarmStart):
+            raise PlanError(f"no warm start {self.warm_start!r}; choose auto, moments or none")
         if self.canaries and not 100 <= self.canaries <= 100_000:
             raise PlanError(
                 f"{self.canaries} canaries prove nothing, or cost too much; choose 0 for none, or "
                 "100 to 100,000"
             )
+
+
+def preset_for(wishes: Wishes, card: DataCard) -> Preset:
+    """The preset that the wishes and the data set's public card ask for."""
+    return preset(
+        wishes.model, card, wishes.epsilon, prior=wishes.prior, warm_start=wishes.warm_start
+    )
 
 
 def plan_for(wishes: Wishes, chosen: Preset, data: DataSet) -> PrivacyPlan:
@@ -74,7 +90,7 @@ def plan_for(wishes: Wishes, chosen: Preset, data: DataSet) -> PrivacyPlan:
         steps=chosen.steps if wishes.steps is None else wishes.steps,
         clipping_norm=chosen.clipping_norm,
         noise_multiplier=wishes.noise_multiplier,
-        release_share=chosen.release_share,
+        shares=chosen.shares,
         unit=data.card.unit,
         records_per_unit=_records_per_group(wishes, data),
     )

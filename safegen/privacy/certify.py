@@ -38,6 +38,7 @@ def certify(
     steps_run: int,
     noise: Noise,
     lower_bound: LowerBound | None,
+    assumptions: tuple[str, ...] = (),
 ) -> PrivacyCertificate:
     """Certify the events that ran.
 
@@ -48,6 +49,7 @@ def certify(
         steps_run: how many steps are among them.
         noise: where the noise came from.
         lower_bound: what an attack on the run could prove; None when none was made.
+        assumptions: what this run takes to be public beside what all do.
 
     Raises:
         TrainingError: more ran than the plan allows; then nothing is certified.
@@ -75,6 +77,6 @@ def certify(
         outcome="completed" if steps_run == plan.steps else "budget_exhausted",
         lower_bound=lower_bound,
         data=card,
-        public_by_assumption=PUBLIC_BY_ASSUMPTION,
+        public_by_assumption=(*PUBLIC_BY_ASSUMPTION, *assumptions),
         not_protected=(*NOT_PROTECTED, UNIT_NOT_PROTECTED[plan.unit]),
     )

@@ -19,10 +19,56 @@ SMALLEST_DELTA = 1e-12  # below which the accountant's numbers are not sure any 
 NOISE_RANGE = (0.05, 1e6)  # that a certificate can state
 MOST_STEPS = 10_000_000  # likewise
 
+Purpose = Literal["basis", "classes", "latents", "components", "grain"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """Gaussian releases of one kind: statistics of all records, each time with fresh noise.
+
+    Attributes:
+        purpose: what is released: `basis` and `classes` for the warm start, `latents` and
+            `components` for the latent prior, `grain` for fine texture.
+        noise_multiplier: noise deviation over the L2 sensitivity.
+        count: how often.
+    """
+
+    purpose: Purpose
+    noise_multiplier: float
+    count: int = 1
+
+    def __post_init__(self) -> None:
+        _require_positive("a release's noise multiplier", self.noise_multiplier)
+        if self.purpose not in get_args(Purpose):
+            raise PlanError(f"no release has the purpose {self.purpose!r}")
+        if not 1 <= self.count <= MOST_STEPS:
+            raise PlanError(f"{self.count} releases cannot be made; choose 1 or more")
+
+    @property
+    def event(self) -> Gaussian:
+        """What it costs, as an event."""
+        return Gaussian(noise_multiplier=self.noise_multiplier, count=self.count)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """A release before its noise is known.
+
+    Attributes:
+        purpose: as of `Release`.
+        share: of the budget, for all its releases together, measured in squared Gaussian-DP mu,
+            which adds up over releases (Dong, Roth, Su 2022, corollary 3.3).
+        count: how often.
+    """
+
+    purpose: Purpose
+    share: float
+    count: int = 1
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrivacyPlan:
-    """A private training run before it starts: one Gaussian release, then or before, many steps.
+    """A private training run before it starts: Gaussian releases, and many steps.
 
     Attributes:
         epsilon: the most that the run may cost, at `delta`.
@@ -33,8 +79,7 @@ class PrivacyPlan:
         steps: noisy gradient steps.
         clipping_norm: L2 bound on one unit's gradient in a step.
         noise_multiplier: a step's noise deviation over `clipping_norm`.
-        release_noise_multiplier: the one-shot release's noise deviation over its L2 sensitivity;
-            None when the run makes no release.
+        releases: what is released of all records, before the steps or after them.
         sampling: how units enter a step; only Poisson sampling is accounted for.
         neighbours: how two data sets that must look alike differ.
         unit: what is added or removed: a record, or a group of records such as a patient.
@@ -48,7 +93,7 @@ class PrivacyPlan:
     steps: int
     clipping_norm: float
     noise_multiplier: float
-    release_noise_multiplier: float | None = None
+    releases: tuple[Release, ...] = ()
     sampling: Literal["poisson"] = "poisson"
     neighbours: Literal["add_or_remove_one"] = "add_or_remove_one"
     unit: Unit = "record"
@@ -64,10 +109,10 @@ class PrivacyPlan:
             )
         if not 1 <= self.steps <= MOST_STEPS:
             raise PlanError(f"{self.steps} steps cannot run; choose from 1 to {MOST_STEPS:,}")
-        for name in ("clipping_norm", "noise_multiplier", "release_noise_multiplier"):
-            value = getattr(self, name)
-            if value is not None and not (math.isfinite(value) and value > 0):
-                raise PlanError(f"{name} is {value}; it must be a finite number above 0")
+        for name in ("clipping_norm", "noise_multiplier"):
+            _require_positive(name, getattr(self, name))
+        if len({release.purpose for release in self.releases}) < len(self.releases):
+            raise PlanError("two releases have one purpose; make them one release with a count")
 
     def _require_known_mechanism(self) -> None:
         """Types are not checked while a program runs; what is not accounted for is refused here."""
@@ -92,7 +137,7 @@ class PrivacyPlan:
         return self.expected_batch_size / self.units
 
     def events(self, steps: int | None = None) -> tuple[Event, ...]:
-        """The events of a run of `steps` steps, all of them by default, and of its release."""
+        """The events of a run of `steps` steps, all of them by default, and of its releases."""
         return self.step_events(self.steps if steps is None else steps) + self.release_events()
 
     def step_events(self, steps: int) -> tuple[Event, ...]:
@@ -108,17 +153,19 @@ class PrivacyPlan:
         )
 
     def release_events(self) -> tuple[Event, ...]:
-        """The event of the one-shot release alone; none where there is none."""
-        if self.release_noise_multiplier is None:
-            return ()
-        return (Gaussian(noise_multiplier=self.release_noise_multiplier),)
+        """The events of the releases alone; none where there are none."""
+        return tuple(release.event for release in self.releases)
+
+    def release(self, purpose: Purpose) -> Release | None:
+        """The release with a purpose; None where there is none."""
+        return next((each for each in self.releases if each.purpose == purpose), None)
 
     def granted_events(self) -> tuple[Event, ...]:
         """The events of as much of the run as the budget allows: what a grant holds."""
         return self.events(self.affordable_steps())
 
     def affordable_steps(self) -> int:
-        """How many of the planned steps the budget allows, with room left for the release."""
+        """How many of the planned steps the budget allows, with room left for the releases."""
         return accounting.affordable_count(
             self.events, epsilon=self.epsilon, delta=self.delta, at_most=self.steps
         )
@@ -142,7 +189,7 @@ def plan_within(  # noqa: PLR0913 - a plan has as many choices as it has
     clipping_norm: float,
     delta: float | None = None,
     noise_multiplier: float | None = None,
-    release_share: float = 0.0,
+    shares: tuple[Share, ...] = (),
     unit: Unit = "record",
     records_per_unit: int = 1,
 ) -> PrivacyPlan:
@@ -157,8 +204,7 @@ def plan_within(  # noqa: PLR0913 - a plan has as many choices as it has
         delta: below 1 / units; 1 / (n ln n) by default.
         noise_multiplier: of the steps; sought when None. When given, the run may afford fewer
             steps than planned, and stops there.
-        release_share: in [0, 1), the one-shot release's share of the budget, measured in squared
-            Gaussian-DP mu, which adds up over releases (Dong, Roth, Su 2022, corollary 3.3).
+        shares: of the budget, for releases; together below 1.
         unit: what is added or removed.
         records_per_unit: records of a unit in a step at most.
 
@@ -167,14 +213,7 @@ def plan_within(  # noqa: PLR0913 - a plan has as many choices as it has
     """
     delta = default_delta(units) if delta is None else delta
     _require_target(epsilon, delta, units)
-    if not 0 <= release_share < 1:
-        raise PlanError(f"the release's share is {release_share:g}; choose from 0 to below 1")
-    release = None
-    if release_share:
-        whole = accounting.calibrate(
-            lambda sigma: [Gaussian(noise_multiplier=sigma)], epsilon=epsilon, delta=delta
-        )
-        release = whole / math.sqrt(release_share)
+    releases = _releases(shares, epsilon, delta)
 
     def plan_at(sigma: float) -> PrivacyPlan:
         return PrivacyPlan(
@@ -185,7 +224,7 @@ def plan_within(  # noqa: PLR0913 - a plan has as many choices as it has
             steps=steps,
             clipping_norm=clipping_norm,
             noise_multiplier=sigma,
-            release_noise_multiplier=release,
+            releases=releases,
             unit=unit,
             records_per_unit=records_per_unit,
         )
@@ -211,6 +250,33 @@ def plan_within(  # noqa: PLR0913 - a plan has as many choices as it has
     return plan_at(
         accounting.calibrate(lambda sigma: plan_at(sigma).events(), epsilon=epsilon, delta=delta)
     )
+
+
+def _releases(shares: tuple[Share, ...], epsilon: float, delta: float) -> tuple[Release, ...]:
+    """Releases with the noise that their shares of the budget pay for."""
+    together = sum(each.share for each in shares)
+    if not (together < 1 and all(each.share > 0 for each in shares)):
+        raise PlanError(
+            f"the releases' shares come to {together:g}; each must be above 0, and all below 1"
+        )
+    if not shares:
+        return ()
+    whole = accounting.calibrate(
+        lambda sigma: [Gaussian(noise_multiplier=sigma)], epsilon=epsilon, delta=delta
+    )
+    return tuple(
+        Release(
+            purpose=each.purpose,
+            noise_multiplier=whole * math.sqrt(each.count / each.share),
+            count=each.count,
+        )
+        for each in shares
+    )
+
+
+def _require_positive(name: str, value: float) -> None:
+    if not (math.isfinite(value) and value > 0):
+        raise PlanError(f"{name} is {value}; it must be a finite number above 0")
 
 
 def _require_target(epsilon: float, delta: float, units: int) -> None:

@@ -1,7 +1,11 @@
 """One-shot Gaussian releases: a statistic of all records, once, with noise.
 
-`class_moments` releases for every class how many records it has, the sum of their vectors and
-the sum of the vectors' outer products, all in one Gaussian mechanism.
+Three statistics: `total` is a sum of vectors; `class_sums` adds how many records each class has;
+`class_moments` adds the sums of the vectors' outer products. Each is one Gaussian mechanism.
+
+When units are groups, each record counts as one over its group's size: a group adds the average
+of its records' entries, whose norm is at most that of one record's. Statistic and noise are
+integers on a lattice (`lattice`).
 """
 
 from __future__ import annotations
@@ -20,7 +24,23 @@ if TYPE_CHECKING:
 
     Vectors = NDArray[np.float64]
 
-SENSITIVITY = math.sqrt(3)  # of count, sum and second moment together, for vectors of norm 1
+# L2 sensitivities for vectors of norm at most 1: of the sum; with the count; with the products.
+SUM, COUNT_AND_SUM, MOMENTS = 1.0, math.sqrt(2), math.sqrt(3)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassSums:
+    """Noisy counts and sums of each class, in units where every vector has norm at most 1.
+
+    Attributes:
+        counts: (classes,), float64.
+        sums: (classes, dimensions), float64.
+        deviation: standard deviation of the noise on a count or a sum's entry.
+    """
+
+    counts: Vectors
+    sums: Vectors
+    deviation: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,15 +61,93 @@ class ClassMoments:
     deviation: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mechanism:
+    """How a release is made.
+
+    Attributes:
+        radius: public bound on a vector's norm; longer ones are clipped to it.
+        noise_multiplier: noise deviation over the L2 sensitivity.
+        generator: where the noise comes from; outside tests `noise.secure_generator()`.
+        groups: (records,), int64, the unit of each record; None when records are units.
+    """
+
+    radius: float
+    noise_multiplier: float
+    generator: np.random.Generator
+    groups: NDArray[np.int64] | None = None
+
+    def within(self, vectors: Vectors) -> Vectors:
+        """Vectors (records, dimensions) clipped to the radius and divided by it."""
+        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+        clipped: Vectors = vectors / np.maximum(norms, self.radius)
+        return clipped
+
+    def weights(self, records: int) -> Vectors:
+        """What each record counts, (records,)."""
+        if self.groups is None:
+            return np.ones(records)
+        weights: Vectors = 1.0 / np.bincount(self.groups)[self.groups]
+        return weights
+
+    def release(self, statistic: Vectors, sensitivity: float) -> tuple[Vectors, float]:
+        """A statistic (d,) with noise, and the noise's deviation.
+
+        Raises:
+            TrainingError: a number in it is not finite.
+        """
+        grid = lattice(
+            clipping_norm=sensitivity,
+            noise_multiplier=self.noise_multiplier,
+            dimensions=len(statistic),
+        )
+        try:
+            points = grid.points(statistic)
+        except OverflowError as error:
+            raise TrainingError(
+                "a latent code is not finite, so nothing can be released of it; lower the "
+                "learning rate"
+            ) from error
+        noise = grid.noise(len(statistic), self.generator)
+        return grid.values(points + noise), grid.deviation
+
+
+def total(vectors: Vectors, mechanism: Mechanism) -> tuple[Vectors, float]:
+    """Release the sum of vectors (records, dimensions), in units of the radius.
+
+    Returns:
+        The sum (dimensions,), and the deviation of the noise on each of its entries.
+    """
+    weighted = mechanism.weights(len(vectors)) @ mechanism.within(vectors)
+    return mechanism.release(weighted, SUM)
+
+
+def class_sums(
+    vectors: Vectors, labels: NDArray[np.int64], classes: int, mechanism: Mechanism
+) -> ClassSums:
+    """Release counts and sums of all classes at once.
+
+    One record adds to one class the entries (1, u) with |u| <= 1: a norm of at most sqrt(2).
+
+    Args:
+        vectors: (records, dimensions), float64.
+        labels: (records,), int64 in [0, classes).
+        classes: how many; public.
+        mechanism: bound and noise.
+
+    Raises:
+        TrainingError: a vector is not finite.
+    """
+    units = mechanism.within(vectors)
+    member = np.eye(classes)[labels] * mechanism.weights(len(units))[:, None]
+    statistic = np.concatenate([member.sum(axis=0), (member.T @ units).ravel()])
+    noisy, deviation = mechanism.release(statistic, COUNT_AND_SUM)
+    counts, sums = np.split(noisy, [classes])
+    return ClassSums(counts=counts, sums=sums.reshape(classes, -1), deviation=deviation)
+
+
 def class_moments(
-    vectors: Vectors,
-    labels: NDArray[np.int64],
-    *,
-    groups: NDArray[np.int64] | None = None,
-    classes: int,
-    radius: float,
-    noise_multiplier: float,
-    generator: np.random.Generator,
+    vectors: Vectors, labels: NDArray[np.int64], classes: int, mechanism: Mechanism
 ) -> ClassMoments:
     """Release counts, sums and second moments of all classes at once.
 
@@ -59,52 +157,38 @@ def class_moments(
     sqrt(1 + |u|^2 + |u|^4) <= sqrt(3) in L2, which is the sensitivity used here. Rebuilding the
     symmetric matrix divides the off-diagonal noise by sqrt(2).
 
-    When units are groups, each record counts as one over its group's size: a group adds the
-    average of its records' entries, whose norm is at most sqrt(3) again.
-
-    Statistic and noise are integers on a lattice (`lattice`).
-
     Args:
-        vectors: (records, dimensions), float64, clipped here to norm `radius`.
+        vectors: (records, dimensions), float64.
         labels: (records,), int64 in [0, classes).
-        groups: (records,), int64, the unit of each record; None when records are units.
         classes: how many; public.
-        radius: public bound on a vector's norm.
-        noise_multiplier: noise deviation over the L2 sensitivity.
-        generator: where the noise comes from; outside tests `noise.secure_generator()`.
+        mechanism: bound and noise.
 
     Raises:
         TrainingError: a vector is not finite.
     """
     dimensions = vectors.shape[1]
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    units = vectors / np.maximum(norms, radius)
-    shares = np.ones(len(units)) if groups is None else 1.0 / np.bincount(groups)[groups]
+    units, shares = mechanism.within(vectors), mechanism.weights(len(vectors))
     member = np.eye(classes)[labels] * shares[:, None]
     upper = np.triu_indices(dimensions)
     weights = np.where(upper[0] == upper[1], 1.0, math.sqrt(2))
 
     counts = member.sum(axis=0)
     sums = member.T @ units
-    products = np.stack(
-        [((units * member[:, k, None]).T @ units)[upper] * weights for k in range(classes)]
-    )
+    products = np.stack([_products(units, shares, labels == k)[upper] for k in range(classes)])
 
-    statistic = np.concatenate([counts, sums.ravel(), products.ravel()])
-    grid = lattice(
-        clipping_norm=SENSITIVITY, noise_multiplier=noise_multiplier, dimensions=len(statistic)
-    )
-    try:
-        points = grid.points(statistic)
-    except OverflowError as error:
-        raise TrainingError(
-            "a latent code is not finite, so nothing can be released of it; lower the learning rate"
-        ) from error
-    noisy = grid.values(points + grid.noise(len(statistic), generator))
+    statistic = np.concatenate([counts, sums.ravel(), (products * weights).ravel()])
+    noisy, deviation = mechanism.release(statistic, MOMENTS)
     counts, sums, weighted = np.split(noisy, [classes, classes + sums.size])
     sums, weighted = sums.reshape(classes, dimensions), weighted.reshape(products.shape)
 
     symmetric = np.zeros((classes, dimensions, dimensions))
     symmetric[:, upper[0], upper[1]] = weighted / weights
     symmetric[:, upper[1], upper[0]] = weighted / weights
-    return ClassMoments(counts=counts, sums=sums, products=symmetric, deviation=grid.deviation)
+    return ClassMoments(counts=counts, sums=sums, products=symmetric, deviation=deviation)
+
+
+def _products(units: Vectors, shares: Vectors, chosen: NDArray[np.bool_]) -> Vectors:
+    """The weighted sum of outer products of the chosen vectors."""
+    mine = units[chosen]
+    products: Vectors = (mine * shares[chosen, None]).T @ mine
+    return products

@@ -1,24 +1,25 @@
 """What a model package says of itself: `config.json`.
 
 {
-  "format": "safegen.model/2", "name": "digits-vae", "safegen": "0.1.0",
+  "format": "safegen.model/3", "name": "digits-vae", "safegen": "0.1.0",
   "created": "2026-11-20T10:00:00+00:00",
   "architecture": {"family": "vae", "channels": 1, "height": 32, "width": 32,
-                   "classes": 10, "latent": 16, "base": 16},
+                   "classes": 10, "latent": 32, "base": 16, "components": 1, ...},
   "recipe": {"learning_rate": 0.002, ...}, "seed": 0, "data": {...}
 }
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from safegen.records.canonical import Record
 from safegen.records.card import DataCard
 
 Family = Literal["vae", "gan"]
+WarmStart = Literal["auto", "moments", "none"]
 
 
 class Architecture(Record):
@@ -32,6 +33,11 @@ class Architecture(Record):
         classes: how many labels.
         latent: dimensions of the latent code.
         base: channels of the narrowest hidden layer.
+        components: Gaussians a class in the latent prior.
+        conditional: whether the label enters the networks beside the code; where it does not, it
+            only chooses where the code lies.
+        contrast: what is cut from both ends of a picture's range, the rest being stretched.
+        grain: whether fine texture is added to what the decoder makes.
     """
 
     family: Family
@@ -41,6 +47,10 @@ class Architecture(Record):
     classes: PositiveInt
     latent: PositiveInt
     base: PositiveInt
+    components: PositiveInt = 1
+    conditional: bool = True
+    contrast: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
+    grain: bool = False
 
 
 class Recipe(Record):
@@ -52,10 +62,17 @@ class Recipe(Record):
         betas: Adam's.
         loss_scale: a record's loss is divided by this, so that a clipping norm of 1 fits.
         beta: weight of the divergence in the VAE's objective.
+        free_bits: nats of divergence of each latent that cost nothing (Kingma et al. 2016).
         average_decay: of the moving average of the weights.
-        latent_radius: bound on a latent code's norm in the release of the latent prior.
+        latent_radius: bound on a latent code's norm in the release of the latent prior; null where
+            public pictures told it.
         generator_rows: generated pictures in a discriminator step; a public constant.
-        discriminator_steps: private steps for each generator step.
+        discriminator_steps: private steps for each generator step, at first.
+        prior: what the networks' first weights were learnt from: pictures drawn by code, or the
+            name of a public data set; null for nothing.
+        prior_pictures: how many of them.
+        prior_epochs: passes over them.
+        warm_start: what was released before the steps, to learn from it; null for nothing.
     """
 
     learning_rate: PositiveFloat
@@ -64,9 +81,14 @@ class Recipe(Record):
     loss_scale: PositiveFloat
     beta: float
     average_decay: float
-    latent_radius: PositiveFloat
+    free_bits: NonNegativeFloat = 0.0
+    latent_radius: PositiveFloat | None = None
     generator_rows: NonNegativeInt
     discriminator_steps: PositiveInt
+    prior: str | None = None
+    prior_pictures: NonNegativeInt = 0
+    prior_epochs: NonNegativeInt = 0
+    warm_start: Literal["moments"] | None = None
 
 
 class PackageConfig(Record):
@@ -82,7 +104,7 @@ class PackageConfig(Record):
         data: the published card of its data set.
     """
 
-    format: Literal["safegen.model/2"] = "safegen.model/2"
+    format: Literal["safegen.model/3", "safegen.model/2"] = "safegen.model/3"
     name: str
     safegen: str
     created: str

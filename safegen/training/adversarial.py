@@ -17,7 +17,9 @@ from torch.nn import functional
 
 from safegen.models.gan import Discriminator
 from safegen.models.generator import PictureGenerator, one_hot
+from safegen.models.vae import ConditionalVAE
 from safegen.privacy.processes import Processes
+from safegen.training.fitting import fit_generator
 from safegen.training.optimizers import optimizer_tensors, restore_optimizer
 
 if TYPE_CHECKING:
@@ -25,16 +27,19 @@ if TYPE_CHECKING:
 
     from safegen.privacy.engine import PrivateEngine
     from safegen.privacy.plan import PrivacyPlan
-    from safegen.records.certificate import Event
     from safegen.records.config import Architecture, Recipe
-    from safegen.training.objective import Records
+    from safegen.training.objective import Records, Start
 
 
 class GanObjective:
     """Trains a discriminator privately and a generator against it publicly."""
 
     def __init__(
-        self, architecture: Architecture, recipe: Recipe, processes: Processes | None = None
+        self,
+        architecture: Architecture,
+        recipe: Recipe,
+        processes: Processes | None = None,
+        start: Start | None = None,
     ) -> None:
         """Make both networks.
 
@@ -43,6 +48,7 @@ class GanObjective:
             recipe: what does not affect epsilon.
             processes: this process among those that train together: all make the same pictures
                 and take the same generator steps, and each shows the discriminator its share.
+            start: an autoencoder, which becomes the first generator; None for random weights.
         """
         self._architecture = architecture
         self._recipe = recipe
@@ -57,6 +63,7 @@ class GanObjective:
             self._processes.tell(secrets.randbits(63))
         )
         self._private_steps = 0
+        self._start = start
         self.private = Discriminator(architecture).to(self._device)
         self.averaged = self._generator
         self.rows_beside = recipe.generator_rows
@@ -114,23 +121,45 @@ class GanObjective:
         self._generator.load_state_dict(_below("generator.", state))
         restore_optimizer(self._optimizer, _below("moments.", state))
 
+    def prepare(self, records: Records, plan: PrivacyPlan, key: int) -> None:
+        """Make the first generator of the autoencoder that the run starts from.
+
+        Its encoder says where the records' codes lie, which is released as for a VAE; the decoder
+        and that latent prior are a generator already, and the steps refine it.
+        """
+        if self._start is None:
+            return
+        if self._processes.first:
+            network = ConditionalVAE(self._architecture).to(self._device)
+            network.load_state_dict(self._start.weights)
+            made = fit_generator(
+                network,
+                self._architecture,
+                records,
+                plan,
+                reference=self._start.reference,
+                key=key,
+            )
+            self._generator.load_state_dict(made.state_dict())
+        self._processes.agree(list(self._generator.state_dict().values()))
+
     def finish(
         self,
         average: nn.Module,
         records: Records,  # noqa: ARG002 - the protocol's shape
         plan: PrivacyPlan,  # noqa: ARG002 - likewise
         key: int,  # noqa: ARG002 - likewise
-    ) -> tuple[PictureGenerator, tuple[Event, ...]]:
-        """Keep the averaged generator; its prior stays N(0, I), so nothing is released."""
+    ) -> PictureGenerator:
+        """Keep the averaged generator; what is released was released before the steps."""
         assert isinstance(average, PictureGenerator)
-        return average, ()
+        return average
 
     def _generate(self, rows: int) -> tuple[Tensor, Tensor]:
         """Pictures of uniformly drawn labels: how often a class occurs among records is secret."""
         labels = torch.randint(self._architecture.classes, (rows,), generator=self._public)
-        noise = torch.randn(rows, self._architecture.latent, generator=self._public)
-        labels, noise = labels.to(self._device), noise.to(self._device)
-        return self._generator.render(noise, one_hot(labels, self._architecture.classes)), labels
+        seed = int(torch.randint(2**62, (), generator=self._public))
+        draw = self._generator.draw(labels, seed)
+        return self._generator.render(draw.noise, draw.places, draw.grain), labels.to(self._device)
 
 
 def _below(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -21,6 +21,12 @@ class Average:
         self._updates = 0
 
     @torch.no_grad()
+    def restart(self, network: nn.Module) -> None:
+        """Begin again with the weights, and buffers, that a network has now."""
+        self._updates = 0
+        self.network.load_state_dict(network.state_dict())
+
+    @torch.no_grad()
     def update(self, network: nn.Module) -> None:
         """Move the average towards the network's weights."""
         self._updates += 1

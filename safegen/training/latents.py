@@ -1,83 +1,134 @@
-"""A private latent prior: where each class lies among the latent codes, released once.
+"""A private latent prior: where each class lies among the latent codes.
 
 A VAE trained with much noise does not spread its codes as N(0, I). Drawing them from where the
-records' codes really lie is the largest single gain in utility, and takes one Gaussian release.
+records' codes really lie is the largest single gain in utility. It takes one release of every
+class's moments, which makes a Gaussian of each class; a few more releases split each class into
+components:
+
+    1. Draw codes from the class's Gaussian, and find as many centres among them (k-means); this
+       looks at no record.
+    2. Give each record to its nearest centre, and release how many each has and the sum of their
+       codes; the new centres are the means. A few such rounds are noisy hard EM (Park et al. 2017).
+    3. What a class's covariance has beyond its centres' is the covariance of each component.
 """
 
 from __future__ import annotations
 
 import hmac
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from safegen.privacy.noise import secure_generator
-from safegen.privacy.release import ClassMoments, class_moments
-from safegen.records.certificate import Gaussian
+from safegen.privacy.release import ClassMoments, ClassSums, Mechanism, class_moments, class_sums
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from safegen.privacy.plan import PrivacyPlan
+
     Vectors = NDArray[np.float64]
+    Labels = NDArray[np.int64]
 
 LEAST_VARIANCE = 0.01  # of a latent in any direction, so that a class never collapses
+DRAWN = 4000  # codes of a class, among which first centres are sought
+K_MEANS_ROUNDS = 10
+FEWEST = 5.0  # noise deviations, below which a component's count is taken for none
 
 
-def fit_prior(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mixture:
+    """Gaussians of each class.
+
+    Attributes:
+        shares: (classes, components), float64; each row sums to 1.
+        means: (classes, components, latent), float64.
+        factors: (classes, components, latent, latent): factor factor^T is the covariance.
+    """
+
+    shares: Vectors
+    means: Vectors
+    factors: Vectors
+
+
+def fit_mixture(
     codes: Vectors,
-    labels: NDArray[np.int64],
+    labels: Labels,
     *,
-    groups: NDArray[np.int64] | None = None,
     classes: int,
+    components: int,
     radius: float,
-    noise_multiplier: float,
+    plan: PrivacyPlan,
+    groups: Labels | None = None,
     key: int | None = None,
-) -> tuple[Vectors, Vectors, Gaussian]:
-    """Release the codes' class moments and fit one Gaussian a class to them.
+) -> Mixture | None:
+    """Release what a mixture a class takes, and fit it.
 
     Args:
-        codes: (records, latent), float64; clipped to `radius`.
+        codes: (records, latent), float64, around 0; clipped to `radius`.
         labels: (records,), int64.
-        groups: (records,), int64, the unit of each record; None when records are units.
         classes: how many.
+        components: Gaussians a class.
         radius: public bound on a code's norm.
-        noise_multiplier: noise deviation over the release's L2 sensitivity.
+        plan: with the releases `latents`, and `components` when there is more than one.
+        groups: (records,), int64, the unit of each record; None when records are units.
         key: of the noise; fresh from the operating system when None.
 
     Returns:
-        Means (classes, latent), factors (classes, latent, latent) with factor factor^T the
-        covariance, and the event that this was.
+        The mixture; None when the plan releases no latents.
     """
-    moments = class_moments(
-        codes,
-        labels,
-        groups=groups,
-        classes=classes,
-        radius=radius,
-        noise_multiplier=noise_multiplier,
-        generator=secure_generator(None if key is None else _own_key(key, codes, labels, groups)),
-    )
-    means, factors = gaussians(moments, LEAST_VARIANCE / radius**2)
-    return means * radius, factors * radius, Gaussian(noise_multiplier=noise_multiplier)
+    moments_release, rounds = plan.release("latents"), plan.release("components")
+    if moments_release is None:
+        return None
+
+    def mechanism(noise_multiplier: float, number: int) -> Mechanism:
+        own = None if key is None else own_key(key, number, codes, labels, groups)
+        return Mechanism(
+            radius=radius,
+            noise_multiplier=noise_multiplier,
+            generator=secure_generator(own),
+            groups=groups,
+        )
+
+    made = mechanism(moments_release.noise_multiplier, 0)
+    moments = class_moments(codes, labels, classes, made)
+    least = LEAST_VARIANCE / radius**2
+    whole = gaussians(moments, least)
+    if components == 1 or rounds is None:
+        return _scaled(whole, radius)
+    centres = _first_centres(whole, components)
+    units, sums = made.within(codes), None
+    for number in range(rounds.count):
+        nearest = _nearest(units, labels, centres)
+        sums = class_sums(
+            codes,
+            labels * components + nearest,
+            classes * components,
+            mechanism(rounds.noise_multiplier, number + 1),
+        )
+        centres, shares = _means(sums, whole.means)
+    assert sums is not None
+    return _scaled(_split(whole, centres, shares, sums, least), radius)
 
 
-def _own_key(
-    key: int, codes: Vectors, labels: NDArray[np.int64], groups: NDArray[np.int64] | None
-) -> int:
-    """A run's release key for exactly these codes.
+def own_key(key: int, number: int, *parts: NDArray[np.generic] | None) -> int:
+    """A run's release key for exactly these vectors.
 
     After a crash the same codes get the same noise, so that the release is the same. Any others,
     such as those of a second copy of a checkpoint, get noise of their own: two statistics under
     one noise would give their difference away.
     """
     told = hmac.new(key.to_bytes(16, "big"), digestmod="sha256")
-    for part in (codes, labels, np.zeros(0) if groups is None else groups):
-        told.update(f"{part.dtype} {part.shape} ".encode() + np.ascontiguousarray(part).tobytes())
+    told.update(f"{number} ".encode())
+    for part in parts:
+        held = np.zeros(0) if part is None else part
+        told.update(f"{held.dtype} {held.shape} ".encode() + np.ascontiguousarray(held).tobytes())
     return int.from_bytes(told.digest()[:16], "big")
 
 
-def gaussians(moments: ClassMoments, least_variance: float = 0.0) -> tuple[Vectors, Vectors]:
-    """Turn noisy moments into proper Gaussians; post-processing, so it costs nothing.
+def gaussians(moments: ClassMoments, least_variance: float = 0.0) -> Mixture:
+    """Turn noisy moments into one proper Gaussian a class; post-processing, so it costs nothing.
 
     Each class's covariance is shrunk towards the pooled one by the share of its deviation from
     it that noise explains, and eigenvalues are kept above `least_variance`.
@@ -97,8 +148,93 @@ def gaussians(moments: ClassMoments, least_variance: float = 0.0) -> tuple[Vecto
     deviation = np.square(covariances - pooled).sum(axis=(1, 2))
     keep = np.maximum(deviation - noise, 0) / np.maximum(deviation, 1e-12)
     mixed = keep[:, None, None] * covariances + (1 - keep)[:, None, None] * pooled
-    values, vectors = np.linalg.eigh(mixed)
-    return means, vectors * np.sqrt(np.maximum(values, least_variance))[:, None, :]
+    return Mixture(
+        shares=np.ones((len(counts), 1)),
+        means=means[:, None],
+        factors=_factors(mixed, least_variance)[:, None],
+    )
+
+
+def _first_centres(whole: Mixture, components: int) -> Vectors:
+    """K-means centres (classes, components, latent) of codes drawn from each class's Gaussian."""
+    drawing = np.random.default_rng(0)  # public: no record is looked at
+    found = []
+    for mean, factor in zip(whole.means[:, 0], whole.factors[:, 0], strict=True):
+        drawn = mean + drawing.standard_normal((DRAWN, len(mean))) @ factor.T
+        centres = drawn[:components]
+        for _ in range(K_MEANS_ROUNDS):
+            nearest = _squared_distances(drawn, centres).argmin(axis=1)
+            centres = np.stack(
+                [
+                    drawn[nearest == k].mean(axis=0) if (nearest == k).any() else centres[k]
+                    for k in range(components)
+                ]
+            )
+        found.append(centres)
+    return np.stack(found)
+
+
+def _nearest(units: Vectors, labels: Labels, centres: Vectors) -> Labels:
+    """The number of the nearest centre of its class, for each record."""
+    nearest = np.zeros(len(units), dtype=np.int64)
+    for label, mine in enumerate(centres):
+        rows = labels == label
+        nearest[rows] = _squared_distances(units[rows], mine).argmin(axis=1)
+    return nearest
+
+
+def _squared_distances(points: Vectors, centres: Vectors) -> Vectors:
+    """(points, centres), up to a constant for each point."""
+    distances: Vectors = np.square(centres).sum(axis=1) - 2 * points @ centres.T
+    return distances
+
+
+def _means(sums: ClassSums, class_means: Vectors) -> tuple[Vectors, Vectors]:
+    """New centres and shares; what has too few records to be told from noise gets no share."""
+    classes, _, latent = class_means.shape
+    counts = sums.counts.reshape(classes, -1)
+    totals = sums.sums.reshape(classes, -1, latent)
+    enough = counts > FEWEST * sums.deviation
+    centres = np.where(
+        enough[..., None], totals / np.where(enough, counts, 1.0)[..., None], class_means
+    )
+    centres /= np.maximum(np.linalg.norm(centres, axis=2, keepdims=True), 1.0)
+    held = np.where(enough, counts, 0.0)
+    held[~enough.any(axis=1)] = 1.0  # a class of too few records is one Gaussian
+    return centres, held / held.sum(axis=1, keepdims=True)
+
+
+def _split(
+    whole: Mixture, centres: Vectors, shares: Vectors, sums: ClassSums, least: float
+) -> Mixture:
+    """Components around centres, with what each class's covariance has beyond them."""
+    covariances = whole.factors[:, 0] @ whole.factors[:, 0].transpose(0, 2, 1)
+    middles = np.einsum("ck,ckd->cd", shares, centres)[:, None]
+    apart = centres - middles
+    between = np.einsum("ck,cki,ckj->cij", shares, apart, apart)
+    # Noise moves the centres apart: its part in their covariance is known, and taken out.
+    counts = np.maximum(sums.counts.reshape(shares.shape), FEWEST * sums.deviation)
+    noise = (shares * (sums.deviation / counts) ** 2).sum(axis=1)
+    between -= noise[:, None, None] * np.eye(centres.shape[2])
+    factors = _factors(covariances - between, least)
+    return Mixture(
+        shares=shares,
+        means=centres,
+        factors=np.repeat(factors[:, None], shares.shape[1], axis=1),
+    )
+
+
+def _scaled(mixture: Mixture, radius: float) -> Mixture:
+    return Mixture(
+        shares=mixture.shares, means=mixture.means * radius, factors=mixture.factors * radius
+    )
+
+
+def _factors(covariances: Vectors, least: float) -> Vectors:
+    """Square roots of symmetric matrices (..., d, d) whose eigenvalues are raised to `least`."""
+    values, vectors = np.linalg.eigh(covariances)
+    factors: Vectors = vectors * np.sqrt(np.maximum(values, least))[..., None, :]
+    return factors
 
 
 def _positive(matrix: Vectors, least: float) -> Vectors:

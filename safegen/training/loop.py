@@ -164,7 +164,7 @@ class Training:
 
         Args:
             data: the records.
-            key: of the one-shot release's noise.
+            key: of the releases' noise.
             keep: writes a checkpoint of (counted, claimed, tensors); None for none.
             progress: told after each step.
 
@@ -188,6 +188,9 @@ class Training:
         )
         allowed = self._plan.affordable_steps()
         claimed = self.engine.steps_run
+        if not claimed:
+            self._objective.prepare(records, self._plan, key)
+            self._average.restart(self._objective.averaged)
         for step in range(self.engine.steps_run, allowed):
             if keep is not None and step >= claimed:
                 claimed = min(step + CLAIM, allowed)
@@ -217,10 +220,10 @@ class Training:
     def _finish(self, records: Records, key: int) -> Trained:
         events, grid = self.engine.events(), self.engine.lattice
         self.engine.release_network()
-        generator, release = self._objective.finish(self._average.network, records, self._plan, key)
+        generator = self._objective.finish(self._average.network, records, self._plan, key)
         return Trained(
             generator=generator.cpu().eval(),
-            events=(*events, *release),
+            events=(*events, *self._plan.release_events()),
             steps_run=self.engine.steps_run,
             spacing=grid.spacing,
             margin=grid.margin,

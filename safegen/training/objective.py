@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from safegen.models.generator import PictureGenerator
     from safegen.privacy.engine import PrivateEngine
     from safegen.privacy.plan import PrivacyPlan
-    from safegen.records.certificate import Event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +40,20 @@ class Records:
         """
         numbers = torch.from_numpy(np.maximum(chosen, 0)).to(self.labels.device)
         return self.pictures[numbers].float() / 255, self.labels[numbers]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """Where networks start from, and what they may look at without asking the records.
+
+    Attributes:
+        weights: of a `ConditionalVAE` of the run's architecture.
+        reference: (n, channels, height, width), uint8: public pictures, or pictures drawn from
+            what was released; None for none.
+    """
+
+    weights: Mapping[str, Tensor]
+    reference: Tensor | None = None
 
 
 class Objective(Protocol):
@@ -79,15 +92,19 @@ class Objective(Protocol):
         """Take up what a checkpoint held."""
         ...
 
+    def prepare(self, records: Records, plan: PrivacyPlan, key: int) -> None:
+        """Make the releases that come before the first step; nothing where there are none."""
+        ...
+
     def finish(
         self, average: nn.Module, records: Records, plan: PrivacyPlan, key: int
-    ) -> tuple[PictureGenerator, tuple[Event, ...]]:
-        """Make the generator, with the events of any release that this took.
+    ) -> PictureGenerator:
+        """Make the generator, with any release that this takes.
 
         Args:
             average: the averaged network.
             records: all of them.
             plan: what was granted.
-            key: of the release's noise; the same key makes the same release again.
+            key: of the releases' noise; the same key makes the same releases again.
         """
         ...

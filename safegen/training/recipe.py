@@ -1,23 +1,35 @@
 """Presets: network, recipe and plan settings from what is public about a data set.
 
-They depend on the number of records, the pictures' shape and the family, never on the records.
-They were chosen on scikit-learn's digits and Fashion-MNIST, both public.
+They depend on the number of records and classes, the pictures' shape, the family, epsilon, and on
+the name of a data set that everybody knows; never on the records. They were chosen on MNIST,
+Fashion-MNIST and scikit-learn's digits, all public (docs/benchmarks.md says how).
+
+What decides most is how well a class's moments can be told through the noise of their release:
+with how many records of a class, times epsilon (`_clarity`).
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+from safegen.privacy.plan import Share
 from safegen.records.config import Architecture, Family, Recipe
 
 if TYPE_CHECKING:
     from safegen.records.card import DataCard
+    from safegen.records.config import WarmStart
 
-SMALL = 10_000  # records, below which the latent prior needs more of the budget
 REFERENCE_NUMBERS = 28 * 28  # in a picture of MNIST
 REFERENCE_COUNT, REFERENCE_BATCH = 1800, 256
+PRIOR_OF = {"mnist": "strokes", "digits": "strokes", "fashion-mnist": "silhouettes"}
+GENERIC = "leaves"  # for whatever nothing is known of
+CONTRAST = {"strokes": 0.2}  # by what pictures drawn by code lose on their way through a VAE
+MANY = 20_000  # records, from which large batches and fine texture pay
+CLEAR = 40_000  # records of a class times epsilon, from which many components pay
+FAIR, DIM = 4_000, 800  # likewise, for several components, and for a middling latent code
+GENEROUS = 4.0  # epsilon, from which more steps pay
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +42,7 @@ class Preset:
         expected_batch_size: records in a step, on average.
         steps: private steps.
         clipping_norm: L2 bound on one record's gradient.
-        release_share: of the budget, for the latent prior.
+        shares: of the budget, for releases.
     """
 
     architecture: Architecture
@@ -38,78 +50,171 @@ class Preset:
     expected_batch_size: int
     steps: int
     clipping_norm: float
-    release_share: float
+    shares: tuple[Share, ...]
 
 
-def preset(family: Family, card: DataCard) -> Preset:
-    """The preset of one family for a data set's public card."""
-    return _vae(card) if family == "vae" else _gan(card)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Case:
+    """What is public about a run, before anything is chosen."""
+
+    card: DataCard
+    epsilon: float
+    prior: str | None
+    warm_start: Literal["moments"] | None
+
+    @property
+    def clarity(self) -> float:
+        """Records of a class times epsilon."""
+        return self.card.units / len(self.card.classes) * self.epsilon
+
+    @property
+    def many(self) -> bool:
+        return self.card.units >= MANY
 
 
-def _vae(card: DataCard) -> Preset:
-    latent, small = 16, card.count < SMALL
+def preset(
+    family: Family,
+    card: DataCard,
+    epsilon: float,
+    *,
+    prior: str = "auto",
+    warm_start: WarmStart = "auto",
+) -> Preset:
+    """The preset of one family for a data set's public card and a budget.
+
+    Args:
+        family: of the generator.
+        card: the data set's.
+        epsilon: what the run may cost.
+        prior: the name of pictures to learn first weights from; `none`, or `auto` by the data
+            set's name.
+        warm_start: `moments`, `none`, or `auto`.
+    """
+    named = PRIOR_OF.get(card.name, GENERIC) if prior == "auto" else prior
+    case = _Case(
+        card=card,
+        epsilon=epsilon,
+        prior=None if named == "none" else named,
+        warm_start="moments" if warm_start == "moments" else None,
+    )
+    return _vae(case) if family == "vae" else _gan(case)
+
+
+def _vae(case: _Case) -> Preset:
     return Preset(
-        architecture=_architecture("vae", card, latent=latent, base=8),
+        architecture=_architecture("vae", case),
         recipe=Recipe(
-            learning_rate=3e-3,
+            learning_rate=1e-3 if case.prior else 3e-3,
             generator_rate=None,
             betas=(0.9, 0.999),
-            loss_scale=20 * _relative_size(card),
-            beta=0.5,
+            loss_scale=20 * _relative_size(case.card),
+            beta=0.5 if case.prior == "strokes" else 0.2 if case.clarity >= CLEAR else 0.4,
             average_decay=0.98,
-            latent_radius=1.5 * math.sqrt(latent),  # codes of N(0, I) have norm sqrt(latent)
             generator_rows=0,
             discriminator_steps=1,
+            prior=case.prior,
+            prior_pictures=40_000 if case.many else 20_000,
+            prior_epochs=5 if case.many else 3,
+            warm_start=case.warm_start,
         ),
-        expected_batch_size=_batch(card.count),
-        steps=500 if small else 600,
+        expected_batch_size=_batch(case),
+        steps=_steps(case),
         clipping_norm=1.0,
-        release_share=0.3 if small else 0.15,
+        shares=_shares(case, 0.3 if case.epsilon >= GENEROUS else 0.5),
     )
 
 
-def _gan(card: DataCard) -> Preset:
-    batch = _batch(card.count)
+def _gan(case: _Case) -> Preset:
+    batch = min(1024, _batch(case))
     return Preset(
-        architecture=_architecture("gan", card, latent=16, base=16),
+        architecture=_architecture("gan", case),
         recipe=Recipe(
             learning_rate=1e-3,
-            generator_rate=5e-4,
+            generator_rate=5e-5 if case.prior else 5e-4,
             betas=(0.5, 0.99),
             loss_scale=1.0,
-            beta=0.0,
+            beta=0.5 if case.prior == "strokes" else 0.4,
             average_decay=0.98,
-            latent_radius=1.0,
             generator_rows=batch,
             discriminator_steps=1,
+            prior=case.prior,
+            prior_pictures=40_000 if case.many else 20_000,
+            prior_epochs=5 if case.many else 3,
+            warm_start=case.warm_start,
         ),
         expected_batch_size=batch,
-        steps=500 if card.count < SMALL else 600,
+        steps=200 if case.prior else 500,
         clipping_norm=1.0,
-        release_share=0.0,
+        shares=_shares(case, 0.6) if case.prior else (),
     )
 
 
-def _batch(count: int) -> int:
-    """256 at 1,800 records, 1,024 at 60,000: slower than the data grows, so that steps stay cheap.
-
-    >>> [_batch(count) for count in (20, 1_797, 60_000, 1_000_000)]
-    [20, 256, 1024, 1024]
-    """
-    batch = round(REFERENCE_BATCH * math.pow(count / REFERENCE_COUNT, 0.4))
-    return min(max(64, min(1024, batch)), count)
-
-
-def _architecture(family: Family, card: DataCard, *, latent: int, base: int) -> Architecture:
+def _architecture(family: Family, case: _Case) -> Architecture:
+    shape = case.card.shape
+    latent, components = _latent(case)
+    warm = case.prior is not None or case.warm_start is not None
     return Architecture(
         family=family,
-        channels=3 if card.shape.channels == 3 else 1,
-        height=card.shape.height,
-        width=card.shape.width,
-        classes=len(card.classes),
+        channels=3 if shape.channels == 3 else 1,
+        height=shape.height,
+        width=shape.width,
+        classes=len(case.card.classes),
         latent=latent,
-        base=base,
+        base=16 if warm or family == "gan" else 8,
+        components=components if warm or family == "vae" else 1,
+        conditional=not warm,
+        contrast=CONTRAST.get(case.prior or "", 0.0),
+        grain=_grain(case),
     )
+
+
+def _latent(case: _Case) -> tuple[int, int]:
+    """Dimensions of a code, and components of a class."""
+    if case.clarity >= CLEAR:
+        return (32, 20) if case.prior == "strokes" else (64, 10)
+    if case.clarity >= FAIR:
+        return (24, 1) if case.prior == "strokes" else (32, 3)
+    return (16, 1) if case.clarity >= DIM else (8, 1)
+
+
+def _grain(case: _Case) -> bool:
+    return case.many and case.prior not in {"strokes", None}
+
+
+def _shares(case: _Case, latents: float) -> tuple[Share, ...]:
+    """What the releases get; the steps have the rest."""
+    _, components = _latent(case)
+    shares = []
+    if case.warm_start:
+        shares += [Share(purpose="basis", share=0.05), Share(purpose="classes", share=0.1)]
+        latents *= 0.85
+    if components == 1:
+        shares.append(Share(purpose="latents", share=latents))
+    else:
+        rounds = 3 if case.clarity >= CLEAR else 1
+        shares.append(Share(purpose="latents", share=0.4 * latents))
+        shares.append(Share(purpose="components", share=0.6 * latents, count=rounds))
+    if _grain(case):
+        shares.append(Share(purpose="grain", share=0.02))
+    return tuple(shares)
+
+
+def _steps(case: _Case) -> int:
+    if not case.prior:
+        return 600 if case.many else 500
+    if case.many:
+        return 800 if case.epsilon >= GENEROUS else 130
+    return 300 if case.epsilon >= GENEROUS else 130
+
+
+def _batch(case: _Case) -> int:
+    """256 at 1,800 records, 1,024 at 60,000: slower than the data grows, so that steps stay cheap.
+
+    From a prior, where steps are few, half as many again.
+    """
+    batch = round(REFERENCE_BATCH * math.pow(case.card.units / REFERENCE_COUNT, 0.4))
+    batch = max(64, min(1024, batch))
+    return min(batch * 3 // 2 if case.prior and case.many else batch, case.card.units)
 
 
 def _relative_size(card: DataCard) -> float:

@@ -1,0 +1,47 @@
+"""Fine texture: what decoders trained with noise leave out, drawn at random from its spectrum.
+
+A decoder's picture x is the mean of many pictures, so it is smooth where each of them is not. What
+is missing, r, is largest where x is neither dark nor bright; r / s(x) with s(x) = sqrt(x (1 - x))
+looks much the same everywhere. Its power spectrum, released privately once, says how rough it is.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+FLOOR = 1e-3  # of x (1 - x), so that s has a slope everywhere
+SPREAD = 0.4  # deviation of the logarithm of a picture's own strength: some are rougher
+
+
+class Grain(nn.Module):
+    """Noise with a given spectrum and strength.
+
+    Attributes:
+        spectrum: (channels, height, width), float32: amplitude at each frequency of the discrete
+            Fourier transform; the mean of its squares is the mean square of r / s(x).
+    """
+
+    def __init__(self, shape: tuple[int, int, int]) -> None:
+        super().__init__()
+        self.spectrum: Tensor
+        self.register_buffer("spectrum", torch.zeros(shape))
+
+    def draw(self, count: int, source: torch.Generator) -> Tensor:
+        """Patterns (count, channels, height, width), float32, on the CPU, in units of s(x)."""
+        spectrum = self.spectrum.cpu()
+        white = torch.randn(count, *spectrum.shape, generator=source)
+        strength = SPREAD * torch.randn(count, 1, 1, 1, generator=source)
+        pattern = torch.fft.ifft2(torch.fft.fft2(white) * spectrum).real
+        # E exp(2 strength) = exp(2 SPREAD^2), which is taken out again.
+        patterns: Tensor = pattern * torch.exp(strength - SPREAD**2)
+        return patterns
+
+    def forward(self, pictures: Tensor, patterns: Tensor) -> Tensor:
+        """Add patterns to pictures in [0, 1]."""
+        return (pictures + roughness(pictures) * patterns).clamp(0, 1)
+
+
+def roughness(pictures: Tensor) -> Tensor:
+    """s(x) = sqrt(x (1 - x)) of pictures in [0, 1]: where they can miss most."""
+    return (pictures * (1 - pictures)).clamp_min(FLOOR).sqrt()

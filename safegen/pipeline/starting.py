@@ -1,0 +1,201 @@
+"""Where a run starts from: networks that learnt from pictures which are no records.
+
+1. Before the plan: pictures drawn by code, or a public data set, give first weights, and tell
+how long gradients are. Nothing private is looked at.
+2. After the grant: pictures drawn from one-shot releases (`training.warmstart`), if the plan
+has them, give better ones. They cost what the releases cost, and nothing more.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import torch
+
+from safegen.errors import DataError, PlanError
+from safegen.models.vae import ConditionalVAE
+from safegen.pipeline.networks import first_weights
+from safegen.training.objective import Records, Start
+from safegen.training.pretraining import loss_scale, pretrain
+from safegen.training.priors import PRIORS, draw_prior
+from safegen.training.warmstart import warm_pictures
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
+
+    from safegen.data.dataset import DataSet
+    from safegen.progress import Progress
+    from safegen.records.config import Architecture, Recipe
+    from safegen.training.checkpoint import RunFacts
+
+KEPT = 2048  # pictures that stay at hand, to tell where codes are expected
+WARM_EPOCHS = 2  # over pictures drawn from releases
+PICTURES_SEED = 1  # of the prior's pictures; no secret
+
+
+def from_prior(
+    recipe: Recipe,
+    architecture: Architecture,
+    public: DataSet | None,
+    *,
+    seed: int,
+    device: torch.device,
+    progress: Progress,
+) -> tuple[Recipe, Start | None]:
+    """Learn first weights from the recipe's prior.
+
+    Args:
+        recipe: names the prior.
+        architecture: of the networks.
+        public: the data set that is the prior; None when it is drawn by code.
+        seed: of the weights before that.
+        device: where to learn.
+        progress: told after each step.
+
+    Returns:
+        The recipe with the loss scale that the pictures told, and the start; the recipe as it
+        was and None without a prior.
+
+    Raises:
+        PlanError: there is no such prior.
+    """
+    if recipe.prior is None:
+        return recipe, None
+    pictures = _pictures(recipe, architecture, public)
+    with first_weights(seed, device):
+        network = ConditionalVAE(architecture).to(device)
+    pretrain(
+        network,
+        pictures,
+        latent=architecture.latent,
+        classes=architecture.classes,
+        beta=recipe.beta,
+        epochs=recipe.prior_epochs,
+        seed=seed,
+        progress=progress,
+        stage="learning from the prior",
+    )
+    if architecture.family == "vae":
+        scale = loss_scale(
+            network,
+            pictures,
+            latent=architecture.latent,
+            classes=architecture.classes,
+            beta=recipe.beta,
+        )
+        recipe = recipe.model_copy(update={"loss_scale": scale})
+    return recipe, Start(weights=network.state_dict(), reference=pictures[:KEPT])
+
+
+def _pictures(recipe: Recipe, architecture: Architecture, public: DataSet | None) -> Tensor:
+    shape = (architecture.channels, architecture.height, architecture.width)
+    if public is not None:
+        order = torch.randperm(len(public), generator=torch.Generator().manual_seed(PICTURES_SEED))
+        return torch.from_numpy(public.images)[order[: recipe.prior_pictures]]
+    if recipe.prior not in PRIORS:
+        raise PlanError(
+            f"no prior {recipe.prior!r}; choose {', '.join(PRIORS)}, none, or a public data set"
+        )
+    return draw_prior(recipe.prior, recipe.prior_pictures, shape, PICTURES_SEED)
+
+
+def require_public(public: DataSet, data: DataSet) -> None:
+    """A prior's data set must be another one, of the same shape.
+
+    Raises:
+        DataError: it is not.
+    """
+    if public.card.digest == data.card.digest:
+        raise DataError(
+            f"{public.card.name} cannot be the prior of a run on itself; choose other pictures"
+        )
+    if public.images.shape[1:] != data.images.shape[1:]:
+        shape, wanted = public.card.shape, data.card.shape
+        raise DataError(
+            f"the prior {public.card.name} has {shape.channels} channels and {shape.width}x"
+            f"{shape.height} pixels, and the records {wanted.channels} and {wanted.width}x"
+            f"{wanted.height}; give both one --size, and pictures of the same channels"
+        )
+
+
+def from_releases(
+    facts: RunFacts,
+    data: DataSet,
+    start: Start | None,
+    *,
+    device: torch.device,
+    progress: Progress,
+) -> Start | None:
+    """Learn on from what the plan releases for that; the start as it was when it releases nothing.
+
+    Args:
+        facts: of the run, whose grant is taken.
+        data: the records.
+        start: from the prior; None for none.
+        device: where to learn.
+        progress: told after each step.
+    """
+    records = Records(
+        pictures=torch.from_numpy(data.images),
+        labels=torch.from_numpy(data.labels),
+        groups=data.groups,
+    )
+    made, recipe = facts.architecture, facts.recipe
+    warm = warm_pictures(records, made.classes, facts.plan, key=int(facts.release_key, 16))
+    if warm is None:
+        return start
+    with first_weights(facts.seed, device):
+        network = ConditionalVAE(made).to(device)
+    pictures = warm
+    if start is not None:
+        network.load_state_dict(start.weights)
+        pictures = torch.cat([warm, start.reference]) if start.reference is not None else warm
+    pretrain(
+        network,
+        pictures,
+        latent=made.latent,
+        classes=made.classes,
+        beta=recipe.beta,
+        epochs=WARM_EPOCHS,
+        seed=facts.seed,
+        progress=progress,
+        stage="learning from the warm start",
+    )
+    kept = warm[:KEPT]
+    return dataclasses.replace(
+        start or Start(weights={}), weights=network.state_dict(), reference=kept
+    )
+
+
+def start_tensors(start: Start | None) -> dict[str, Tensor]:
+    """A start as a checkpoint holds it; an empty one for none."""
+    if start is None:
+        return {}
+    held = {f"start/{name}": tensor for name, tensor in start.weights.items()}
+    return held if start.reference is None else {**held, "reference": start.reference}
+
+
+def start_in(tensors: Mapping[str, Tensor]) -> Start | None:
+    """What `start_tensors` gave."""
+    weights = {
+        name.removeprefix("start/"): tensor
+        for name, tensor in tensors.items()
+        if name.startswith("start/")
+    }
+    return Start(weights=weights, reference=tensors.get("reference")) if weights else None
+
+
+def assumptions(recipe: Recipe) -> tuple[str, ...]:
+    """What a certificate must name as public for a run's start, in words."""
+    if recipe.prior is None:
+        return ()
+    what = f"the data set {recipe.prior}"
+    if recipe.prior in PRIORS:
+        drawn = (
+            f"{PRIORS[recipe.prior][1]}, drawn by code and chosen without looking at the records"
+        )
+        what = f"{recipe.prior}: {drawn}"
+    return (f"the prior, from which first weights were learnt: {what}",)

@@ -1,0 +1,149 @@
+"""A trained autoencoder to a generator: releases of what it makes of the records.
+
+    1. Encode every record; release where each class lies among the codes (`latents`).
+    2. Encode and decode every record; release the spectrum of what is missed (`texture`).
+
+Where codes are expected is learnt from public pictures: the prior's, or those of the warm start.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from safegen.models.generator import PictureGenerator, one_hot
+from safegen.training.latents import Mixture, fit_mixture
+from safegen.training.texture import band_energies, fit_spectrum
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from safegen.models.vae import ConditionalVAE
+    from safegen.privacy.plan import PrivacyPlan
+    from safegen.records.config import Architecture
+    from safegen.training.objective import Records
+
+ROWS = 2048  # encoded at once
+RADIUS = 1.5  # over sqrt(latent), the norm of a code of N(0, I), where no public pictures are
+WITHIN = 0.9  # of public codes lie within the radius,
+BEYOND = 1.2  # which is then made longer by this
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ball:
+    """Where codes are expected; public.
+
+    Attributes:
+        centre: (latent,), float64.
+        radius: codes farther from the centre are clipped to it.
+    """
+
+    centre: NDArray[np.float64]
+    radius: float
+
+
+@torch.no_grad()
+def fit_generator(
+    network: ConditionalVAE,
+    architecture: Architecture,
+    records: Records,
+    plan: PrivacyPlan,
+    *,
+    reference: Tensor | None,
+    key: int,
+) -> PictureGenerator:
+    """Keep the decoder, and give it the latent prior and the grain that the plan releases.
+
+    Args:
+        network: trained; on the device of the records.
+        architecture: of the generator.
+        records: all of them.
+        plan: what was granted; each of its releases `latents`, `components` and `grain` is made.
+        reference: public pictures (n, channels, height, width), uint8, that look somewhat like
+            the records; None for none.
+        key: of the releases' noise; the same key makes the same releases again.
+    """
+    generator = PictureGenerator(architecture).to(records.labels.device)
+    generator.decoder.load_state_dict(network.decoder.state_dict())
+    ball = _ball(network, architecture, reference)
+    codes = np.concatenate(list(_codes(network, records, architecture.classes)))
+    mixture = fit_mixture(
+        codes - ball.centre,
+        records.labels.cpu().numpy(),
+        classes=architecture.classes,
+        components=architecture.components,
+        radius=ball.radius,
+        plan=plan,
+        groups=records.groups,
+        key=key,
+    )
+    if mixture is not None:
+        _place(generator, mixture, ball.centre)
+    release = plan.release("grain")
+    if release is not None and generator.grain is not None:
+        spectrum = fit_spectrum(
+            np.concatenate(list(_misses(network, generator, records))),
+            (architecture.channels, architecture.height, architecture.width),
+            noise_multiplier=release.noise_multiplier,
+            groups=records.groups,
+            key=key,
+        )
+        generator.grain.spectrum.copy_(torch.from_numpy(spectrum))
+    return generator
+
+
+def _ball(network: ConditionalVAE, architecture: Architecture, reference: Tensor | None) -> Ball:
+    """The centre and reach of public pictures' codes."""
+    latent = architecture.latent
+    if reference is None:
+        return Ball(centre=np.zeros(latent), radius=RADIUS * math.sqrt(latent))
+    device = next(network.parameters()).device
+    parts = []
+    for start in range(0, len(reference), ROWS):
+        pictures = reference[start : start + ROWS]
+        nobody = torch.zeros(len(pictures), architecture.classes, device=device)
+        parts.append(network.encode(pictures.to(device).float() / 255, nobody)[0])
+    codes = torch.cat(parts).double().cpu().numpy()
+    centre = codes.mean(axis=0)
+    reach = np.quantile(np.linalg.norm(codes - centre, axis=1), WITHIN)
+    return Ball(centre=centre, radius=float(reach * BEYOND))
+
+
+def _batches(records: Records) -> Iterator[tuple[Tensor, Tensor]]:
+    """All records in order, a chunk at a time."""
+    for start in range(0, len(records.labels), ROWS):
+        stop = min(start + ROWS, len(records.labels))
+        yield records.rows(np.arange(start, stop))
+
+
+def _codes(
+    network: ConditionalVAE, records: Records, classes: int
+) -> Iterator[NDArray[np.float64]]:
+    """The records' codes, a chunk at a time, (rows, latent)."""
+    for pictures, labels in _batches(records):
+        yield network.encode(pictures, one_hot(labels, classes))[0].double().cpu().numpy()
+
+
+def _misses(
+    network: ConditionalVAE, generator: PictureGenerator, records: Records
+) -> Iterator[NDArray[np.float64]]:
+    """What decoding each record misses, as band energies, a chunk at a time."""
+    for pictures, labels in _batches(records):
+        onehot = one_hot(labels, generator.classes)
+        decoded = generator.decoded(network.encode(pictures, onehot)[0], onehot)
+        yield band_energies(pictures, decoded).double().cpu().numpy()
+
+
+def _place(generator: PictureGenerator, mixture: Mixture, centre: NDArray[np.float64]) -> None:
+    """Put a mixture, around a centre, into a generator's prior."""
+    prior = generator.prior
+    prior.means.copy_(torch.from_numpy(mixture.means + centre).view_as(prior.means))
+    prior.factors.copy_(torch.from_numpy(mixture.factors).view_as(prior.factors))
+    prior.shares.copy_(torch.from_numpy(mixture.shares))

@@ -1,0 +1,121 @@
+"""An autoencoder's first weights, learnt from public pictures: no record is looked at.
+
+The same pictures tell how long gradients are, so that a clipping norm of 1 fits, without asking
+any record (`loss_scale`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch.func import functional_call, grad, vmap
+from torch.nn import functional
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor, nn
+
+    from safegen.models.vae import ConditionalVAE
+    from safegen.progress import Progress
+
+    Forward = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
+
+BATCH = 256
+RATE = 2e-3
+WARM_UP = 0.1  # of the steps
+MEASURED = 512  # pictures, whose gradients are measured
+SHARE = 0.5  # of the median norm, at which gradients are clipped
+
+
+def negative_bound(
+    network: Forward | nn.Module,
+    pictures: Tensor,
+    onehot: Tensor,
+    noise: Tensor,
+    beta: float,
+    free_bits: float = 0.0,
+) -> Tensor:
+    """The negative evidence lower bound of each picture, (n,), float32.
+
+    Binary cross-entropy summed over the picture, plus beta times the divergence of
+    N(mean, variance) from N(0, I) (Kingma & Welling 2014, appendix B; beta of Higgins et al.
+    2017). Of each latent, `free_bits` nats of divergence cost nothing (Kingma et al. 2016).
+    """
+    logits, mean, log_variance = network(pictures, onehot, noise)
+    misfit = functional.binary_cross_entropy_with_logits(logits, pictures, reduction="none")
+    divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance)
+    divergence = divergence.clamp_min(free_bits).sum(dim=1)
+    bound: Tensor = misfit.flatten(1).sum(dim=1) + beta * divergence
+    return bound
+
+
+def pretrain(  # noqa: PLR0913 - a training loop has as many choices as it has
+    network: ConditionalVAE,
+    pictures: Tensor,
+    *,
+    latent: int,
+    classes: int,
+    beta: float,
+    epochs: int,
+    seed: int,
+    progress: Progress,
+    stage: str,
+) -> None:
+    """Train on public pictures, with labels unknown.
+
+    Args:
+        network: trained in place, on its device.
+        pictures: (n, channels, height, width), uint8.
+        latent: dimensions of its codes.
+        classes: how many labels it takes.
+        beta: weight of the divergence.
+        epochs: passes over the pictures.
+        seed: of the order and of the latent noise.
+        progress: told after each step.
+        stage: what it is told.
+    """
+    device = next(network.parameters()).device
+    batch = min(BATCH, len(pictures))
+    batches = len(pictures) // batch
+    steps = epochs * batches
+    optimizer = torch.optim.Adam(network.parameters(), lr=RATE)
+    rates = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, RATE, total_steps=steps, pct_start=WARM_UP
+    )
+    source = torch.Generator().manual_seed(seed)
+    for step in range(steps):
+        if step % batches == 0:
+            order = torch.randperm(len(pictures), generator=source)
+        rows = order[(step % batches) * batch :][:batch]
+        shown = pictures[rows].to(device).float() / 255
+        noise = torch.randn(batch, latent, generator=source).to(device)
+        nobody = torch.zeros(batch, classes, device=device)
+        optimizer.zero_grad(set_to_none=True)
+        negative_bound(network, shown, nobody, noise, beta).mean().backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        rates.step()
+        progress(stage, step + 1, steps)
+
+
+def loss_scale(
+    network: ConditionalVAE, pictures: Tensor, *, latent: int, classes: int, beta: float
+) -> float:
+    """What losses must be divided by, so that half the usual gradient has norm 1.
+
+    Measured on public pictures (n, channels, height, width), uint8.
+    """
+    device = next(network.parameters()).device
+    shown = pictures[:MEASURED].to(device).float() / 255
+    noise = torch.randn(len(shown), latent, generator=torch.Generator().manual_seed(0)).to(device)
+    weights = {name: weight.detach() for name, weight in network.named_parameters()}
+
+    def loss(held: dict[str, Tensor], picture: Tensor, code_noise: Tensor) -> Tensor:
+        nobody = torch.zeros(1, classes, device=device)
+        forward: Forward = lambda *parts: functional_call(network, held, parts)  # noqa: E731
+        return negative_bound(forward, picture[None], nobody, code_noise[None], beta)[0]
+
+    gradients = vmap(grad(loss), (None, 0, 0))(weights, shown, noise)
+    squares = torch.stack([each.flatten(1).square().sum(1) for each in gradients.values()])
+    return float(squares.sum(dim=0).sqrt().median()) * SHARE

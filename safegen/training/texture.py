@@ -1,0 +1,87 @@
+"""How rough the records are beyond what the decoder makes of them: a spectrum, released once.
+
+A record x that decodes to y misses u = (x - y) / s(y) (`models.grain`). Its power is gathered into
+bands of similar frequencies; the bands' energies, summed over all records, are one release.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from safegen.models.grain import roughness
+from safegen.privacy.noise import secure_generator
+from safegen.privacy.release import Mechanism, total
+from safegen.training.latents import own_key
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+BANDS = 8  # of height's frequencies, and of width's
+BOUND = 0.25  # on a record's energies in L2; a picture of plain noise has less
+
+
+def band_energies(pictures: Tensor, decoded: Tensor) -> Tensor:
+    """The energy in each band of what was missed.
+
+    Args:
+        pictures: (n, channels, height, width), float32 in [0, 1].
+        decoded: likewise.
+
+    Returns:
+        (n, channels x BANDS x BANDS), float32; they sum to the mean square of u, by Parseval.
+    """
+    missed = (pictures - decoded) / roughness(decoded)
+    height, width = missed.shape[2:]
+    power = torch.fft.fft2(missed).abs().square() / (height * width) ** 2
+    rows, columns = (_membership(size).to(power) for size in (height, width))
+    return torch.einsum("nchw,hr,wb->ncrb", power, rows, columns).flatten(1)
+
+
+def fit_spectrum(
+    energies: NDArray[np.float64],
+    shape: tuple[int, int, int],
+    *,
+    noise_multiplier: float,
+    groups: NDArray[np.int64] | None = None,
+    key: int | None = None,
+) -> NDArray[np.float64]:
+    """Release the mean energies, and make amplitudes of them.
+
+    Args:
+        energies: (records, channels x BANDS x BANDS).
+        shape: channels, height, width.
+        noise_multiplier: noise deviation over the release's L2 sensitivity.
+        groups: (records,), int64, the unit of each record; None when records are units.
+        key: of the noise; fresh from the operating system when None.
+
+    Returns:
+        (channels, height, width): amplitudes as `models.grain.Grain.spectrum` holds them.
+    """
+    units = len(energies) if groups is None else int(groups.max()) + 1
+    mechanism = Mechanism(
+        radius=BOUND,
+        noise_multiplier=noise_multiplier,
+        generator=secure_generator(None if key is None else own_key(key, 0, energies, groups)),
+        groups=groups,
+    )
+    summed, deviation = total(energies, mechanism)
+    mean = summed * BOUND / units
+    # What cannot be told from noise is left out.
+    mean[mean < deviation * BOUND / units] = 0.0
+    channels, height, width = shape
+    rows, columns = _membership(height).numpy(), _membership(width).numpy()
+    sizes = np.outer(rows.sum(axis=0), columns.sum(axis=0))
+    each = mean.reshape(channels, BANDS, BANDS) / np.maximum(sizes, 1) * height * width
+    spectrum: NDArray[np.float64] = np.einsum("crb,hr,wb->chw", np.sqrt(each), rows, columns)
+    return spectrum
+
+
+def _membership(size: int) -> Tensor:
+    """Which band each frequency of a side belongs to, (size, BANDS), float32."""
+    frequency = torch.fft.fftfreq(size).abs() * 2  # from 0 to 1
+    band = (frequency * BANDS).long().clamp_max(BANDS - 1)
+    return torch.nn.functional.one_hot(band, BANDS).float()
