@@ -91,7 +91,7 @@ class Classifier:
         self.network.eval()
         parts = [
             ask(_inputs(part.to(self.device), centred=self.centred)).double().cpu()
-            for part in torch.split(torch.from_numpy(pictures), AT_ONCE)
+            for part in torch.split(_tensor(pictures), AT_ONCE)
         ]
         return torch.cat(parts).numpy()
 
@@ -144,7 +144,7 @@ class _Fitting:
         seed: int,
         device: torch.device,
     ) -> None:
-        self.pictures = torch.from_numpy(data.pictures).to(device)
+        self.pictures = _tensor(data.pictures).to(device)
         self.labels = torch.from_numpy(data.labels).to(device)
         self.network, self.protocol, self.augment, self.device = network, protocol, augment, device
         self.order = torch.Generator().manual_seed(seed)
@@ -236,6 +236,11 @@ def affine(pictures: Tensor, generator: torch.Generator) -> Tensor:
     matrices = torch.stack(rows, 1).to(pictures.device)
     grid = functional.affine_grid(matrices, list(pictures.shape), align_corners=False)
     return functional.grid_sample(pictures, grid, align_corners=False)
+
+
+def _tensor(pictures: NDArray[np.uint8]) -> Tensor:
+    """The same memory, but for a copy of what torch would not take: read-only or strided."""
+    return torch.from_numpy(np.require(pictures, requirements=["C", "W"]))
 
 
 def _inputs(pictures: Tensor, *, centred: bool) -> Tensor:

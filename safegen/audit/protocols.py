@@ -54,7 +54,7 @@ class ClassifierProtocol:
         average_decay: of the moving average of weights that is tested; None tests the last.
         validation: records by which the epoch is chosen; 0 takes the last.
         centred: whether inputs are in [-1, 1] instead of [0, 1].
-        slow_on_cpu: about how long it takes on two cores, where that is no wait; None where it is.
+        slow_on_cpu: how long it takes on two cores, where nobody would wait for it; None otherwise.
     """
 
     name: ProtocolName
@@ -91,12 +91,13 @@ class ClassifierProtocol:
             )
         return adam, optim.lr_scheduler.StepLR(adam, step_size=20 * each, gamma=0.2)
 
-    def in_words(self, count: int) -> str:
-        """How a classifier is trained on `count` pictures."""
+    def in_words(self) -> str:
+        """How a classifier is trained."""
         cycle = f"Adam with one cycle to {self.rate:g}"
         falling = f"Adam at {self.rate:g}, falling by 0.2 every 20 epochs, averaged weights"
         return (
-            f"{self.epochs_for(count)} epochs of batches of {min(self.batch, count)}, "
+            f"{self.epochs} epochs in batches of {self.batch}, or {self.least_steps} steps where "
+            "that is more, "
             f"{cycle if self.schedule == 'one cycle' else falling}"
         )
 
@@ -108,7 +109,7 @@ QUICK = ClassifierProtocol(
 DPIMAGEBENCH = ClassifierProtocol(
     name="dpimagebench", networks=("resnet", "wrn", "resnext"), pictures=60_000, seeds=1,
     epochs=50, least_steps=468, rate=0.01, schedule="steps", average_decay=0.9999,
-    validation=5_000, centred=True, slow_on_cpu="two weeks",
+    validation=5_000, centred=True, slow_on_cpu="several weeks",
 )  # fmt: skip
 PROTOCOLS = {each.name: each for each in (QUICK, DPIMAGEBENCH)}
 

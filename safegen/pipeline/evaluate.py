@@ -189,7 +189,7 @@ def device_named(device: str, protocol: ClassifierProtocol) -> torch.device:
     if device == "auto" and not there and protocol.slow_on_cpu:
         raise InputError(
             f"the {protocol.name} protocol is made for a GPU, and none is here: on two processor "
-            f"cores it takes about {protocol.slow_on_cpu}; take --protocol quick, or insist with "
+            f"cores it takes {protocol.slow_on_cpu}; take --protocol quick, or insist with "
             "--device cpu"
         )
     return torch.device("cuda" if there and device != "cpu" else "cpu")
@@ -234,7 +234,7 @@ def _method(bench: Bench, *, decided: bool) -> Method:
     return Method(
         protocol=protocol.name,
         networks=protocol.networks,
-        training=protocol.in_words(bench.pictures),
+        training=protocol.in_words(),
         chosen=f"the best on {kept:,} validation records, with noise" if kept else "the last epoch",
         augment=bench.augment,
         augment_because="asked for" if decided else f"by the data set's name, {name}",

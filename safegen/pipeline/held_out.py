@@ -126,7 +126,8 @@ def _others(
         return others, f"the records of {others.card.name}, named as held out"
     if isinstance(source, DataSet) or source == "digits" or Path(source).is_dir():
         return None, ""
-    return _loaded(source, config, data_root, "test"), f"the test split of {source}"
+    others = _loaded(source, config, data_root, "test")
+    return others, f"the test split of {others.card.name}"
 
 
 def _no_held_out(data: DataSet, *, same_records: bool) -> str:
