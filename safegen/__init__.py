@@ -20,7 +20,7 @@ The way of the data, room by room:
     policy       what may leave, and why
     explain      which latents made what
     provenance   claims, keys, manifests, the ledger
-    pipeline     train, generate, verify: where the others meet
+    pipeline     train, generate, evaluate, verify: where the others meet
     cli, report  the doors
 
 Importing safegen loads none of these; each name below loads what it needs when it is first used.
@@ -34,6 +34,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from safegen.data.sources import load as load_data
     from safegen.errors import BudgetRefused, InputError, Refused, SafegenError, UnsafeWarning
+    from safegen.pipeline.evaluate import Evaluation, evaluate
     from safegen.pipeline.model import Model, load
     from safegen.pipeline.release import Output, Release
     from safegen.pipeline.sign import Signed, sign
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "BudgetRefused": "errors",
+    "Evaluation": "pipeline.evaluate",
     "InputError": "errors",
     "Model": "pipeline.model",
     "Output": "pipeline.release",
@@ -52,6 +54,7 @@ _HOMES = {
     "Signed": "pipeline.sign",
     "UnsafeWarning": "errors",
     "Verdict": "records.verdict",
+    "evaluate": "pipeline.evaluate",
     "load": "pipeline.model",
     "load_data": "data.sources",
     "sign": "pipeline.sign",
@@ -63,6 +66,7 @@ _OTHER_NAMES = {"load_data": "load"}
 
 __all__ = [
     "BudgetRefused",
+    "Evaluation",
     "InputError",
     "Model",
     "Output",
@@ -72,6 +76,7 @@ __all__ = [
     "Signed",
     "UnsafeWarning",
     "Verdict",
+    "evaluate",
     "load",
     "load_data",
     "sign",

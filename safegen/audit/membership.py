@@ -118,7 +118,7 @@ def membership_inference(  # noqa: PLR0913 - three sets of pictures, each with i
     _check_classes(other_labels, np.unique(member_labels), "held-out records")
 
     # 1. principal components of the generated pictures
-    generated, asked_members, held_out = _components(samples, members, others, seed=seed)
+    generated, asked_members, held_out = components(samples, members, others, seed=seed)
     # 2. the reference
     generator = np.random.default_rng(seed)
     reference = _half_of_each_class(other_labels, generator)
@@ -166,8 +166,13 @@ def _check_classes(labels: Labels, wanted: Labels, name: str) -> None:
         raise DataError(f"no {name} of class {missing[0]}; give some of every class")
 
 
-def _components(*pictures: Pictures, seed: int) -> list[Points]:
-    """(n, components), float32, of each array of pictures; the first fits the axes."""
+def components(*pictures: Pictures, seed: int) -> list[Points]:
+    """(n, components), float32, of each array of pictures; the first fits the axes.
+
+    Args:
+        pictures: (n, channels, height, width), uint8, each array in the same shape.
+        seed: of the decomposition.
+    """
     from sklearn.decomposition import PCA
 
     def flat(some: Pictures) -> Points:

@@ -13,6 +13,7 @@ from safegen.cli import (
     budget,
     certificate,
     demo,
+    evaluate,
     explain,
     generate,
     keys,
@@ -45,6 +46,7 @@ app.command("verify")(verify.verify)
 app.command("sign")(sign.sign)
 app.command("explain")(explain.explain)
 app.command("audit")(audit.audit)
+app.command("evaluate")(evaluate.evaluate)
 app.add_typer(keys.app, name="keys")
 app.add_typer(policy.app, name="policy")
 app.add_typer(certificate.app, name="certificate")

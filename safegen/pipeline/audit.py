@@ -30,6 +30,7 @@ from safegen.pipeline.attacks import (
     membership_record,
     on_samples,
 )
+from safegen.pipeline.members import trained_on
 from safegen.pipeline.model import open_generator, require_signed
 from safegen.pipeline.networks import throwaway
 from safegen.pipeline.rehearsal import examined
@@ -41,7 +42,6 @@ from safegen.privacy.recompute import recomputed_epsilon
 from safegen.progress import Progress, silent
 from safegen.provenance.signer import read_anchors
 from safegen.records.audit import Attack, AuditReport, Measured
-from safegen.records.card import published
 from safegen.records.certificate import PoissonSubsampledGaussian
 
 if TYPE_CHECKING:
@@ -296,11 +296,7 @@ def _require_members(certificate: PrivacyCertificate, members: DataSet, budget: 
     Raises:
         DataError: they are not, or nothing here can tell.
     """
-    card = members.card
-    if not card.public:
-        salt = budget.salt(card.digest)
-        card = card if salt is None else published(card, salt)
-    if card.digest != certificate.data.digest:
+    if not trained_on(certificate, members, budget):
         raise DataError(
             f"{members.card.name} is not the data set that the package was trained on"
             + (

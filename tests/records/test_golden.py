@@ -12,6 +12,7 @@ from safegen.records.canonical import canonical_bytes
 from safegen.records.certificate import PrivacyCertificate
 from safegen.records.config import PackageConfig
 from safegen.records.decision import Decision
+from safegen.records.evaluation import EvaluationReport
 from safegen.records.explanation import Explanation, ExplanationSummary
 from safegen.records.log import ConsistencyProof, LogCheckpoint, LogEntry, LoggedFile, LogReport
 from safegen.records.receipt import FirstReceipt, Receipt, read_receipt
@@ -23,6 +24,7 @@ FORMATS = {
     "certificate": PrivacyCertificate,
     "config": PackageConfig,
     "decision": Decision,
+    "evaluation": EvaluationReport,
     "explanation": Explanation,
     "explanation-summary": ExplanationSummary,
     "consistency-proof": ConsistencyProof,

@@ -1,0 +1,170 @@
+"""`safegen evaluate`: what a generator is good for, beside what its records are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from safegen.cli.console import Bars, plain, say
+from safegen.cli.console import out as console
+from safegen.cli.options import Budget, Ledger, Policy, TimeTrust
+from safegen.records.evaluation import Augment, ProtocolName
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from safegen.records.evaluation import EvaluationReport, Fidelity, Neighbours, Side, Utility
+
+JSON, PAGE = "evaluation.json", "evaluation.html"
+KEYS = "keys"
+
+
+def evaluate(
+    package: Annotated[Path, typer.Argument(help="A model package.")],
+    data: Annotated[
+        str, typer.Option(help="What it was trained on: a name, a .npz file, or a folder.")
+    ],
+    held_out: Annotated[
+        str | None,
+        typer.Option(help="Records like them to test on; the test split where there is one."),
+    ] = None,
+    data_root: Annotated[
+        Path | None, typer.Option(help="Folder that holds MNIST/raw or FashionMNIST/raw.")
+    ] = None,
+    protocol: Annotated[
+        ProtocolName, typer.Option(help="quick: minutes on a laptop. dpimagebench: for a GPU.")
+    ] = "quick",
+    augment: Annotated[
+        Augment | None,
+        typer.Option(help="Of the classifiers' pictures; affine for mnist and digits, else none."),
+    ] = None,
+    count: Annotated[
+        int | None, typer.Option(help="Synthetic pictures to train on; by the protocol.")
+    ] = None,
+    seeds: Annotated[int | None, typer.Option(help="Repetitions; 3, or 1 on a GPU.")] = None,
+    seed: Annotated[int, typer.Option(help="The first of them.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    out: Annotated[Path, typer.Option(help="Folder for the page and the JSON.")] = Path(
+        "evaluation"
+    ),
+    samples: Annotated[
+        int, typer.Option(help="Signed samples of each class on the page; 0 for none.", min=0)
+    ] = 6,
+    keys: Annotated[
+        str | None, typer.Option(help="Who signs them; ./keys where there is one.")
+    ] = None,
+    ledger: Ledger = "ledger.db",
+    policy: Policy = "baseline",
+    trust: Annotated[Path, typer.Option(help="Roots that may have signed the package.")] = Path(
+        "keys/root.pem"
+    ),
+    time_trust: TimeTrust = None,
+    budget: Budget = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the JSON, not a table.")] = False,
+) -> None:
+    """Measure what a generator is good for: train on synthetic pictures, test on real ones.
+
+    Beside it stands the same with records. Also: distances, calibration, and whether samples lie
+    nearer to training records than to held-out ones; exit 1 when they do, more than by chance.
+    """
+    with Bars() as bars:
+        bars("starting", 0, 1)
+        from safegen import storage
+        from safegen.pipeline.evaluate import Samples
+        from safegen.pipeline.evaluate import evaluate as measure
+        from safegen.records.canonical import canonical_bytes
+        from safegen.report.evaluation import render
+
+        storage.require_writable(out)
+        if keys is None and Path(KEYS).is_dir():
+            keys = KEYS
+        bars("starting", 1, 1)
+        done = measure(
+            package,
+            data,
+            held_out=held_out,
+            protocol=protocol,
+            augment=augment,
+            count=count,
+            seeds=seeds,
+            seed=seed,
+            device=device,
+            data_root=data_root,
+            trust=trust,
+            time_trust=time_trust,
+            budget=budget,
+            samples=Samples(columns=samples, seed=seed, keys=keys, ledger=ledger, policy=policy),
+            progress=bars,
+        )
+        written = canonical_bytes(done.report)
+        storage.write(out / JSON, written)
+        storage.write(out / PAGE, render(done).encode())
+    if as_json:
+        typer.echo(written)
+    else:
+        _tell(done.report, out)
+    if done.report.neighbours is not None and done.report.neighbours.copies:
+        raise typer.Exit(1)
+
+
+def _tell(report: EvaluationReport, out: Path) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="")
+    table.add_column()
+    table.add_column("synthetic", justify="right")
+    table.add_column("real", justify="right")
+    if report.utility is not None:
+        _tell_utility(report.utility, table)
+    _tell_fidelity(report.fidelity, table)
+    if report.neighbours is not None:
+        _tell_neighbours(report.neighbours, table)
+    console.print(table)
+    say(f"\nTested on {plain(report.held_out.what)}: {report.held_out.count:,} records.")
+    for note in report.notes:
+        say(f"[yellow]{plain(note)}[/]")
+    say(f"{'[yellow]' if report.outside_guarantee else '[default]'}{plain(report.publishing)}[/]")
+    say(f"The page: [bold]{plain(out / PAGE)}[/]")
+
+
+def _tell_utility(utility: Utility, table: Table) -> None:
+    def shown(side: Side) -> str:
+        mean = f"{100 * side.accuracy.mean:.2f}"
+        if len(side.accuracy.runs) == 1:
+            return f"{mean}%"
+        return f"{mean} ± {100 * side.accuracy.deviation:.2f}%"
+
+    table.add_row(
+        "accuracy of classifiers trained on it", shown(utility.synthetic), shown(utility.real)
+    )
+    worst = min(
+        (each for each in utility.by_class if each.recall_synthetic is not None),
+        key=lambda each: each.recall_synthetic or 0.0,
+    )
+    table.add_row(
+        f"recall of its worst class, {plain(worst.name)}",
+        f"{100 * (worst.recall_synthetic or 0):.1f}%",
+        f"{100 * (worst.recall_real or 0):.1f}%",
+    )
+    errors = (utility.synthetic.calibration.mean, utility.real.calibration.mean)
+    table.add_row("calibration error", *(f"{100 * each:.2f}%" for each in errors))
+
+
+def _tell_fidelity(fidelity: Fidelity, table: Table) -> None:
+    table.add_row(
+        "Frechet distance", f"{fidelity.frechet.value:.3g}", f"{fidelity.frechet.floor:.3g}"
+    )
+    for name, each in (("precision", fidelity.precision), ("recall", fidelity.recall)):
+        table.add_row(name, f"{100 * each.value:.1f}%", f"{100 * each.floor:.1f}%")
+
+
+def _tell_neighbours(neighbours: Neighbours, table: Table) -> None:
+    colour = "red" if neighbours.copies else "green"
+    control = neighbours.control
+    table.add_row(
+        "nearer to training records than to held-out ones",
+        f"[{colour}]{100 * neighbours.nearer.value:.1f}%[/]",
+        "50%" if control is None else f"{100 * control.value:.1f}%",
+    )

@@ -1,0 +1,302 @@
+"""How good a package's generator is: utility, fidelity, and what stays near its records.
+
+    1. Open the package, whose signer must be trusted, and the records.
+    2. Utility: classifiers on synthetic pictures and on records, tested on the same records.
+    3. Fidelity: synthetic pictures and training records in a feature space, beside the test.
+    4. Neighbours: whether synthetic pictures are nearer to training records than to held-out ones.
+    5. Samples for people to look at: released like any output, by the policy, signed and logged.
+
+The pictures of steps 2 to 4 never leave. What the steps find tells of the records without noise,
+outside every budget: of private records it is for their owner alone, and the report says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from safegen import package
+from safegen.audit.protocols import PROTOCOLS, default_augment
+from safegen.errors import InputError, Refused
+from safegen.pipeline.held_out import Source, gather, open_data
+from safegen.pipeline.measure import Bench, measure
+from safegen.pipeline.members import trained_on
+from safegen.pipeline.model import load, open_generator, require_signed
+from safegen.privacy.budget import Budget
+from safegen.progress import Progress, silent
+from safegen.provenance.signer import read_anchors
+from safegen.records.evaluation import EvaluationReport, Method
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from safegen.audit.protocols import ClassifierProtocol
+    from safegen.pipeline.held_out import Records
+    from safegen.pipeline.measure import Found
+    from safegen.pipeline.release import Output
+    from safegen.records.evaluation import Augment, ProtocolName
+
+MOST_SHOWN = 100  # samples on a page
+LEAST_PICTURES = 20  # synthetic ones; fewer tell nothing
+PURPOSE = "samples for the page of an evaluation"
+PUBLISHABLE = "The records are public, so these figures may be published like any other."
+PRIVATE = (
+    "These figures were computed from private records without noise: they are for the records' "
+    "owner, and publishing them is outside the privacy guarantee."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Samples:
+    """Outputs that the page shows.
+
+    Attributes:
+        columns: of each class, at most.
+        seed: from which they can be made again.
+        keys: who signs them; None for no outputs.
+        ledger: where they are logged.
+        policy: what they must meet.
+    """
+
+    columns: int = 6
+    seed: int = 0
+    keys: str | Path | None = None
+    ledger: str | Path = "ledger.db"
+    policy: str | Path = "baseline"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """An evaluation with what its page shows.
+
+    Attributes:
+        report: what was found.
+        classes: their names.
+        shown: released samples, one of each class in turn; signed and logged.
+        withheld: why there are none, in words; None when there are some.
+        real: test records of public data, (n, channels, height, width), uint8, likewise in turn;
+            None of private data. A class without enough of them repeats its last.
+    """
+
+    report: EvaluationReport
+    classes: tuple[str, ...]
+    shown: tuple[Output, ...]
+    withheld: str | None
+    real: NDArray[np.uint8] | None
+
+
+def evaluate(  # noqa: PLR0913 - an evaluation has as many choices as it has
+    folder: str | Path,
+    data: Source,
+    *,
+    held_out: Source | None = None,
+    protocol: ProtocolName = "quick",
+    augment: Augment | None = None,
+    count: int | None = None,
+    seeds: int | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    data_root: str | Path | None = None,
+    trust: str | Path = "keys/root.pem",
+    time_trust: str | Path | None = None,
+    budget: str | None = None,
+    samples: Samples | None = None,
+    progress: Progress = silent,
+) -> Evaluation:
+    """Measure a package's generator against its records.
+
+    Args:
+        folder: the package.
+        data: the records that it was trained on: a data set, or the name or path of one.
+        held_out: records like them that it was not trained on; the test split by default.
+        protocol: `quick`, for minutes on a laptop, or `dpimagebench`, for a GPU.
+        augment: what is done to the classifiers' training pictures, `affine` or `none`; by default
+            decided by the data set's name (`audit.protocols.default_augment`).
+        count: synthetic pictures to train on; the protocol's by default.
+        seeds: repetitions; the protocol's by default.
+        seed: the first of them.
+        device: `auto`, `cpu` or `cuda`.
+        data_root: where the public benchmarks lie.
+        trust: PEM certificates of who may have signed the package.
+        time_trust: PEM roots of time-stamp authorities to believe.
+        budget: where the data set's spending is kept, which can tell private records again.
+        samples: to release for the page; None for none.
+        progress: told how far the work is.
+
+    Returns:
+        The evaluation; `report` holds every figure.
+
+    Raises:
+        DataError: the records are missing, do not fit the package, or are too few.
+        InputError: a count, a number of seeds or a device that does not do.
+        TamperedError: the package is not what was signed.
+    """
+    chosen = PROTOCOLS[protocol]
+    repetitions = tuple(range(seed, seed + (chosen.seeds if seeds is None else seeds)))
+    _require_sense(count, repetitions, seed)
+    place = device_named(device, chosen)
+    # 1. Open the package and the records.
+    opened, root = package.read(Path(folder)), None if data_root is None else Path(data_root)
+    times = None if time_trust is None else read_anchors(Path(time_trust))
+    require_signed(opened, read_anchors(Path(trust)), times)
+    given = open_data(data, opened.config, root)
+    same = trained_on(opened.certificate, given, Budget(budget))
+    records = gather(
+        given, data, held_out, opened.config, data_root=root, same_records=same, seed=seed
+    )
+    bench = Bench(
+        records=records,
+        generator=open_generator(opened).to(place),
+        classes=opened.config.data.classes,
+        protocol=chosen,
+        augment=augment or default_augment(given.card.name, protocol),
+        seeds=repetitions,
+        pictures=count or min(chosen.pictures, max(len(given), chosen.least_pictures)),
+        noise=1 / max(opened.certificate.epsilon, 1e-3),
+        device=place,
+        progress=progress,
+    )
+    # 2 to 4. Measure.
+    found = measure(bench, comparable=same and not records.held_out.seen)
+    report = _report(opened, bench, found, same_records=same, decided=augment is not None)
+    # 5. Release samples.
+    shown, withheld = _released(opened, samples, trust, time_trust, progress)
+    columns = len(shown) // len(bench.classes)
+    return Evaluation(
+        report=report,
+        classes=bench.classes,
+        shown=shown,
+        withheld=withheld,
+        real=_in_turn(records, len(bench.classes), columns or 6) if records.public else None,
+    )
+
+
+def device_named(device: str, protocol: ClassifierProtocol) -> torch.device:
+    """Where to measure; what takes days on a processor is not begun there unasked.
+
+    Raises:
+        InputError: there is no such device here, or the protocol is made for another.
+    """
+    there = torch.cuda.is_available()
+    if device not in {"auto", "cpu", "cuda"}:
+        raise InputError(f"no device {device!r}; choose auto, cpu or cuda")
+    if device == "cuda" and not there:
+        raise InputError("no CUDA device is here; choose --device cpu, or auto")
+    if device == "auto" and not there and protocol.slow_on_cpu:
+        raise InputError(
+            f"the {protocol.name} protocol is made for a GPU, and none is here: on two processor "
+            f"cores it takes {protocol.slow_on_cpu}; take --protocol quick, or insist with "
+            "--device cpu"
+        )
+    return torch.device("cuda" if there and device != "cpu" else "cpu")
+
+
+def _require_sense(count: int | None, seeds: tuple[int, ...], seed: int) -> None:
+    if count is not None and count < LEAST_PICTURES:
+        raise InputError(f"{count} synthetic pictures tell nothing; ask for {LEAST_PICTURES}")
+    if not seeds or seed < 0:
+        raise InputError("an evaluation needs at least one seed, and none below 0")
+
+
+def _report(
+    opened: package.Package, bench: Bench, found: Found, *, same_records: bool, decided: bool
+) -> EvaluationReport:
+    records = bench.records
+    certificate = opened.certificate
+    return EvaluationReport(
+        model=opened.config.name,
+        model_digest=opened.digest,
+        epsilon=certificate.epsilon,
+        delta=certificate.delta,
+        unit=certificate.unit,
+        data=records.data.card.name,
+        data_digest=certificate.data.digest,
+        public=records.public,
+        same_records=same_records,
+        held_out=records.held_out,
+        method=_method(bench, decided=decided),
+        utility=found.utility,
+        fidelity=found.fidelity,
+        neighbours=found.neighbours,
+        outside_guarantee=not records.public,
+        publishing=PUBLISHABLE if records.public else PRIVATE,
+        notes=_notes(bench, found, same_records=same_records),
+    )
+
+
+def _method(bench: Bench, *, decided: bool) -> Method:
+    protocol, name = bench.protocol, bench.records.data.card.name
+    kept = min(protocol.validation, len(bench.records.training) // 12)
+    return Method(
+        protocol=protocol.name,
+        networks=protocol.networks,
+        training=protocol.in_words(),
+        chosen=f"the best on {kept:,} validation records, with noise" if kept else "the last epoch",
+        augment=bench.augment,
+        augment_because="asked for" if decided else f"by the data set's name, {name}",
+        labels="every class alike, for true class counts are private",
+        seeds=bench.seeds,
+        device=bench.device.type,
+    )
+
+
+def _notes(bench: Bench, found: Found, *, same_records: bool) -> tuple[str, ...]:
+    notes = list(bench.records.notes)
+    name = bench.records.data.card.name
+    if not same_records:
+        notes.append(
+            f"{name} is not the data set that the package was trained on, or its salt is in "
+            "another budget ledger (--budget): nothing can be said about copying."
+        )
+    elif found.neighbours is None and not bench.records.held_out.seen:
+        notes.append("There are too few records to say anything about copying.")
+    if found.utility is None:
+        notes.append("There is one class, so that classifiers have nothing to tell apart.")
+    return tuple(notes)
+
+
+def _released(
+    opened: package.Package,
+    samples: Samples | None,
+    trust: str | Path,
+    time_trust: str | Path | None,
+    progress: Progress,
+) -> tuple[tuple[Output, ...], str | None]:
+    """Samples that went the way of every output, or why there are none."""
+    if samples is None or samples.keys is None or samples.columns < 1:
+        return (), "none were asked for, or no keys to sign them with; name some with --keys"
+    classes = len(opened.config.data.classes)
+    model = load(
+        opened.folder,
+        keys=samples.keys,
+        ledger=samples.ledger,
+        policy=samples.policy,
+        trust=trust,
+        time_trust=time_trust,
+    )
+    try:
+        release = model.generate(
+            classes * max(1, min(samples.columns, MOST_SHOWN // classes)),
+            purpose=PURPOSE,
+            seed=samples.seed,
+            progress=progress,
+        )
+    except Refused as refused:
+        return (), f"the policy refused them: {refused}"
+    return release.outputs, None
+
+
+def _in_turn(records: Records, classes: int, columns: int) -> NDArray[np.uint8]:
+    """The first test records of each class, one of each class in turn."""
+    labels, chosen = records.test.labels, []
+    for column in range(columns):
+        for label in range(classes):
+            places = np.flatnonzero(labels == label)
+            chosen.append(places[min(column, len(places) - 1)] if len(places) else -1)
+    pictures = records.test.pictures[chosen]
+    pictures[np.array(chosen) < 0] = 0  # a class without test records
+    return pictures

@@ -1,0 +1,204 @@
+"""What an evaluation measures, once package and records are open; its pictures never leave."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from safegen.audit import copies, fidelity
+from safegen.audit.classifier import Labelled, Validation, fit
+from safegen.audit.copies import LEAST_RECORDS
+from safegen.audit.membership import components
+from safegen.audit.protocols import PROTOCOLS
+from safegen.audit.utility import Contest, compare, train_and_test
+from safegen.modality.image import to_bytes
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from safegen.audit.protocols import ClassifierProtocol
+    from safegen.audit.utility import Runs
+    from safegen.models.generator import PictureGenerator
+    from safegen.pipeline.held_out import Records
+    from safegen.progress import Progress
+    from safegen.records.evaluation import Augment, Fidelity, Neighbours, Utility
+
+    Points = NDArray[np.float64]
+
+AT_ONCE = 1_000  # pictures sampled at a time
+MOST_PARTS = 100_000  # of one draw, so that no two draws share a generator's seed
+MOST_COMPARED = 10_000  # pictures of each kind in fidelity and among neighbours
+CNN_FEATURES = (
+    "the last feature map, pooled to 2 x 2, of the quick protocol's CNN that was trained on records"
+)
+PIXEL_FEATURES = "principal components of the synthetic pictures, for there is one class only"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """Everything that the measurements need.
+
+    Attributes:
+        records: to compare with.
+        generator: to sample from.
+        classes: their names.
+        protocol: how classifiers are trained.
+        augment: what is done to their training pictures.
+        seeds: of each repetition.
+        pictures: synthetic ones to train on.
+        noise: scale of the noise on validation counts, where the protocol chooses an epoch.
+        device: where.
+        progress: told how far the work is.
+    """
+
+    records: Records
+    generator: PictureGenerator
+    classes: tuple[str, ...]
+    protocol: ClassifierProtocol
+    augment: Augment
+    seeds: tuple[int, ...]
+    pictures: int
+    noise: float
+    device: torch.device
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What was measured; None where a measurement would mean nothing."""
+
+    utility: Utility | None
+    fidelity: Fidelity
+    neighbours: Neighbours | None
+
+
+def measure(bench: Bench, *, comparable: bool) -> Found:
+    """Utility, fidelity and neighbours.
+
+    Args:
+        bench: what to measure.
+        comparable: whether the package was trained on the training records, and on none of the
+            test; without, nothing can be said of copying.
+    """
+    utility, first = _utility(bench) if len(bench.classes) > 1 else (None, None)
+    synthetic = sampled(bench, min(bench.pictures, MOST_COMPARED), bench.seeds[0])
+    bench.progress("comparing", 0, 2)
+    apart = _fidelity(bench, synthetic, first)
+    bench.progress("comparing", 1, 2)
+    near = _neighbours(bench, synthetic) if comparable else None
+    bench.progress("comparing", 2, 2)
+    return Found(utility=utility, fidelity=apart, neighbours=near)
+
+
+def drawn_labels(
+    count: int, classes: int, weights: NDArray[np.float64] | None = None
+) -> NDArray[np.int64]:
+    """(count,), int64: of which classes synthetic pictures are drawn, in equal steps of weight.
+
+    True class counts are private, and a package releases none so far: every class weighs the same,
+    as when the package is asked for outputs of no class in particular. Released weights would
+    enter here.
+
+    >>> drawn_labels(4, 2).tolist(), drawn_labels(4, 2, np.array([0.75, 0.25])).tolist()
+    ([0, 0, 1, 1], [0, 0, 0, 1])
+    """
+    shares = np.full(classes, 1 / classes) if weights is None else weights
+    middles = (np.arange(count) + 0.5) / count
+    places = np.searchsorted(np.cumsum(shares), middles)
+    return np.minimum(places, classes - 1).astype(np.int64)
+
+
+def sampled(bench: Bench, count: int, seed: int) -> Labelled:
+    """Synthetic pictures, for measuring alone."""
+    labels = np.random.default_rng(seed).permutation(drawn_labels(count, len(bench.classes)))
+    parts = []
+    for place, start in enumerate(range(0, count, AT_ONCE)):
+        wanted = torch.from_numpy(labels[start : start + AT_ONCE])
+        made = bench.generator.sample(wanted, seed * MOST_PARTS + place)
+        parts.append(to_bytes(made.cpu().numpy()))
+        bench.progress("sampling", min(start + AT_ONCE, count), count)
+    return Labelled(pictures=np.concatenate(parts), labels=labels)
+
+
+def _utility(bench: Bench) -> tuple[Utility, Runs]:
+    training, validation = _without_validation(bench)
+    contest = Contest(
+        protocol=bench.protocol,
+        augment=bench.augment,
+        seeds=bench.seeds,
+        classes=bench.classes,
+        test=bench.records.test,
+        validation=validation,
+        device=bench.device,
+    )
+    real = train_and_test(
+        contest,
+        lambda seed: _some(training, bench.protocol.pictures, seed),
+        stage="on records",
+        progress=bench.progress,
+    )
+    synthetic = train_and_test(
+        contest,
+        lambda seed: sampled(bench, bench.pictures, seed),
+        stage="on samples",
+        progress=bench.progress,
+    )
+    return compare(contest, synthetic, real), real
+
+
+def _without_validation(bench: Bench) -> tuple[Labelled, Validation | None]:
+    """Training records, and those by which the protocol chooses an epoch."""
+    training = bench.records.training
+    if not bench.protocol.validation:
+        return training, None
+    count = min(bench.protocol.validation, len(training) // 12)  # a twelfth: 5,000 of 60,000
+    order = np.random.default_rng(bench.seeds[0]).permutation(len(training))
+    kept = Validation(records=training.rows(order[:count]), noise=bench.noise)
+    return training.rows(order[count:]), kept
+
+
+def _fidelity(bench: Bench, synthetic: Labelled, real: Runs | None) -> Fidelity:
+    training, test = bench.records.training, bench.records.test
+    count = min(len(synthetic), len(training), len(test), MOST_COMPARED)
+    parts = [_some(each, count, bench.seeds[0]).pictures for each in (synthetic, test, training)]
+    if real is None:
+        points: list[Points] = [
+            each.astype(np.float64) for each in components(*parts, seed=bench.seeds[0])
+        ]
+        return fidelity.compare(*points, space=PIXEL_FEATURES)
+    known, quick = real.first, PROTOCOLS["quick"]
+    if bench.protocol.networks[0] not in quick.networks:  # features are the CNN's in all protocols
+        known = fit(
+            _some(training, quick.pictures, bench.seeds[0]),
+            len(bench.classes),
+            "cnn",
+            quick,
+            augment=bench.augment,
+            seed=bench.seeds[0],
+            device=bench.device,
+        )
+    return fidelity.compare(*(known.features(each) for each in parts), space=CNN_FEATURES)
+
+
+def _neighbours(bench: Bench, synthetic: Labelled) -> Neighbours | None:
+    training, test = bench.records.training, bench.records.test
+    count = min(len(test), len(training) // 2, MOST_COMPARED)
+    if count < LEAST_RECORDS:
+        return None
+    order = np.random.default_rng(bench.seeds[0]).permutation(len(training))
+    inside, others = order[:count], order[count : count + MOST_COMPARED]
+    return copies.nearest_records(
+        synthetic.pictures,
+        training.pictures[inside],
+        _some(test, count, bench.seeds[0]).pictures,
+        training.pictures[others],
+        seed=bench.seeds[0],
+    )
+
+
+def _some(data: Labelled, count: int, seed: int) -> Labelled:
+    """At most so many, chosen at random."""
+    return data.rows(np.random.default_rng(seed).permutation(len(data))[:count])
