@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 LOUDNESS = (1.0, 10.0, 100.0, 1e4)  # times the network's own losses
 STEPS = 6
-SHOWN = 16  # units whose reach is measured, at most
+SHOWN = 16  # units whose reach is measured, at most, unless the caller says otherwise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,10 +55,18 @@ class Rehearsal:
     clipping_norm: float
 
 
-def reach(rehearsal: Rehearsal, loudness: tuple[float, ...] = LOUDNESS) -> Comparison:
-    """The furthest that taking out one unit moves the sum, in clipping norms."""
+def reach(
+    rehearsal: Rehearsal, loudness: tuple[float, ...] = LOUDNESS, shown: int = SHOWN
+) -> Comparison:
+    """The furthest that taking out one unit moves the sum, in clipping norms.
+
+    Args:
+        rehearsal: a step with made-up rows.
+        loudness: by what its losses are multiplied, one after the other.
+        shown: units that are taken out, at most; the first and the last are among them.
+    """
     units = len(rehearsal.draw.rows) // rehearsal.records
-    asked = np.unique(np.linspace(0, units - 1, min(units, SHOWN // len(loudness))).astype(int))
+    asked = np.unique(np.linspace(0, units - 1, min(units, shown // len(loudness))).astype(int))
     furthest = 0.0
     for factor in loudness:
         whole = _sum(rehearsal, factor)

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     Shape = tuple[int, int, int]
 
-FEW = 16  # units
+FEW = 16  # units; and rows beside them, however many a step has
+BORDERS = 4  # units to take out of many: one lies behind the first chunk's end
 SURE = 1e-6  # a sound engine's p-value is below this once in a million
 
 
@@ -52,7 +53,7 @@ def examined(training: Training, plan: PrivacyPlan, shape: Shape) -> tuple[Compa
     few = _rehearsal(training, plan, shape, FEW)
     chunk = CHUNK_ROWS[training.device.type] // plan.records_per_unit
     many = _rehearsal(training, plan, shape, chunk + 2)
-    near, far = network.reach(few), network.reach(many, loudness=(100.0,))
+    near, far = network.reach(few), network.reach(many, loudness=(100.0,), shown=BORDERS)
     return max(near, far, key=lambda each: each.found), *network.noise(few)
 
 
@@ -61,7 +62,7 @@ def _rehearsal(training: Training, plan: PrivacyPlan, shape: Shape, units: int) 
     return Rehearsal(
         engine=training.engine,
         draw=draw,
-        parts=parts,
+        parts=tuple(part[: len(draw.rows) + FEW] for part in parts),
         losses=training.losses,
         records=plan.records_per_unit,
         clipping_norm=plan.clipping_norm,

@@ -165,7 +165,7 @@ def train(*arguments, cwd, keys):
         (["digits", "--epsilon", "-3"], ["epsilon is -3"]),
         (["digits", "--delta", "0.01"], ["delta is 0.01", "1/n"]),
         (["digits", "--batch", "9999"], ["9999", "1797"]),
-        (["digits", "--size", "200"], ["a side of 200", "--size 32"]),
+        (["digits", "--size", "200"], ["a side of 200", "--size 128"]),
         (["digits", "--device", "tpu"], ["'tpu'"]),
         (["digits", "--seed", "-1"], ["the seed is -1"]),
         (["digits", "--noise-multiplier", "0.3", "--epsilon", "0.1"], ["pay for one step"]),
