@@ -18,6 +18,7 @@ LARGEST_DELTA = 1e-3  # by default: with few records, 1 / (n ln n) would promise
 SMALLEST_DELTA = 1e-12  # below which the accountant's numbers are not sure any more
 NOISE_RANGE = (0.05, 1e6)  # that a certificate can state
 MOST_STEPS = 10_000_000  # likewise
+TOO_LITTLE_NOISE = "epsilon {:g} asks for less noise than hides anybody; choose a smaller one"
 
 Purpose = Literal["basis", "classes", "latents", "components", "grain"]
 
@@ -244,9 +245,7 @@ def plan_within(  # noqa: PLR0913 - a plan has as many choices as it has
         return given
     plan_at(1.0)  # refuse a plan that cannot be before looking for its noise
     if plan_at(NOISE_RANGE[0]).affordable_steps() == steps:
-        raise PlanError(
-            f"epsilon {epsilon:g} asks for less noise than hides anybody; choose a smaller one"
-        )
+        raise PlanError(TOO_LITTLE_NOISE.format(epsilon))
     return plan_at(
         accounting.calibrate(lambda sigma: plan_at(sigma).events(), epsilon=epsilon, delta=delta)
     )
@@ -261,6 +260,9 @@ def _releases(shares: tuple[Share, ...], epsilon: float, delta: float) -> tuple[
         )
     if not shares:
         return ()
+    least = Gaussian(noise_multiplier=2 * NOISE_RANGE[0])
+    if accounting.rough_epsilon_of([least], delta) <= epsilon:
+        raise PlanError(TOO_LITTLE_NOISE.format(epsilon))
     whole = accounting.calibrate(
         lambda sigma: [Gaussian(noise_multiplier=sigma)], epsilon=epsilon, delta=delta
     )
