@@ -145,7 +145,7 @@ def _gan(case: _Case) -> Preset:
         expected_batch_size=batch,
         steps=200 if case.prior else 500,
         clipping_norm=1.0,
-        shares=_shares(case, 0.6) if case.prior else (),
+        shares=_shares(case, 0.6) if case.prior or case.warm_start else (),
     )
 
 
