@@ -51,7 +51,7 @@ def rehearse(training: Training, plan: PrivacyPlan, shape: Shape) -> None:
 def examined(training: Training, plan: PrivacyPlan, shape: Shape) -> tuple[Comparison, ...]:
     """How the engine does on a network: with few units, and with more than a chunk holds."""
     few = _rehearsal(training, plan, shape, FEW)
-    chunk = CHUNK_ROWS[training.device.type] // plan.records_per_unit
+    chunk = CHUNK_ROWS[training.device.type] // training.engine.rows_per_unit
     many = _rehearsal(training, plan, shape, chunk + 2)
     near, far = network.reach(few), network.reach(many, loudness=(100.0,), shown=BORDERS)
     return max(near, far, key=lambda each: each.found), *network.noise(few)
@@ -64,6 +64,6 @@ def _rehearsal(training: Training, plan: PrivacyPlan, shape: Shape, units: int) 
         draw=draw,
         parts=tuple(part[: len(draw.rows) + FEW] for part in parts),
         losses=training.losses,
-        records=plan.records_per_unit,
+        records=training.engine.rows_per_unit,
         clipping_norm=plan.clipping_norm,
     )

@@ -17,6 +17,7 @@ import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -33,7 +34,6 @@ from safegen.privacy.sampling import Draw, PoissonSampler
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from safegen.privacy.canaries import Canaries
@@ -77,6 +77,7 @@ class PrivateEngine:
         lattice: where its sums are rounded to, and how much noise they get.
         units_drawn: how many units took part, over all draws.
         units_asked: how many coins were tossed for that.
+        rows_per_unit: rows of one unit in a step, beside each other.
         rows_at_a_time: as the execution says, or fewer once memory has ended.
         overheard: called with the noisy sum of each step, which is all that a step gives out.
     """
@@ -88,6 +89,7 @@ class PrivateEngine:
         optimizer: torch.optim.Optimizer,
         *,
         rows_beside: int = 0,
+        rows_per_record: int = 1,
         groups: NDArray[np.int64] | None = None,
         settings: Settings | None = None,
         steps_before: int = 0,
@@ -102,6 +104,8 @@ class PrivateEngine:
             rows_beside: rows of public content in every step, such as generated pictures, over
                 all processes; a fixed number, because one that follows the drawn batch would
                 double sensitivity.
+            rows_per_record: how often each record is in a draw, beside itself; its losses may
+                depend on all of these rows, which are clipped as one.
             groups: (records,), int64, the unit of each record; None when records are units.
             settings: how the plan is carried out.
             steps_before: steps that an interrupted run has counted already.
@@ -115,8 +119,10 @@ class PrivateEngine:
         self._execution, self._processes = settings.execution, settings.processes
         self._canaries = canaries
         self._network = network
+        self._rows_per_record = rows_per_record
+        self.rows_per_unit = plan.records_per_unit * rows_per_record
         self.rows_at_a_time = RowsAtATime(
-            size=self._execution.micro_batch, least=plan.records_per_unit
+            size=self._execution.micro_batch, least=self.rows_per_unit
         )
         self._steps_run = steps_before
         self.units_drawn = self.units_asked = 0  # over all draws of this engine
@@ -155,7 +161,7 @@ class PrivateEngine:
         draw = self._sampler.draw()
         self.units_drawn += len(draw.rows) // self._plan.records_per_unit
         self.units_asked += self._sampler.units
-        return draw
+        return Draw(rows=np.repeat(draw.rows, self._rows_per_record), canaries=draw.canaries)
 
     def step(self, draw: Draw, parts: tuple[Tensor, ...], losses: Losses) -> None:
         """Take one noisy step.
@@ -185,7 +191,7 @@ class PrivateEngine:
             Whether every sum came out finite.
 
         Raises:
-            PlanError: a row's loss depends on another row, or the network remembers rows.
+            PlanError: a row's loss depends on another record's, or the network remembers rows.
         """
         self._fitting(len(parts[0]), lambda: self._require_rows_apart(parts, losses))
         sums = self.clipped_sums(draw, parts, losses)
@@ -202,14 +208,22 @@ class PrivateEngine:
         Gradients flow through it to its inputs and leave nothing on its parameters.
         """
         self._network.requires_grad_(requires_grad=False)
+        try:
+            with self._unwatched():
+                yield self._network
+        finally:
+            self._network.requires_grad_(requires_grad=True)
+
+    @contextlib.contextmanager
+    def _unwatched(self) -> Iterator[None]:
+        """Keep Opacus from taking gradients of what goes through the network meanwhile."""
         if isinstance(self.network, OpacusGradients):
             self.network.wrapped.disable_hooks()
         try:
-            yield self._network
+            yield
         finally:
             if isinstance(self.network, OpacusGradients):
                 self.network.wrapped.enable_hooks()
-            self._network.requires_grad_(requires_grad=True)
 
     @property
     def steps_run(self) -> int:
@@ -248,9 +262,10 @@ class PrivateEngine:
             self._canary_gradients = self._clipping(self._canaries)
 
     def _require_rows_apart(self, parts: tuple[Tensor, ...], losses: Losses) -> None:
-        size = self.rows_at_a_time.size
-        few = None if size is None else max(size, 2)
-        _require_rows_apart(self._network, tuple(part[:few] for part in parts), losses)
+        size, own = self.rows_at_a_time.size, self._rows_per_record
+        few = None if size is None else max(size // own, 2) * own
+        with self._unwatched():
+            _require_rows_apart(self._network, tuple(part[:few] for part in parts), losses, own)
 
     def _clipped_sums(
         self, draw: Draw, parts: tuple[Tensor, ...], losses: Losses
@@ -262,7 +277,7 @@ class PrivateEngine:
                 held = sums.get(parameter)
                 sums[parameter] = summed.double() if held is None else held.add_(summed)
 
-        norm, records = self._plan.clipping_norm, self._plan.records_per_unit
+        norm, records = self._plan.clipping_norm, self.rows_per_unit
         drawn, count = len(draw.rows), len(parts[0])
         for part, rows in self._micro_batches(drawn, count):
             with self._execution.products(parts[0].device):
@@ -285,7 +300,7 @@ class PrivateEngine:
         if size is None:
             yield slice(0, count), drawn
             return
-        records = self._plan.records_per_unit
+        records = self.rows_per_unit
         whole = max(size // records, 1) * records
         for start in range(0, drawn, whole):
             stop = min(start + whole, drawn)
@@ -297,11 +312,19 @@ class PrivateEngine:
         self._steps_run += 1
 
 
-def _require_rows_apart(network: nn.Module, parts: tuple[Tensor, ...], losses: Losses) -> None:
-    """Each row's loss must be its own: clipping one bounds nothing when it moves the others'.
+def _require_rows_apart(
+    network: nn.Module, parts: tuple[Tensor, ...], losses: Losses, own: int
+) -> None:
+    """Each record's loss must be its own: clipping one bounds nothing when it moves the others'.
+
+    Args:
+        network: that will see records.
+        parts: made-up rows.
+        losses: each row's.
+        own: rows of one record, whose losses may depend on each other.
 
     Raises:
-        PlanError: a row's loss depends on another row, or the network remembers rows.
+        PlanError: a row's loss depends on another record's, or the network remembers rows.
     """
     before = [buffer.detach().clone() for buffer in network.buffers()]
     rows = parts[0].detach().clone().requires_grad_()
@@ -311,7 +334,7 @@ def _require_rows_apart(network: nn.Module, parts: tuple[Tensor, ...], losses: L
             f"the losses have shape {tuple(first.shape)} for {len(rows)} rows; give one loss a row"
         )
     (slopes,) = torch.autograd.grad(first[0], rows)
-    if bool(slopes.isfinite().all()) and bool(slopes[1:].any()):
+    if bool(slopes.isfinite().all()) and bool(slopes[own:].any()):
         raise PlanError(
             "the loss of one row depends on other rows, so that clipping its gradient does not "
             "bound it; take out whatever mixes the rows of a batch"

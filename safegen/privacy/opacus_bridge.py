@@ -93,7 +93,7 @@ class OpacusGradients(nn.Module):
 
     def _ghost(self, losses: Tensor, *, rows: int, records: int) -> dict[nn.Parameter, Tensor]:
         if records != 1 and rows:
-            raise PlanError("mode `ghost` cannot clip groups; train with mode `book-keeping`")
+            raise PlanError("mode `ghost` cannot clip groups or R1; train with mode `book-keeping`")
         losses.sum().backward(retain_graph=True)  # type: ignore[no-untyped-call]
         factors = self.wrapped.get_clipping_coef()
         require_rows("layer", len(factors), len(losses))

@@ -20,6 +20,7 @@ from safegen.records.card import DataCard
 
 Family = Literal["vae", "gan"]
 WarmStart = Literal["auto", "moments", "none"]
+Adversarial = Literal["hinge", "non-saturating"]
 
 
 class Architecture(Record):
@@ -68,6 +69,11 @@ class Recipe(Record):
             public pictures told it.
         generator_rows: generated pictures in a discriminator step; a public constant.
         discriminator_steps: private steps for each generator step, at first.
+        adversarial: the losses that discriminator and generator play with.
+        r1: weight of the penalty on the discriminator's slope at records (Mescheder, Geiger,
+            Nowozin 2018).
+        least_accuracy: of the discriminator on generated pictures, below which the generator waits
+            and private steps become more; 0 where it never waits.
         prior: what the networks' first weights were learnt from: pictures drawn by code, or the
             name of a public data set; null for nothing.
         prior_pictures: how many of them.
@@ -85,6 +91,9 @@ class Recipe(Record):
     latent_radius: PositiveFloat | None = None
     generator_rows: NonNegativeInt
     discriminator_steps: PositiveInt
+    adversarial: Adversarial = "non-saturating"
+    r1: NonNegativeFloat = 0.0
+    least_accuracy: Annotated[float, Field(ge=0, lt=1)] = 0.0
     prior: str | None = None
     prior_pictures: NonNegativeInt = 0
     prior_epochs: NonNegativeInt = 0

@@ -1,9 +1,11 @@
 """The GAN's objective: only the discriminator ever sees records.
 
-Records and generated pictures go through the discriminator in one pass, each row is clipped by
+Records and generated pictures go through the discriminator in one pass, each record is clipped by
 itself, and the number of generated rows is a public constant. The generator learns from the
-discriminator alone, which is post-processing (Xie et al. 2018; the balance of steps follows
-Bie et al. 2023).
+discriminator alone, which is post-processing (Xie et al. 2018).
+
+With R1, each record is in a step twice: as it is, and a step along a random direction off. Both
+rows are clipped as one. The directions are secret for the reason that a VAE's latent noise is.
 """
 
 from __future__ import annotations
@@ -11,16 +13,24 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from safegen.models.gan import Discriminator
 from safegen.models.generator import PictureGenerator, one_hot
 from safegen.models.vae import ConditionalVAE
+from safegen.privacy.noise import secure_generator
 from safegen.privacy.processes import Processes
+from safegen.training.balance import Balance
 from safegen.training.fitting import fit_generator
 from safegen.training.optimizers import optimizer_tensors, restore_optimizer
+from safegen.training.playing import (
+    discriminator_losses,
+    generator_loss,
+    slope_penalties,
+    stepped_off,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,18 +72,20 @@ class GanObjective:
         self._public = torch.Generator(device="cpu").manual_seed(
             self._processes.tell(secrets.randbits(63))
         )
-        self._private_steps = 0
+        self._secret = secure_generator()
+        self.balance = Balance(recipe.discriminator_steps, recipe.least_accuracy)
         self._start = start
         self.private = Discriminator(architecture).to(self._device)
         self.averaged = self._generator
         self.rows_beside = recipe.generator_rows
+        self.rows_per_record = 2 if recipe.r1 else 1  # a record, and a step off it
 
     def batch(self, pictures: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
         """Records and generated pictures in one batch.
 
         Returns:
             Pictures (rows, channels, height, width), labels (rows, classes), both float32, and
-            signs (rows,): -1 for records, 1 for generated pictures.
+            signs (rows,): -1 for records, 1 for generated pictures, 0 for records a step off.
         """
         with torch.no_grad():
             made, made_labels = self._generate(self.rows_beside)
@@ -81,43 +93,48 @@ class GanObjective:
         onehot = one_hot(torch.cat([labels, made_labels[mine]]), self._architecture.classes)
         signs = torch.ones(len(onehot), device=self._device)
         signs[: len(labels)] = -1
+        if self.rows_per_record == 2:
+            signs[1 : len(labels) : 2] = 0
+            pictures = stepped_off(pictures, self._directions(len(labels) // 2))
         return torch.cat([pictures, made[mine]]), onehot, signs
 
     def losses(self, network: nn.Module, *parts: Tensor) -> Tensor:
-        """The non-saturating logistic loss of each row (Goodfellow et al. 2014, section 3).
-
-        Returns:
-            (rows,), float32: softplus(-score) for records, softplus(score) for generated pictures.
-        """
+        """Each row's loss, (rows,), float32: the game's, and the penalty of R1 at records."""
         pictures, onehot, signs = parts
-        return functional.softplus(signs * network(pictures, onehot)) / self._recipe.loss_scale
+        scores = network(pictures, onehot)
+        losses = discriminator_losses(self._recipe.adversarial, scores, signs)
+        if self._recipe.r1:
+            losses = losses + self._recipe.r1 * slope_penalties(scores, signs)
+        return losses / self._recipe.loss_scale
 
     def work_publicly(self, engine: PrivateEngine, *, rate_factor: float) -> None:
-        """Every few private steps, let the generator take one against the discriminator."""
-        self._private_steps += 1
-        if self._private_steps % self._recipe.discriminator_steps:
+        """When it is the generator's turn, let it take a step against the discriminator."""
+        if not self.balance.generator_is_due():
             return
         for group in self._optimizer.param_groups:
             group["lr"] = self._rate * rate_factor
         with engine.used_publicly() as discriminator:
             made, labels = self._generate(2 * self.rows_beside)
             scores = discriminator(made, one_hot(labels, self._architecture.classes))
+            told = float((scores < 0).float().mean())
+            if not self.balance.can_teach(self._processes.tell(told)):
+                return
             self._optimizer.zero_grad(set_to_none=True)
-            functional.softplus(-scores).mean().backward()  # type: ignore[no-untyped-call]
+            generator_loss(self._recipe.adversarial, scores).backward()  # type: ignore[no-untyped-call]
             self._optimizer.step()
         self._processes.agree(list(self._generator.parameters()))
 
     def state(self) -> dict[str, Tensor]:
-        """The generator, its optimizer, and the number of private steps."""
+        """The generator, its optimizer, and whose turn it is."""
         return {
-            "steps": torch.tensor(self._private_steps),
+            **{f"balance.{k}": t for k, t in self.balance.state().items()},
             **{f"generator.{k}": t for k, t in self._generator.state_dict().items()},
             **{f"moments.{k}": t for k, t in optimizer_tensors(self._optimizer).items()},
         }
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Take up what `state` gave."""
-        self._private_steps = int(state["steps"])
+        self.balance.restore(_below("balance.", state))
         self._generator.load_state_dict(_below("generator.", state))
         restore_optimizer(self._optimizer, _below("moments.", state))
 
@@ -153,6 +170,12 @@ class GanObjective:
         """Keep the averaged generator; what is released was released before the steps."""
         assert isinstance(average, PictureGenerator)
         return average
+
+    def _directions(self, count: int) -> Tensor:
+        made = self._architecture
+        shape = (count, made.channels, made.height, made.width)
+        drawn = self._secret.standard_normal(shape, dtype=np.float32)
+        return torch.from_numpy(drawn).to(self._device)
 
     def _generate(self, rows: int) -> tuple[Tensor, Tensor]:
         """Pictures of uniformly drawn labels: how often a class occurs among records is secret."""

@@ -35,6 +35,7 @@ class VaeObjective:
     """
 
     rows_beside = 0
+    rows_per_record = 1
 
     def __init__(
         self,

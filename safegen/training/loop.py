@@ -116,6 +116,7 @@ class Training:
             plan,
             self._optimizer,
             rows_beside=objective.rows_beside,
+            rows_per_record=objective.rows_per_record,
             groups=groups,
             settings=self._settings,
             steps_before=counted,
@@ -141,7 +142,7 @@ class Training:
 
     def made_up(self, shape: tuple[int, int, int], units: int) -> tuple[Draw, tuple[Tensor, ...]]:
         """A step's draw and batch of random pictures, which no record has gone into."""
-        count = units * self._plan.records_per_unit
+        count = units * self.engine.rows_per_unit
         pictures = torch.rand(count, *shape, device=self.device)
         labels = torch.zeros(count, dtype=torch.int64, device=self.device)
         draw = Draw(rows=np.arange(count), canaries=np.arange(0))

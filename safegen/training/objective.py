@@ -63,6 +63,7 @@ class Objective(Protocol):
         private: the only network that sees records.
         averaged: the network whose weights are averaged.
         rows_beside: rows of public content in every private step, over all processes.
+        rows_per_record: how often each record is in a private step, beside itself.
     """
 
     @property
@@ -71,6 +72,8 @@ class Objective(Protocol):
     def averaged(self) -> nn.Module: ...  # noqa: D102 - above
     @property
     def rows_beside(self) -> int: ...  # noqa: D102 - above
+    @property
+    def rows_per_record(self) -> int: ...  # noqa: D102 - above
 
     def batch(self, pictures: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
         """A step's tensors, row by row: the records' rows, then public ones beside them."""
