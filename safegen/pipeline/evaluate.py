@@ -243,7 +243,11 @@ def _method(bench: Bench, *, decided: bool) -> Method:
         chosen=f"the best on {kept:,} validation records, with noise" if kept else "the last epoch",
         augment=bench.augment,
         augment_because="asked for" if decided else f"by the data set's name, {name}",
-        labels="every class alike, for true class counts are private",
+        labels=(
+            "as often as the package's latent prior has each class, which was released privately"
+            if len(set(bench.generator.prior.weights.tolist())) > 1
+            else "every class alike, for true class counts are private"
+        ),
         seeds=bench.seeds,
         device=bench.device.type,
     )

@@ -153,3 +153,4 @@ def _place(generator: PictureGenerator, mixture: Mixture, centre: NDArray[np.flo
     prior.means.copy_(torch.from_numpy(mixture.means + centre).view_as(prior.means))
     prior.factors.copy_(torch.from_numpy(mixture.factors).view_as(prior.factors))
     prior.shares.copy_(torch.from_numpy(mixture.shares))
+    prior.weights.copy_(torch.from_numpy(mixture.weights))

@@ -40,11 +40,13 @@ class Mixture:
     """Gaussians of each class.
 
     Attributes:
+        weights: (classes,), float64: how often each class occurs; sums to 1.
         shares: (classes, components), float64; each row sums to 1.
         means: (classes, components, latent), float64.
         factors: (classes, components, latent, latent): factor factor^T is the covariance.
     """
 
+    weights: Vectors
     shares: Vectors
     means: Vectors
     factors: Vectors
@@ -133,6 +135,7 @@ def gaussians(moments: ClassMoments, least_variance: float = 0.0) -> Mixture:
     keep = told * np.maximum(deviation - noise, 0) / np.maximum(deviation, 1e-12)
     mixed = keep[:, None, None] * covariances + (1 - keep)[:, None, None] * pooled
     return Mixture(
+        weights=counts / counts.sum(),
         shares=np.ones((len(counts), 1)),
         means=means[:, None],
         factors=_factors(mixed, least_variance)[:, None],
@@ -202,6 +205,7 @@ def _split(
     between -= noise[:, None, None] * np.eye(centres.shape[2])
     factors = _factors(covariances - between, least)
     return Mixture(
+        weights=whole.weights,
         shares=shares,
         means=centres,
         factors=np.repeat(factors[:, None], shares.shape[1], axis=1),
@@ -211,6 +215,7 @@ def _split(
 def _alike(whole: Mixture, components: int) -> Mixture:
     """One Gaussian a class, as components that are all alike."""
     return Mixture(
+        weights=whole.weights,
         shares=np.repeat(whole.shares, components, axis=1) / components,
         means=np.repeat(whole.means, components, axis=1),
         factors=np.repeat(whole.factors, components, axis=1),
@@ -219,7 +224,10 @@ def _alike(whole: Mixture, components: int) -> Mixture:
 
 def _scaled(mixture: Mixture, radius: float) -> Mixture:
     return Mixture(
-        shares=mixture.shares, means=mixture.means * radius, factors=mixture.factors * radius
+        weights=mixture.weights,
+        shares=mixture.shares,
+        means=mixture.means * radius,
+        factors=mixture.factors * radius,
     )
 
 

@@ -165,6 +165,7 @@ def _architecture(family: Family, case: _Case) -> Architecture:
         conditional=not warm,
         contrast=CONTRAST.get(case.prior or "", 0.0),
         grain=_grain(case),
+        weighted=warm or family == "vae",
     )
 
 
