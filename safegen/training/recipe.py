@@ -108,7 +108,7 @@ def _vae(case: _Case) -> Preset:
             generator_rate=None,
             betas=(0.9, 0.999),
             loss_scale=20 * _relative_size(case.card),
-            beta=0.5 if case.prior == "strokes" else 0.2 if case.clarity >= CLEAR else 0.4,
+            beta=_beta(case),
             average_decay=0.98,
             generator_rows=0,
             discriminator_steps=1,
@@ -160,7 +160,7 @@ def _architecture(family: Family, case: _Case) -> Architecture:
         width=shape.width,
         classes=len(case.card.classes),
         latent=latent,
-        base=16 if warm or family == "gan" else 8,
+        base=_base(family, case, warm=warm),
         components=components if warm or family == "vae" else 1,
         conditional=not warm,
         contrast=CONTRAST.get(case.prior or "", 0.0),
@@ -172,10 +172,24 @@ def _architecture(family: Family, case: _Case) -> Architecture:
 def _latent(case: _Case) -> tuple[int, int]:
     """Dimensions of a code, and components of a class."""
     if case.clarity >= CLEAR:
-        return (32, 20) if case.prior == "strokes" else (64, 10)
+        return (32, 30) if case.prior == "strokes" else (64, 10)
     if case.clarity >= FAIR:
-        return (24, 1) if case.prior == "strokes" else (32, 3)
+        return (24, 5) if case.prior == "strokes" else (32, 3)
     return (16, 1) if case.clarity >= DIM else (8, 1)
+
+
+def _beta(case: _Case) -> float:
+    """Weight of the divergence: less of it where the latent prior is told clearly."""
+    if case.prior == "strokes":
+        return 0.3 if case.clarity >= CLEAR else 0.5
+    return 0.2 if case.clarity >= CLEAR else 0.4
+
+
+def _base(family: Family, case: _Case, *, warm: bool) -> int:
+    """Channels of the narrowest layer: as many as drawn pictures can teach."""
+    if family == "vae" and case.prior == "strokes" and case.clarity >= CLEAR:
+        return 24
+    return 16 if warm or family == "gan" else 8
 
 
 def _grain(case: _Case) -> bool:
