@@ -76,7 +76,9 @@ def made(tmp_path_factory, _own_home) -> Made:
 
     made = Made(tmp_path_factory.mktemp("made"))
     pki.init(made.keys)
-    model = safegen.train("digits", out=made.model, steps=STEPS, keys=made.keys, ledger=made.ledger)
+    model = safegen.train(
+        "digits", out=made.model, steps=STEPS, prior="none", keys=made.keys, ledger=made.ledger
+    )
     model.generate(4, label=7, seed=0, purpose="a test").save(made.outputs)
     return made
 

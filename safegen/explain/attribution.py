@@ -7,8 +7,8 @@ The inputs are those of the whole generator: the latent noise, before the prior 
 the label, which chooses the place and may enter the decoder. Explaining the decoder alone would
 give the latents credit for what the label chose. The baseline is no noise and all classes mixed in
 equal parts: the average of what the generator makes, of no class in particular. Where a class has
-several components, the one that was drawn counts as the label's part. Grain stays as it was drawn:
-it is no input, and the sums are those of the picture with it.
+several components, what they get is added up, so that the one that was drawn counts as the label's
+part. Grain stays as it was drawn: it is no input, and the sums are those of the picture with it.
 """
 
 from __future__ import annotations
@@ -63,7 +63,9 @@ def explain(generator: Generator, draw: Draw, *, progress: Progress) -> tuple[Ex
             n_steps=INTEGRATION_STEPS,
             internal_batch_size=max(len(draw), 1024),
         )
-        attributed.append(torch.cat(parts, dim=1))
+        of_noise, of_places = parts
+        of_labels = of_places.view(len(draw), generator.classes, -1).sum(dim=2)
+        attributed.append(torch.cat([of_noise, of_labels], dim=1))
         progress("explaining", region + 1, regions)
     attributions = torch.stack(attributed, dim=1).detach()
     with torch.no_grad():

@@ -71,16 +71,20 @@ class LatentPrior(nn.Module):
         means: (classes x components, latent), float32.
         factors: (classes x components, latent, latent), float32.
         shares: (classes, components), float32: how often each component occurs in its class.
+        weights: (classes,), float32: how often each class occurs, as was released; all alike
+            where it was not.
     """
 
-    def __init__(self, classes: int, latent: int, components: int) -> None:
+    def __init__(self, classes: int, latent: int, components: int, *, weighted: bool) -> None:
         super().__init__()
+        self.weights: Tensor
         self.means: Tensor
         self.factors: Tensor
         self.shares: Tensor
         places = classes * components
         self.register_buffer("means", torch.zeros(places, latent))
         self.register_buffer("factors", torch.eye(latent).repeat(places, 1, 1))
+        self.register_buffer("weights", torch.full((classes,), 1 / classes), persistent=weighted)
         # One component needs no shares, and packages of such priors hold none.
         self.register_buffer(
             "shares", torch.full((classes, components), 1 / components), persistent=components > 1
@@ -105,7 +109,9 @@ class PictureGenerator(nn.Module):
         self.components = architecture.components
         self._shape = (architecture.channels, architecture.height, architecture.width)
         self.decoder = Decoder(**decoder_shape(architecture))
-        self.prior = LatentPrior(self.classes, self.latent, self.components)
+        self.prior = LatentPrior(
+            self.classes, self.latent, self.components, weighted=architecture.weighted
+        )
         self.grain = Grain(self._shape) if architecture.grain else None
         self._contrast = architecture.contrast
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+ROWS = 512  # transformed at once, so that memory does not grow with their number
 FLOOR = 1e-3  # of x (1 - x), so that s has a slope everywhere
 SPREAD = 0.4  # deviation of the logarithm of a picture's own strength: some are rougher
 
@@ -30,12 +31,13 @@ class Grain(nn.Module):
     def draw(self, count: int, source: torch.Generator) -> Tensor:
         """Patterns (count, channels, height, width), float32, on the CPU, in units of s(x)."""
         spectrum = self.spectrum.cpu()
-        white = torch.randn(count, *spectrum.shape, generator=source)
+        patterns = torch.randn(count, *spectrum.shape, generator=source)
         strength = SPREAD * torch.randn(count, 1, 1, 1, generator=source)
-        pattern = torch.fft.ifft2(torch.fft.fft2(white) * spectrum).real
+        for start in range(0, count, ROWS):
+            part = patterns[start : start + ROWS]
+            part.copy_(torch.fft.ifft2(torch.fft.fft2(part) * spectrum).real)
         # E exp(2 strength) = exp(2 SPREAD^2), which is taken out again.
-        patterns: Tensor = pattern * torch.exp(strength - SPREAD**2)
-        return patterns
+        return patterns.mul_(torch.exp(strength - SPREAD**2))
 
     def forward(self, pictures: Tensor, patterns: Tensor) -> Tensor:
         """Add patterns to pictures in [0, 1]."""

@@ -5,6 +5,7 @@
     3. Fidelity: synthetic pictures and training records in a feature space, beside the test.
     4. Neighbours: whether synthetic pictures are nearer to training records than to held-out ones.
     5. Samples for people to look at: released like any output, by the policy, signed and logged.
+    6. Figures of public records go into the package's model card; others never do by themselves.
 
 The pictures of steps 2 to 4 never leave. What the steps find tells of the records without noise,
 outside every budget: of private records it is for their owner alone, and the report says so.
@@ -22,6 +23,7 @@ import torch
 from safegen import package
 from safegen.audit.protocols import PROTOCOLS, default_augment
 from safegen.errors import InputError, Refused
+from safegen.pipeline.card import Figure, model_card
 from safegen.pipeline.held_out import Source, gather, open_data
 from safegen.pipeline.measure import Bench, measure
 from safegen.pipeline.members import trained_on
@@ -165,6 +167,9 @@ def evaluate(  # noqa: PLR0913 - an evaluation has as many choices as it has
     report = _report(opened, bench, found, same_records=same, decided=augment is not None)
     # 5. Release samples.
     shown, withheld = _released(opened, samples, trust, time_trust, progress)
+    # 6. Tell the model card.
+    if records.public and same:
+        _tell_card(opened, report)
     columns = len(shown) // len(bench.classes)
     return Evaluation(
         report=report,
@@ -238,7 +243,11 @@ def _method(bench: Bench, *, decided: bool) -> Method:
         chosen=f"the best on {kept:,} validation records, with noise" if kept else "the last epoch",
         augment=bench.augment,
         augment_because="asked for" if decided else f"by the data set's name, {name}",
-        labels="every class alike, for true class counts are private",
+        labels=(
+            "as often as the package's latent prior has each class, which was released privately"
+            if len(set(bench.generator.prior.weights.tolist())) > 1
+            else "every class alike, for true class counts are private"
+        ),
         seeds=bench.seeds,
         device=bench.device.type,
     )
@@ -288,6 +297,34 @@ def _released(
     except Refused as refused:
         return (), f"the policy refused them: {refused}"
     return release.outputs, None
+
+
+def _tell_card(opened: package.Package, report: EvaluationReport) -> None:
+    """Write the figures into the package's model card, unless a person has changed it."""
+    text = model_card(opened.config, opened.certificate, opened.content.digests, figures_of(report))
+    package.write_card(opened.folder, text)
+
+
+def figures_of(report: EvaluationReport) -> tuple[Figure, ...]:
+    """What a model card tells of an evaluation."""
+    fidelity, told = report.fidelity, []
+    if report.utility is not None:
+        protocol = f"{report.method.protocol} protocol"
+        told += [
+            (f"accuracy, trained on synthetic records ({protocol})",
+             report.utility.synthetic.accuracy.mean),
+            (f"accuracy, trained on real records ({protocol})", report.utility.real.accuracy.mean),
+        ]  # fmt: skip
+    told += [
+        ("Frechet distance", fidelity.frechet.value),
+        ("Frechet distance of real records", fidelity.frechet.floor),
+        ("precision", fidelity.precision.value),
+        ("recall", fidelity.recall.value),
+    ]
+    split = report.held_out.what
+    return tuple(
+        Figure(name=name, dataset=report.data, split=split, value=value) for name, value in told
+    )
 
 
 def _in_turn(records: Records, classes: int, columns: int) -> NDArray[np.uint8]:

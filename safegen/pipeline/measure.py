@@ -98,9 +98,8 @@ def drawn_labels(
 ) -> NDArray[np.int64]:
     """(count,), int64: of which classes synthetic pictures are drawn, in equal steps of weight.
 
-    True class counts are private, and a package releases none so far: every class weighs the same,
-    as when the package is asked for outputs of no class in particular. Released weights would
-    enter here.
+    True class counts are private: a package knows them as they were released with its latent prior.
+    Where nothing was, every class weighs the same.
 
     >>> drawn_labels(4, 2).tolist(), drawn_labels(4, 2, np.array([0.75, 0.25])).tolist()
     ([0, 0, 1, 1], [0, 0, 0, 1])
@@ -113,7 +112,9 @@ def drawn_labels(
 
 def sampled(bench: Bench, count: int, seed: int) -> Labelled:
     """Synthetic pictures, for measuring alone."""
-    labels = np.random.default_rng(seed).permutation(drawn_labels(count, len(bench.classes)))
+    weights = bench.generator.prior.weights.double().cpu().numpy()
+    drawn = drawn_labels(count, len(bench.classes), weights)
+    labels = np.random.default_rng(seed).permutation(drawn)
     parts = []
     for place, start in enumerate(range(0, count, AT_ONCE)):
         wanted = torch.from_numpy(labels[start : start + AT_ONCE])

@@ -19,7 +19,13 @@ from typing import TYPE_CHECKING
 from safegen.errors import DataError, SafegenError, StorageError
 from safegen.pipeline.networks import canaries_of, throwaway, training_of
 from safegen.pipeline.rehearsal import rehearse
-from safegen.pipeline.starting import from_prior, from_releases, start_in, start_tensors
+from safegen.pipeline.starting import (
+    from_prior,
+    from_releases,
+    require_public,
+    start_in,
+    start_tensors,
+)
 from safegen.pipeline.wishes import Wishes, plan_for, preset_for
 from safegen.privacy import noise
 from safegen.privacy.engine import Settings
@@ -63,7 +69,12 @@ class Run:
         Args:
             wishes: what the caller decides.
             public: the data set that is the prior; None when the prior is drawn by code.
+
+        Raises:
+            DataError: the prior is the records themselves, of another shape, or not public.
         """
+        if public is not None:
+            require_public(public, self.data, self.budget)
         self.budget.require_unit(self.data.card, self.data.grouping)
         self.progress("planning", 0, 1)
         chosen = preset_for(wishes, self.data.card)
@@ -90,7 +101,7 @@ class Run:
             release_key=f"{noise.new_key():032x}",
             unsafe_seeded_noise=wishes.unsafe_seeded_noise,
         )
-        self._train(facts, start, None)
+        self._train(facts, start, None, fresh=True)
 
     def _rehearse(self, plan: PrivacyPlan, made: Architecture, recipe: Recipe) -> None:
         """Look at the engine as it is going to run here, which a resumed run may change."""
@@ -119,12 +130,13 @@ class Run:
             )
         self._rehearse(facts.plan, facts.architecture, facts.recipe)
         if standing.claimed:
-            self._train(facts, None, (standing.claimed, tensors))
+            self._train(facts, None, (standing.claimed, tensors), fresh=False)
         else:  # before its first step a run has nothing but its start
-            self._train(facts, start_in(tensors), None)
+            self._train(facts, start_in(tensors), None, fresh=False)
 
-    def _train(self, facts: RunFacts, start: Start | None, resumed: Resumed | None) -> None:
-
+    def _train(
+        self, facts: RunFacts, start: Start | None, resumed: Resumed | None, *, fresh: bool
+    ) -> None:
         def keep(counted: int, claimed: int, tensors: Mapping[str, Tensor]) -> None:
             standing = Standing(
                 facts=facts,
@@ -134,9 +146,9 @@ class Run:
             )
             checkpoint.keep(self._checkpoint, standing, tensors)
 
-        if resumed is None:
+        if fresh:
             keep(0, 0, start_tensors(start))
-        grant = self._grant(facts, resumed)
+        grant = self._grant(facts, resumed, fresh=fresh)
         if resumed is None:
             start = from_releases(
                 facts, self.data, start, device=self.processes.device, progress=self.progress
@@ -155,7 +167,7 @@ class Run:
         self.publisher.publish(trained, facts, card, made)
         checkpoint.remove(self._checkpoint)
 
-    def _grant(self, facts: RunFacts, resumed: Resumed | None) -> Grant:
+    def _grant(self, facts: RunFacts, resumed: Resumed | None, *, fresh: bool) -> Grant:
         """The run's one grant: taken now, or when it began.
 
         Raises:
@@ -168,7 +180,7 @@ class Run:
                 facts.plan, self.data.card, grouping=grouping, token=facts.token
             )
         except SafegenError:
-            if resumed is None:
+            if fresh:
                 checkpoint.remove(self._checkpoint)
             raise
         if grant.settled and (resumed is None or resumed[0] < facts.plan.affordable_steps()):

@@ -9,6 +9,7 @@ has them, give better ones. They cost what the releases cost, and nothing more.
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from safegen.data.dataset import DataSet
+    from safegen.privacy.budget import Budget
     from safegen.progress import Progress
     from safegen.records.config import Architecture, Recipe
     from safegen.training.checkpoint import RunFacts
@@ -60,7 +62,7 @@ def from_prior(
         was and None without a prior.
 
     Raises:
-        PlanError: there is no such prior.
+        PlanError: there is no such prior, or nothing can be learnt from it.
     """
     if recipe.prior is None:
         return recipe, None
@@ -86,8 +88,13 @@ def from_prior(
             classes=architecture.classes,
             beta=recipe.beta,
         )
+        if not (math.isfinite(scale) and scale > 0):
+            raise PlanError(
+                f"nothing can be learnt from the prior {recipe.prior}: gradients of its pictures "
+                f"have a median norm of {scale:g}; choose another"
+            )
         recipe = recipe.model_copy(update={"loss_scale": scale})
-    return recipe, Start(weights=network.state_dict(), reference=pictures[:KEPT])
+    return recipe, Start(weights=_weights(network), reference=pictures[:KEPT])
 
 
 def _pictures(recipe: Recipe, architecture: Architecture, public: DataSet | None) -> Tensor:
@@ -102,8 +109,11 @@ def _pictures(recipe: Recipe, architecture: Architecture, public: DataSet | None
     return draw_prior(recipe.prior, recipe.prior_pictures, shape, PICTURES_SEED)
 
 
-def require_public(public: DataSet, data: DataSet) -> None:
-    """A prior's data set must be another one, of the same shape.
+def require_public(public: DataSet, data: DataSet, budget: Budget) -> None:
+    """A prior's data set must be another one, of the same shape, and public.
+
+    Whoever names a folder as a prior says that it is public. Where a private run has learnt from
+    the same records, the budget remembers that they are not.
 
     Raises:
         DataError: it is not.
@@ -111,6 +121,12 @@ def require_public(public: DataSet, data: DataSet) -> None:
     if public.card.digest == data.card.digest:
         raise DataError(
             f"{public.card.name} cannot be the prior of a run on itself; choose other pictures"
+        )
+    private = [each.digest for each in budget.accounts() if not each.public]
+    if public.card.digest in private:
+        raise DataError(
+            f"{public.card.name} cannot be a prior: private runs have trained on it, so it is not "
+            "public; choose other pictures"
         )
     if public.images.shape[1:] != data.images.shape[1:]:
         shape, wanted = public.card.shape, data.card.shape
@@ -166,8 +182,13 @@ def from_releases(
     )
     kept = warm[:KEPT]
     return dataclasses.replace(
-        start or Start(weights={}), weights=network.state_dict(), reference=kept
+        start or Start(weights={}), weights=_weights(network), reference=kept
     )
+
+
+def _weights(network: ConditionalVAE) -> dict[str, Tensor]:
+    """On the CPU, from where other processes and checkpoints take them."""
+    return {name: tensor.cpu() for name, tensor in network.state_dict().items()}
 
 
 def start_tensors(start: Start | None) -> dict[str, Tensor]:

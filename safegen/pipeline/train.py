@@ -19,7 +19,6 @@ from safegen.errors import DataError, KeyMaterialError, PlanError, StorageError
 from safegen.pipeline.model import Model, load
 from safegen.pipeline.publish import Publisher
 from safegen.pipeline.run import Run, follow
-from safegen.pipeline.starting import require_public
 from safegen.pipeline.wishes import Wishes
 from safegen.privacy.budget import Budget
 from safegen.privacy.canaries import DEFAULT_COUNT
@@ -153,8 +152,6 @@ def train(  # noqa: PLR0913 - a run has as many choices as it has
                 if resume:
                     run.resume()
                 else:
-                    if public is not None:
-                        require_public(public, records)
                     run.begin(wishes, public)
         processes.tell(value=True)  # the package is written
     return load(folder, keys=keys, ledger=ledger)

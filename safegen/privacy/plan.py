@@ -38,11 +38,11 @@ class Release:
     count: int = 1
 
     def __post_init__(self) -> None:
-        _require_positive("a release's noise multiplier", self.noise_multiplier)
         if self.purpose not in get_args(Purpose):
             raise PlanError(f"no release has the purpose {self.purpose!r}")
         if not 1 <= self.count <= MOST_STEPS:
             raise PlanError(f"{self.count} releases cannot be made; choose 1 or more")
+        _require_noise(f"the noise multiplier of the release {self.purpose}", self.noise_multiplier)
 
     @property
     def event(self) -> Gaussian:
@@ -230,11 +230,7 @@ def plan_within(  # noqa: PLR0913 - a plan has as many choices as it has
         )
 
     if noise_multiplier is not None:
-        if not NOISE_RANGE[0] <= noise_multiplier <= NOISE_RANGE[1]:
-            raise PlanError(
-                f"noise_multiplier is {noise_multiplier:g}; choose from {NOISE_RANGE[0]:g} to "
-                f"{NOISE_RANGE[1]:g}"
-            )
+        _require_noise("noise_multiplier", noise_multiplier)
         given = plan_at(noise_multiplier)
         if not given.affordable_steps():
             raise PlanError(
@@ -244,9 +240,7 @@ def plan_within(  # noqa: PLR0913 - a plan has as many choices as it has
         return given
     plan_at(1.0)  # refuse a plan that cannot be before looking for its noise
     if plan_at(NOISE_RANGE[0]).affordable_steps() == steps:
-        raise PlanError(
-            f"epsilon {epsilon:g} asks for less noise than hides anybody; choose a smaller one"
-        )
+        raise _too_generous(epsilon)
     return plan_at(
         accounting.calibrate(lambda sigma: plan_at(sigma).events(), epsilon=epsilon, delta=delta)
     )
@@ -261,6 +255,9 @@ def _releases(shares: tuple[Share, ...], epsilon: float, delta: float) -> tuple[
         )
     if not shares:
         return ()
+    quietest = Gaussian(noise_multiplier=2 * NOISE_RANGE[0])  # a search goes on to half of it
+    if accounting.rough_epsilon_of([quietest], delta) <= epsilon:
+        raise _too_generous(epsilon)
     whole = accounting.calibrate(
         lambda sigma: [Gaussian(noise_multiplier=sigma)], epsilon=epsilon, delta=delta
     )
@@ -274,9 +271,23 @@ def _releases(shares: tuple[Share, ...], epsilon: float, delta: float) -> tuple[
     )
 
 
+def _too_generous(epsilon: float) -> PlanError:
+    return PlanError(
+        f"epsilon {epsilon:g} asks for less noise than hides anybody; choose a smaller one"
+    )
+
+
 def _require_positive(name: str, value: float) -> None:
     if not (math.isfinite(value) and value > 0):
         raise PlanError(f"{name} is {value}; it must be a finite number above 0")
+
+
+def _require_noise(name: str, value: float) -> None:
+    if not NOISE_RANGE[0] <= value <= NOISE_RANGE[1]:
+        raise PlanError(
+            f"{name} is {value:g}; choose from {NOISE_RANGE[0]:g} to {NOISE_RANGE[1]:g}, which is "
+            "what a certificate can state"
+        )
 
 
 def _require_target(epsilon: float, delta: float, units: int) -> None:

@@ -18,6 +18,7 @@ import numpy as np
 
 from safegen.errors import TrainingError
 from safegen.privacy.lattice import lattice
+from safegen.privacy.noise import generator_for, secure_generator
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -66,15 +67,17 @@ class Mechanism:
     """How a release is made.
 
     Attributes:
+        name: of the release, among those of its run.
         radius: public bound on a vector's norm; longer ones are clipped to it.
         noise_multiplier: noise deviation over the L2 sensitivity.
-        generator: where the noise comes from; outside tests `noise.secure_generator()`.
+        key: of the noise (`noise.generator_for`); fresh from the operating system when None.
         groups: (records,), int64, the unit of each record; None when records are units.
     """
 
+    name: str
     radius: float
     noise_multiplier: float
-    generator: np.random.Generator
+    key: int | None = None
     groups: NDArray[np.int64] | None = None
 
     def within(self, vectors: Vectors) -> Vectors:
@@ -105,11 +108,17 @@ class Mechanism:
             points = grid.points(statistic)
         except OverflowError as error:
             raise TrainingError(
-                "a latent code is not finite, so nothing can be released of it; lower the "
+                f"the {self.name} are not finite, so nothing can be released of them; lower the "
                 "learning rate"
             ) from error
-        noise = grid.noise(len(statistic), self.generator)
+        noise = grid.noise(len(statistic), self._stream(points, grid.spacing))
         return grid.values(points + noise), grid.deviation
+
+    def _stream(self, points: NDArray[np.int64], spacing: float) -> np.random.Generator:
+        if self.key is None:
+            return secure_generator()
+        name = f"{self.name} {self.noise_multiplier!r} {spacing!r} {self.radius!r}"
+        return generator_for(self.key, name, points)
 
 
 def total(vectors: Vectors, mechanism: Mechanism) -> tuple[Vectors, float]:

@@ -39,6 +39,7 @@ class Architecture(Record):
             only chooses where the code lies.
         contrast: what is cut from both ends of a picture's range, the rest being stretched.
         grain: whether fine texture is added to what the decoder makes.
+        weighted: whether it holds how often each class occurs, as was released with the latents.
     """
 
     family: Family
@@ -52,6 +53,7 @@ class Architecture(Record):
     conditional: bool = True
     contrast: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
     grain: bool = False
+    weighted: bool = False
 
 
 class Recipe(Record):

@@ -5,7 +5,7 @@ then on, whether they end up running or not: however the process dies, no certif
 steps than ran.
 
 The file is safetensors, for its owner's eyes only: it holds the state of a private run and the
-key of its one-shot release, so that a release repeated after a crash is the same release.
+key of its one-shot releases, so that one repeated after a crash is the same release.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class RunFacts(Record):
         recipe: what does not affect epsilon.
         seed: of the first weights.
         canaries: how many.
-        release_key: of the noise in the one-shot release, hex; secret.
+        release_key: of the noise in the one-shot releases, hex; secret.
         unsafe_seeded_noise: a seed for the steps' noise, in tests only.
     """
 
@@ -74,7 +74,7 @@ class Standing(Record):
         events: those of the claimed steps.
     """
 
-    format: Literal["safegen.checkpoint/1"] = "safegen.checkpoint/1"
+    format: Literal["safegen.checkpoint/2"] = "safegen.checkpoint/2"
     facts: RunFacts
     counted: NonNegativeInt
     claimed: NonNegativeInt

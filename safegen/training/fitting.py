@@ -30,10 +30,11 @@ if TYPE_CHECKING:
     from safegen.records.config import Architecture
     from safegen.training.objective import Records
 
-ROWS = 2048  # encoded at once
+ROWS = 2048  # encoded at once, of pictures of 28 x 28 grey pixels; fewer of larger ones
 RADIUS = 1.5  # over sqrt(latent), the norm of a code of N(0, I), where no public pictures are
 WITHIN = 0.9  # of public codes lie within the radius,
 BEYOND = 1.2  # which is then made longer by this
+LEAST = 0.1  # over sqrt(latent), of the radius: where public pictures are all one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,21 +107,26 @@ def _ball(network: ConditionalVAE, architecture: Architecture, reference: Tensor
         return Ball(centre=np.zeros(latent), radius=RADIUS * math.sqrt(latent))
     device = next(network.parameters()).device
     parts = []
-    for start in range(0, len(reference), ROWS):
-        pictures = reference[start : start + ROWS]
+    rows = _rows(reference)
+    for start in range(0, len(reference), rows):
+        pictures = reference[start : start + rows]
         nobody = torch.zeros(len(pictures), architecture.classes, device=device)
         parts.append(network.encode(pictures.to(device).float() / 255, nobody)[0])
     codes = torch.cat(parts).double().cpu().numpy()
     centre = codes.mean(axis=0)
     reach = np.quantile(np.linalg.norm(codes - centre, axis=1), WITHIN)
-    return Ball(centre=centre, radius=float(reach * BEYOND))
+    return Ball(centre=centre, radius=max(float(reach) * BEYOND, LEAST * math.sqrt(latent)))
+
+
+def _rows(pictures: Tensor) -> int:
+    return max(1, min(ROWS, ROWS * 28 * 28 // pictures[0].numel()))
 
 
 def _batches(records: Records) -> Iterator[tuple[Tensor, Tensor]]:
     """All records in order, a chunk at a time."""
-    for start in range(0, len(records.labels), ROWS):
-        stop = min(start + ROWS, len(records.labels))
-        yield records.rows(np.arange(start, stop))
+    count, rows = len(records.labels), _rows(records.pictures)
+    for start in range(0, count, rows):
+        yield records.rows(np.arange(start, min(start + rows, count)))
 
 
 def _codes(
@@ -147,3 +153,4 @@ def _place(generator: PictureGenerator, mixture: Mixture, centre: NDArray[np.flo
     prior.means.copy_(torch.from_numpy(mixture.means + centre).view_as(prior.means))
     prior.factors.copy_(torch.from_numpy(mixture.factors).view_as(prior.factors))
     prior.shares.copy_(torch.from_numpy(mixture.shares))
+    prior.weights.copy_(torch.from_numpy(mixture.weights))

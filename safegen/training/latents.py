@@ -14,13 +14,11 @@ components:
 
 from __future__ import annotations
 
-import hmac
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from safegen.privacy.noise import secure_generator
 from safegen.privacy.release import ClassMoments, ClassSums, Mechanism, class_moments, class_sums
 
 if TYPE_CHECKING:
@@ -34,7 +32,7 @@ if TYPE_CHECKING:
 LEAST_VARIANCE = 0.01  # of a latent in any direction, so that a class never collapses
 DRAWN = 4000  # codes of a class, among which first centres are sought
 K_MEANS_ROUNDS = 10
-FEWEST = 5.0  # noise deviations, below which a component's count is taken for none
+FEWEST = 5.0  # noise deviations, below which a class's or component's count is taken for none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,11 +40,13 @@ class Mixture:
     """Gaussians of each class.
 
     Attributes:
+        weights: (classes,), float64: how often each class occurs; sums to 1.
         shares: (classes, components), float64; each row sums to 1.
         means: (classes, components, latent), float64.
         factors: (classes, components, latent, latent): factor factor^T is the covariance.
     """
 
+    weights: Vectors
     shares: Vectors
     means: Vectors
     factors: Vectors
@@ -82,21 +82,17 @@ def fit_mixture(
     if moments_release is None:
         return None
 
-    def mechanism(noise_multiplier: float, number: int) -> Mechanism:
-        own = None if key is None else own_key(key, number, codes, labels, groups)
+    def mechanism(name: str, noise_multiplier: float) -> Mechanism:
         return Mechanism(
-            radius=radius,
-            noise_multiplier=noise_multiplier,
-            generator=secure_generator(own),
-            groups=groups,
+            name=name, radius=radius, noise_multiplier=noise_multiplier, key=key, groups=groups
         )
 
-    made = mechanism(moments_release.noise_multiplier, 0)
+    made = mechanism("latents", moments_release.noise_multiplier)
     moments = class_moments(codes, labels, classes, made)
     least = LEAST_VARIANCE / radius**2
     whole = gaussians(moments, least)
     if components == 1 or rounds is None:
-        return _scaled(whole, radius)
+        return _scaled(_alike(whole, components), radius)
     centres = _first_centres(whole, components)
     units, sums = made.within(codes), None
     for number in range(rounds.count):
@@ -105,50 +101,41 @@ def fit_mixture(
             codes,
             labels * components + nearest,
             classes * components,
-            mechanism(rounds.noise_multiplier, number + 1),
+            mechanism(f"components {number}", rounds.noise_multiplier),
         )
         centres, shares = _means(sums, whole.means)
     assert sums is not None
     return _scaled(_split(whole, centres, shares, sums, least), radius)
 
 
-def own_key(key: int, number: int, *parts: NDArray[np.generic] | None) -> int:
-    """A run's release key for exactly these vectors.
-
-    After a crash the same codes get the same noise, so that the release is the same. Any others,
-    such as those of a second copy of a checkpoint, get noise of their own: two statistics under
-    one noise would give their difference away.
-    """
-    told = hmac.new(key.to_bytes(16, "big"), digestmod="sha256")
-    told.update(f"{number} ".encode())
-    for part in parts:
-        held = np.zeros(0) if part is None else part
-        told.update(f"{held.dtype} {held.shape} ".encode() + np.ascontiguousarray(held).tobytes())
-    return int.from_bytes(told.digest()[:16], "big")
-
-
 def gaussians(moments: ClassMoments, least_variance: float = 0.0) -> Mixture:
     """Turn noisy moments into one proper Gaussian a class; post-processing, so it costs nothing.
 
     Each class's covariance is shrunk towards the pooled one by the share of its deviation from
-    it that noise explains, and eigenvalues are kept above `least_variance`.
+    it that noise explains, and eigenvalues are kept above `least_variance`. A class of too few
+    records to be told from noise is taken to lie where all records together do.
 
     Args:
         moments: in units where codes have norm at most 1.
         least_variance: in the same units.
     """
     counts = np.maximum(moments.counts, 1.0)
+    told = moments.counts > FEWEST * moments.deviation
     latent = moments.sums.shape[1]
-    means = moments.sums / counts[:, None]
+    means = np.where(
+        told[:, None], moments.sums / counts[:, None], moments.sums.sum(axis=0) / counts.sum()
+    )
     means /= np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1.0)
     covariances = moments.products / counts[:, None, None] - np.einsum("ki,kj->kij", means, means)
-    pooled = _positive(np.average(covariances, axis=0, weights=counts), least_variance)
+    weights = np.where(told, counts, 0.0) if told.any() else counts
+    pooled = _positive(np.average(covariances, axis=0, weights=weights), least_variance)
 
     noise = 0.5 * latent * (latent + 1) * (moments.deviation / counts) ** 2  # in squared Frobenius
     deviation = np.square(covariances - pooled).sum(axis=(1, 2))
-    keep = np.maximum(deviation - noise, 0) / np.maximum(deviation, 1e-12)
+    keep = told * np.maximum(deviation - noise, 0) / np.maximum(deviation, 1e-12)
     mixed = keep[:, None, None] * covariances + (1 - keep)[:, None, None] * pooled
     return Mixture(
+        weights=counts / counts.sum(),
         shares=np.ones((len(counts), 1)),
         means=means[:, None],
         factors=_factors(mixed, least_variance)[:, None],
@@ -218,25 +205,44 @@ def _split(
     between -= noise[:, None, None] * np.eye(centres.shape[2])
     factors = _factors(covariances - between, least)
     return Mixture(
+        weights=whole.weights,
         shares=shares,
         means=centres,
         factors=np.repeat(factors[:, None], shares.shape[1], axis=1),
     )
 
 
+def _alike(whole: Mixture, components: int) -> Mixture:
+    """One Gaussian a class, as components that are all alike."""
+    return Mixture(
+        weights=whole.weights,
+        shares=np.repeat(whole.shares, components, axis=1) / components,
+        means=np.repeat(whole.means, components, axis=1),
+        factors=np.repeat(whole.factors, components, axis=1),
+    )
+
+
 def _scaled(mixture: Mixture, radius: float) -> Mixture:
     return Mixture(
-        shares=mixture.shares, means=mixture.means * radius, factors=mixture.factors * radius
+        weights=mixture.weights,
+        shares=mixture.shares,
+        means=mixture.means * radius,
+        factors=mixture.factors * radius,
     )
 
 
 def _factors(covariances: Vectors, least: float) -> Vectors:
-    """Square roots of symmetric matrices (..., d, d) whose eigenvalues are raised to `least`."""
+    """Square roots of symmetric matrices (..., d, d), their eigenvalues made possible."""
     values, vectors = np.linalg.eigh(covariances)
-    factors: Vectors = vectors * np.sqrt(np.maximum(values, least))[..., None, :]
+    factors: Vectors = vectors * np.sqrt(_possible(values, least))[..., None, :]
     return factors
 
 
 def _positive(matrix: Vectors, least: float) -> Vectors:
     values, vectors = np.linalg.eigh(matrix)
-    return np.asarray((vectors * np.maximum(values, least)) @ vectors.T)
+    return np.asarray((vectors * _possible(values, least)) @ vectors.T)
+
+
+def _possible(variances: Vectors, least: float) -> Vectors:
+    """Variances at least `least`, and at most what vectors of norm 1 can have."""
+    return np.clip(variances, least, max(least, 1.0))

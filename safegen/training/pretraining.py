@@ -26,6 +26,7 @@ BATCH = 256
 RATE = 2e-3
 WARM_UP = 0.1  # of the steps
 MEASURED = 512  # pictures, whose gradients are measured
+AT_ONCE = 64  # of them
 SHARE = 0.5  # of the median norm, at which gradients are clipped
 
 
@@ -116,6 +117,10 @@ def loss_scale(
         forward: Forward = lambda *parts: functional_call(network, held, parts)  # noqa: E731
         return negative_bound(forward, picture[None], nobody, code_noise[None], beta)[0]
 
-    gradients = vmap(grad(loss), (None, 0, 0))(weights, shown, noise)
-    squares = torch.stack([each.flatten(1).square().sum(1) for each in gradients.values()])
-    return float(squares.sum(dim=0).sqrt().median()) * SHARE
+    norms = []
+    for start in range(0, len(shown), AT_ONCE):
+        part = slice(start, start + AT_ONCE)
+        gradients = vmap(grad(loss), (None, 0, 0))(weights, shown[part], noise[part])
+        squares = [each.flatten(1).square().sum(1) for each in gradients.values()]
+        norms.append(torch.stack(squares).sum(dim=0).sqrt())
+    return float(torch.cat(norms).median()) * SHARE

@@ -172,6 +172,7 @@ def _architecture(family: Family, case: _Case) -> Architecture:
         conditional=not warm,
         contrast=CONTRAST.get(case.prior or "", 0.0),
         grain=_grain(case),
+        weighted=warm or family == "vae",
     )
 
 
@@ -217,11 +218,12 @@ def _steps(case: _Case) -> int:
 def _batch(case: _Case) -> int:
     """256 at 1,800 records, 1,024 at 60,000: slower than the data grows, so that steps stay cheap.
 
-    From a prior, where steps are few, half as many again.
+    Where a budget pays for more of them from a prior, half as many again.
     """
     batch = round(REFERENCE_BATCH * math.pow(case.card.units / REFERENCE_COUNT, 0.4))
     batch = max(64, min(1024, batch))
-    return min(batch * 3 // 2 if case.prior and case.many else batch, case.card.units)
+    more = case.prior and case.many and case.epsilon >= GENEROUS
+    return min(batch * 3 // 2 if more else batch, case.card.units)
 
 
 def _relative_size(card: DataCard) -> float:

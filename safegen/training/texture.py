@@ -12,9 +12,7 @@ import numpy as np
 import torch
 
 from safegen.models.grain import roughness
-from safegen.privacy.noise import secure_generator
 from safegen.privacy.release import Mechanism, total
-from safegen.training.latents import own_key
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -63,10 +61,7 @@ def fit_spectrum(
     """
     units = len(energies) if groups is None else int(groups.max()) + 1
     mechanism = Mechanism(
-        radius=BOUND,
-        noise_multiplier=noise_multiplier,
-        generator=secure_generator(None if key is None else own_key(key, 0, energies, groups)),
-        groups=groups,
+        name="grain", radius=BOUND, noise_multiplier=noise_multiplier, key=key, groups=groups
     )
     summed, deviation = total(energies, mechanism)
     mean = summed * BOUND / units

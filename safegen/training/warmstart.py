@@ -16,15 +16,14 @@ import numpy as np
 import torch
 from scipy.fft import dctn, idctn
 
-from safegen.privacy.noise import secure_generator
 from safegen.privacy.release import Mechanism, class_moments
-from safegen.training.latents import gaussians, own_key
+from safegen.training.latents import gaussians
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from safegen.privacy.plan import PrivacyPlan
+    from safegen.privacy.plan import PrivacyPlan, Release
     from safegen.training.objective import Records
 
     Vectors = NDArray[np.float64]
@@ -53,24 +52,22 @@ def warm_pictures(records: Records, classes: int, plan: PrivacyPlan, *, key: int
         return None
     labels = records.labels.cpu().numpy()
     shape = tuple(records.pictures.shape[1:])
-    radius = math.sqrt(math.prod(shape)) / 2  # of the brightest picture of half as many pixels
+    radius = math.sqrt(math.prod(shape)) / 2  # of a picture with a quarter of its pixels white
     waves = _waves(records)
 
-    def mechanism(noise_multiplier: float, number: int) -> Mechanism:
-        own = own_key(key, number, waves, labels, records.groups)
+    def mechanism(release: Release) -> Mechanism:
         return Mechanism(
+            name=release.purpose,
             radius=radius,
-            noise_multiplier=noise_multiplier,
-            generator=secure_generator(own),
+            noise_multiplier=release.noise_multiplier,
+            key=key,
             groups=records.groups,
         )
 
     everyone = np.zeros(len(labels), dtype=np.int64)
-    whole = class_moments(waves, everyone, 1, mechanism(basis_release.noise_multiplier, 0))
+    whole = class_moments(waves, everyone, 1, mechanism(basis_release))
     basis = np.linalg.eigh(whole.products[0])[1][:, -DIMENSIONS:]
-    moments = class_moments(
-        waves @ basis, labels, classes, mechanism(class_release.noise_multiplier, 1)
-    )
+    moments = class_moments(waves @ basis, labels, classes, mechanism(class_release))
     found = gaussians(moments)
     return _pictures(found.means[:, 0], found.factors[:, 0], basis * radius, shape)
 
@@ -92,7 +89,9 @@ def _pictures(means: Vectors, factors: Vectors, basis: Vectors, shape: tuple[int
     channels, height, width = shape
     labels = np.arange(DRAWN) % len(means)
     noise = drawing.standard_normal((DRAWN, means.shape[1]))
-    points = means[labels] + np.einsum("nij,nj->ni", factors[labels], noise)
+    points = means[labels]
+    for label, factor in enumerate(factors):
+        points[labels == label] += noise[labels == label] @ factor.T
     kept = (points @ basis.T).reshape(DRAWN, channels, WAVES, WAVES)
     made = []
     for part in np.array_split(kept, 10):

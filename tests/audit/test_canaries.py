@@ -110,7 +110,7 @@ def test_a_run_whose_canaries_heard_another_mechanism_gets_no_certificate(
     monkeypatch.setattr(Lattice, "noise", lambda *arguments: whole(*arguments) // 2)
     with pytest.raises(TrainingError, match=r"noise variance.*no certificate"):
         safegen.train(
-            "digits", out=tmp_path / "model", steps=20, keys=made.keys,
+            "digits", out=tmp_path / "model", steps=20, keys=made.keys, prior="none",
             ledger=tmp_path / "ledger.db", budget=str(tmp_path / "budget.db"),
         )  # fmt: skip
     assert not (tmp_path / "model" / "digests.json").exists()
@@ -123,7 +123,7 @@ def test_a_run_whose_canaries_heard_another_mechanism_gets_no_certificate(
 @pytest.mark.parametrize("epsilon", [1.0, 4.0, 10.0])
 def test_on_the_real_networks_no_bound_exceeds_the_claim(family, epsilon):
     data = load("digits", size=28)
-    chosen = preset("vae" if family is VaeObjective else "gan", data.card)
+    chosen = preset("vae" if family is VaeObjective else "gan", data.card, 8.0, prior="none")
     plan = planned(epsilon, steps=60, units=len(data))
     bounds, odd = [], 0
     for _ in range(RUNS):

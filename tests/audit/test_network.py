@@ -33,7 +33,7 @@ def rehearsal(family="vae", units=16, settings=None, **changes):
         "clipping_norm": 0.7, "noise_multiplier": 1.3,
     }  # fmt: skip
     plan = PrivacyPlan(**(fields | changes))
-    chosen = preset(family, CARD)
+    chosen = preset(family, CARD, 8.0, prior="none")
     recipe = chosen.recipe.model_copy(update={"generator_rows": 24 if family == "gan" else 0})
     training = Training(
         FAMILIES[family](chosen.architecture, recipe),
@@ -241,7 +241,7 @@ def test_training_refuses_such_an_engine_before_anything_is_spent(made, tmp_path
     clipped_by_layer(monkeypatch)
     with pytest.raises(PlanError, match="nothing was spent"):
         safegen.train(
-            "digits", out=tmp_path / "model", steps=5, keys=made.keys, size=28,
+            "digits", out=tmp_path / "model", steps=5, keys=made.keys, size=28, prior="none",
             ledger=tmp_path / "ledger.db", budget=str(tmp_path / "budget.db"),
         )  # fmt: skip
     assert Budget(str(tmp_path / "budget.db")).accounts() == ()

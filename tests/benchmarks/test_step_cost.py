@@ -56,7 +56,7 @@ FASHION = DataCard(
 
 
 def objective(family, base=None):
-    chosen = preset(family, FASHION)
+    chosen = preset(family, FASHION, 8.0, prior="none")
     shape = chosen.architecture
     shape = shape if base is None else shape.model_copy(update={"base": base})
     kind = VaeObjective if family == "vae" else GanObjective

@@ -5,9 +5,9 @@ from PIL import Image
 
 from safegen.explain.attribution import GRID, explain, region_brightness
 from safegen.explain.faithfulness import believable, completeness_gaps
-from safegen.explain.figure import draw
+from safegen.explain.figure import draw as draw_figure
 from safegen.explain.summary import in_words, strongest_latents, summarise
-from safegen.models.generator import PictureGenerator, one_hot
+from safegen.models.generator import Draw, PictureGenerator, one_hot
 from safegen.progress import silent
 from safegen.records.canonical import digest
 from safegen.records.config import Architecture
@@ -18,9 +18,11 @@ class OneLatentOneRegion:
 
     classes, latent = 3, 4
 
-    def render(self, noise, onehot):
-        pictures = torch.zeros(len(noise), 1, 32, 32)
-        pictures = pictures + 0.1 * onehot[:, 1].view(-1, 1, 1, 1)
+    def mixed_places(self):
+        return torch.full((3,), 1 / 3)
+
+    def render(self, noise, onehot, grain):
+        pictures = grain + 0.1 * onehot[:, 1].view(-1, 1, 1, 1)
         corner = torch.zeros(1, 1, 32, 32)
         corner[..., 24:, 24:] = 1
         return pictures + 0.2 * noise[:, 2].view(-1, 1, 1, 1) * corner
@@ -28,8 +30,12 @@ class OneLatentOneRegion:
 
 @pytest.fixture(scope="module")
 def known():
-    noise = torch.tensor([[5.0, 5.0, 2.0, 5.0]])
-    (explanation,) = explain(OneLatentOneRegion(), noise, torch.tensor([1]), progress=silent)
+    draw = Draw(
+        noise=torch.tensor([[5.0, 5.0, 2.0, 5.0]]),
+        places=one_hot(torch.tensor([1]), 3),
+        grain=torch.zeros(1, 1, 32, 32),
+    )
+    (explanation,) = explain(OneLatentOneRegion(), draw, progress=silent)
     return explanation
 
 
@@ -70,21 +76,41 @@ def test_a_gap_is_noticed():
     assert completeness_gaps(attributions, changes) == pytest.approx(0.5)
 
 
-def test_a_real_network_is_explained_completely():
+KINDS = {
+    "plain": {},
+    "components": {"components": 3, "conditional": False},
+    "contrast": {"contrast": 0.2},
+    "grain": {"grain": True},
+    "all": {"components": 3, "conditional": False, "contrast": 0.2, "grain": True},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_real_network_is_explained_completely(kind):
     torch.manual_seed(0)
     generator = PictureGenerator(
-        Architecture(family="vae", channels=3, height=28, width=28, classes=3, latent=6, base=4)
-    )
-    labels = torch.tensor([0, 1, 2])
-    noise = generator.noise(3, seed=0)
-    explanations = explain(generator, noise, labels, progress=silent)
+        Architecture(
+            family="vae", channels=3, height=28, width=28, classes=3, latent=6, base=4,
+            **KINDS[kind],
+        )
+    )  # fmt: skip
+    generator.prior.means.normal_()
+    if generator.grain is not None:
+        generator.grain.spectrum.uniform_(0, 0.4)
+    draw = generator.draw(torch.tensor([0, 1, 2]), seed=0)
+    explanations = explain(generator, draw, progress=silent)
     with torch.no_grad():
-        reached = region_brightness(generator.render(noise, one_hot(labels, 3)))
-        started = region_brightness(generator.render(noise * 0, torch.full((3, 3), 1 / 3)))
+        reached = region_brightness(generator.render(draw.noise, draw.places, draw.grain))
+        mixed = generator.mixed_places().expand_as(draw.places)
+        started = region_brightness(generator.render(draw.noise * 0, mixed, draw.grain))
     for number, explanation in enumerate(explanations):
-        sums = np.array(explanation.attributions).sum(axis=1)
-        assert sums == pytest.approx((reached - started)[number].numpy(), abs=1e-3)
+        attributions = np.array(explanation.attributions)
+        assert attributions.shape == (16, 6 + 3)  # components are their class's part
+        assert attributions.sum(axis=1) == pytest.approx(
+            (reached - started)[number].numpy(), abs=1e-3
+        )
         assert explanation.completeness_gap < 0.02
+        assert believable(explanation)
 
 
 def test_the_label_gets_credit_for_choosing_the_code():
@@ -95,14 +121,15 @@ def test_the_label_gets_credit_for_choosing_the_code():
     )
     generator.decoder.enter.weight.data[:, 4:] = 0  # the decoder itself ignores the label
     generator.prior.means.copy_(torch.tensor([[6.0] * 4, [-6.0] * 4]))
-    noise = 0.1 * generator.noise(1, seed=0)
-    (explanation,) = explain(generator, noise, torch.tensor([0]), progress=silent)
+    draw = generator.draw(torch.tensor([0]), seed=0)
+    quiet = Draw(noise=0.1 * draw.noise, places=draw.places, grain=draw.grain)
+    (explanation,) = explain(generator, quiet, progress=silent)
     assert summarise(explanation).label_share > 0.8
 
 
 def test_the_figure_is_a_picture(known):
     pixels = np.zeros((1, 32, 32), dtype=np.uint8)
-    png = draw(pixels, known, "a picture")
+    png = draw_figure(pixels, known, "a picture")
     import io
 
     picture = Image.open(io.BytesIO(png))

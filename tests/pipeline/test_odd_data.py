@@ -35,9 +35,10 @@ def keys(tmp_path_factory):
 
 @pytest.fixture
 def train(keys, tmp_path):
-    def begin(data, steps=3, **wishes):
+    def begin(data, steps=3, prior="none", **wishes):
         return safegen.train(
             data,
+            prior=prior,
             out=tmp_path / "model",
             canaries=0,
             steps=steps,
@@ -121,10 +122,8 @@ def test_a_folder_of_unlabelled_pictures_trains(train, tmp_path):
 def test_every_size_takes_a_private_step(family, side, channels):
     images = np.random.default_rng(0).integers(0, 256, (6, channels, side, side), dtype=np.uint8)
     data = records(images, [0, 1, 0, 1, 0, 1], ("a", "b"))
-    chosen = preset(family, data.card)
-    plan = plan_within(
-        epsilon=8, units=6, expected_batch_size=6, steps=1, clipping_norm=1.0, release_share=0.0
-    )
+    chosen = preset(family, data.card, 8.0)
+    plan = plan_within(epsilon=8, units=6, expected_batch_size=6, steps=1, clipping_norm=1.0)
     recipe = chosen.recipe.model_copy(
         update={"generator_rows": min(chosen.recipe.generator_rows, 4)}
     )

@@ -31,7 +31,7 @@ def test_two_processes_make_one_package(made, tmp_path, family, port):
     budget = tmp_path / "budget.db"
     done = together(
         port, "-m", "safegen", "train", "digits", "--out", tmp_path / "model", "--model", family,
-        "--steps", 30, "--keys", made.keys, "--ledger", tmp_path / "ledger.db",
+        "--steps", 30, "--prior", "none", "--keys", made.keys, "--ledger", tmp_path / "ledger.db",
         "--budget", budget, "--device", "cpu",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]

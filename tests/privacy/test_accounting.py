@@ -4,6 +4,7 @@ import json
 import math
 import subprocess
 import sys
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -14,8 +15,8 @@ from scipy.stats import norm
 from safegen.errors import PlanError
 from safegen.privacy import accounting
 from safegen.privacy.accounting import calibrate, epsilon_of
-from safegen.privacy.plan import default_delta, plan_within
-from safegen.records.certificate import Gaussian, PoissonSubsampledGaussian
+from safegen.privacy.plan import Purpose, Share, default_delta, plan_within
+from safegen.records.certificate import MOST_EVENTS, Gaussian, PoissonSubsampledGaussian
 
 STRANGER = """
 import json, sys
@@ -123,6 +124,15 @@ def test_an_unknown_event_refuses():
         accounting._dp_event("laplace")
 
 
+ALL = (
+    Share(purpose="basis", share=0.05),
+    Share(purpose="classes", share=0.1),
+    Share(purpose="latents", share=0.1),
+    Share(purpose="components", share=0.2, count=3),
+    Share(purpose="grain", share=0.02),
+)
+
+
 def plan(**changes):
     fields = {
         "epsilon": 4.0,
@@ -153,7 +163,24 @@ def plan(**changes):
         ({"units": 1, "expected_batch_size": 1}, "cannot hide anybody"),
         ({"clipping_norm": 0.0}, "clipping_norm"),
         ({"noise_multiplier": -1.0}, "noise_multiplier"),
-        ({"release_share": 1.0}, "share"),
+        ({"shares": (Share(purpose="latents", share=1.0),)}, "all below 1"),
+        ({"shares": (Share(purpose="latents", share=0.0),)}, "above 0"),
+        ({"shares": (Share(purpose="latents", share=-0.1),)}, "above 0"),
+        (
+            {"shares": (Share(purpose="basis", share=0.6), Share(purpose="classes", share=0.5))},
+            "come to 1.1",
+        ),
+        ({"shares": (Share(purpose="latents", share=0.1),) * 2}, "two releases have one purpose"),
+        ({"shares": (Share(purpose="latents", share=0.1, count=0),)}, "0 releases"),
+        ({"shares": (Share(purpose="gossip", share=0.1),)}, "'gossip'"),
+        (
+            {"shares": (Share(purpose="grain", share=1e-9),), "epsilon": 1e-3},
+            "a certificate can state",
+        ),
+        (
+            {"shares": (Share(purpose="grain", share=0.9),), "epsilon": 1e4},
+            "less noise than hides anybody",
+        ),
     ],
 )
 def test_a_plan_that_cannot_be_refuses(changes, reason):
@@ -162,8 +189,8 @@ def test_a_plan_that_cannot_be_refuses(changes, reason):
 
 
 def test_a_plan_spends_its_budget_and_no_more():
-    for share in (0.0, 0.3):
-        made = plan(release_share=share)
+    for shares in ((), ALL):
+        made = plan(shares=shares)
         spent = epsilon_of(made.events(), made.delta)
         assert 0.99 * made.epsilon < spent <= made.epsilon
         assert made.affordable_steps() == made.steps
@@ -190,8 +217,32 @@ def test_a_grant_holds_no_more_than_the_budget_pays_for():
 
 
 def test_events_of_a_plan_are_what_a_stranger_can_compose():
-    events = plan(release_share=0.2).events(7)
-    assert [event.event for event in events] == ["poisson_subsampled_gaussian", "gaussian"]
+    events = plan(shares=ALL).events(7)
+    assert [event.event for event in events] == [
+        "poisson_subsampled_gaussian",
+        *["gaussian"] * len(ALL),
+    ]
     assert events[0].count == 7
     assert events[0].sampling_probability == 0.1
-    assert np.isfinite(events[1].noise_multiplier)
+    assert [event.count for event in events[1:]] == [share.count for share in ALL]
+    assert all(np.isfinite(event.noise_multiplier) for event in events[1:])
+
+
+def test_the_most_that_a_run_can_have_fits_a_certificate():
+    """Steps, and one event for each purpose: a run has no other kinds."""
+    assert {share.purpose for share in ALL} == set(get_args(Purpose))
+    assert 1 + len(get_args(Purpose)) <= MOST_EVENTS
+
+
+def test_a_share_pays_for_its_releases_together():
+    """Squared mu, which is 1 / sigma^2 of each release, adds up to the share of the whole."""
+    whole = calibrate(
+        lambda s: [Gaussian(noise_multiplier=s)], epsilon=4.0, delta=default_delta(1000)
+    )
+    made = plan(shares=ALL)
+    for share in ALL:
+        release = made.release(share.purpose)
+        assert release.count == share.count
+        assert release.count / release.noise_multiplier**2 == pytest.approx(share.share / whole**2)
+        assert made.release(share.purpose).event.count == share.count
+    assert plan().release("grain") is None

@@ -39,7 +39,7 @@ def excess(make, family, batch, precision="float32"):
     """How much further than its own clipped gradient a record moves the sum, in clipping norms."""
     torch.manual_seed(0)
     data = load("digits", size=28)
-    chosen = preset(family, data.card)
+    chosen = preset(family, data.card, 8.0, prior="none")
     network, losses = make(chosen.architecture)
     rows = np.random.default_rng(0).integers(len(data), size=batch)
     pictures = torch.from_numpy(data.images[rows]).float() / 255

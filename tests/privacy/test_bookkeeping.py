@@ -154,7 +154,7 @@ def card(channels, side):
 def trained(family, channels, side, rows=13):
     """What safegen trains: the preset's network and loss, and rows for it."""
     torch.manual_seed(0)
-    chosen = preset(family, card(channels, side))
+    chosen = preset(family, card(channels, side), 8.0, prior="none")
     made, onehot = torch.rand(rows, channels, side, side), one_hot(torch.arange(rows) % 10, 10)
     made *= torch.rand(rows, 1, 1, 1)  # dim and bright ones
     if family == "vae":

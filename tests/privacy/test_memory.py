@@ -228,7 +228,7 @@ def training():
             source="",
             licence="",
         )
-        chosen = preset(family, data.card)
+        chosen = preset(family, data.card, 8.0, prior="none")
         made_plan = plan(units=40, expected_batch_size=20, steps=3, delta=1e-3)
         made = throwaway(made_plan, chosen.architecture, chosen.recipe, Settings())
         return made, data, made_plan

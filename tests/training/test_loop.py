@@ -10,7 +10,7 @@ from safegen.errors import PlanError
 from safegen.privacy.canaries import Canaries
 from safegen.privacy.engine import Settings
 from safegen.privacy.execution import Execution
-from safegen.privacy.plan import PrivacyPlan
+from safegen.privacy.plan import PrivacyPlan, Release
 from safegen.privacy.processes import Processes
 from safegen.progress import silent
 from safegen.training.adversarial import GanObjective
@@ -24,6 +24,16 @@ FAMILIES = {"vae": VaeObjective, "gan": GanObjective}
 @pytest.fixture(scope="module")
 def digits():
     return load("digits", size=28)
+
+
+def latents(noise_multiplier):
+    """A plan's releases: that of the latent prior."""
+    return (Release(purpose="latents", noise_multiplier=noise_multiplier),)
+
+
+def chosen_for(family, card):
+    """What the preset chooses where networks start from nothing."""
+    return preset(family, card, 8.0, prior="none")
 
 
 def plan(**changes):
@@ -40,7 +50,7 @@ def plan(**changes):
 
 
 def trained(family, data, made_plan, progress=silent, settings=None, keep=None, resumed=None):
-    chosen = preset(family, data.card)
+    chosen = chosen_for(family, data.card)
     settings = settings or Settings()
     objective = FAMILIES[family](chosen.architecture, chosen.recipe, settings.processes)
     training = Training(
@@ -57,15 +67,11 @@ def trained(family, data, made_plan, progress=silent, settings=None, keep=None, 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_what_ran_is_what_is_counted(digits, family):
     seen = []
-    release = 5.0 if family == "vae" else None
-    _, made = trained(
-        family,
-        digits,
-        plan(release_noise_multiplier=release),
-        progress=lambda *call: seen.append(call),
-    )
+    made_plan = plan(releases=latents(5.0) if family == "vae" else ())
+    _, made = trained(family, digits, made_plan, progress=lambda *call: seen.append(call))
     assert made.steps_run == 4
-    assert made.events == plan(release_noise_multiplier=release).events()
+    assert made.events == made_plan.events()
+    assert len(made.events) == 1 + len(made_plan.releases)
     assert seen[-1] == ("training", 4, 4)
     sample = made.generator.sample(torch.tensor([3]), seed=0)
     assert sample.shape == (1, 1, 28, 28)
@@ -85,7 +91,7 @@ def test_empty_batches_are_steps(digits):
 
 def test_only_the_discriminator_of_a_gan_sees_records(digits):
     """The generator's gradients do not change when every record does."""
-    chosen = preset("gan", digits.card)
+    chosen = chosen_for("gan", digits.card)
     outcomes = []
     for pixels in (0, 255):
         torch.manual_seed(0)
@@ -101,7 +107,7 @@ def test_only_the_discriminator_of_a_gan_sees_records(digits):
 
 def test_latent_noise_is_secret(digits):
     """Were it drawn from a known seed, one record more would shift the noise of all the others."""
-    chosen = preset("vae", digits.card)
+    chosen = chosen_for("vae", digits.card)
     pictures = torch.from_numpy(digits.images[:8]).float() / 255
     labels = torch.from_numpy(digits.labels[:8])
     losses = []
@@ -116,7 +122,7 @@ def test_latent_noise_is_secret(digits):
 def test_a_few_steps_already_learn_something(digits):
     """With little noise, reconstruction improves: the loop really trains."""
     torch.manual_seed(0)
-    chosen = preset("vae", digits.card)
+    chosen = chosen_for("vae", digits.card)
     objective = VaeObjective(chosen.architecture, chosen.recipe)
     pictures = torch.from_numpy(digits.images[:200]).float() / 255
     labels = torch.from_numpy(digits.labels[:200])
@@ -136,7 +142,7 @@ def test_a_few_steps_already_learn_something(digits):
 def test_a_resumed_run_goes_on_with_what_the_checkpoint_held(digits, family):
     kept = []
     canaries = Canaries(100)
-    made_plan = plan(steps=3, release_noise_multiplier=9.0 if family == "vae" else None)
+    made_plan = plan(steps=3, releases=latents(9.0) if family == "vae" else ())
     objective, whole = trained(
         family,
         digits,
@@ -181,13 +187,13 @@ def test_steps_that_may_have_run_are_counted_before_they_run(digits):
 def test_groups_train_as_units(digits):
     by_patient = grouped(digits, [str(number // 3) for number in range(len(digits))])
     assert by_patient.card.units == 599
-    made_plan = plan(units=599, unit="group", records_per_unit=2, release_noise_multiplier=5.0)
+    made_plan = plan(units=599, unit="group", records_per_unit=2, releases=latents(5.0))
     _, made = trained("vae", by_patient, made_plan)
     assert made.events == made_plan.events()
 
 
 def test_a_network_that_cannot_be_trained_is_found_in_rehearsal(digits):
-    chosen = preset("vae", digits.card)
+    chosen = chosen_for("vae", digits.card)
     objective = VaeObjective(chosen.architecture, chosen.recipe)
     training = Training(objective, plan(), chosen.recipe)
     training.rehearse((1, 28, 28))
@@ -199,10 +205,13 @@ def test_a_network_that_cannot_be_trained_is_found_in_rehearsal(digits):
 
 def test_presets_do_not_look_at_records(digits):
     other = digits.card.model_copy(update={"digest": "sha256:00", "name": "other"})
-    assert preset("vae", digits.card) == preset("vae", other)
-    small = digits.card.model_copy(update={"count": 50})
-    assert preset("vae", small).expected_batch_size <= 50
-    assert np.isfinite(preset("gan", small).recipe.loss_scale)
+    for prior in ("strokes", "none"):
+        assert preset("vae", digits.card, 8.0, prior=prior) == preset(
+            "vae", other, 8.0, prior=prior
+        )
+    small = digits.card.model_copy(update={"count": 50, "units": 50})
+    assert preset("vae", small, 8.0).expected_batch_size <= 50
+    assert np.isfinite(preset("gan", small, 8.0).recipe.loss_scale)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")

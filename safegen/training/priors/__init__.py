@@ -26,7 +26,8 @@ PRIORS: dict[str, tuple[Draw, str]] = {
     "silhouettes": (draw_silhouettes, "outlines of garments, shoes and bags with plain textures"),
     "leaves": (draw_leaves, "overlapping shapes of no subject"),
 }
-ROWS = 1000  # drawn at once
+ROWS, ROWS_SIDE = 1000, 32  # drawn at once up to this side; fewer of larger ones
+LARGEST = 64  # pixels a side that are drawn; larger pictures are enlarged, or would take an hour
 
 
 def draw_prior(name: str, count: int, shape: tuple[int, int, int], seed: int) -> Tensor:
@@ -45,9 +46,13 @@ def draw_prior(name: str, count: int, shape: tuple[int, int, int], seed: int) ->
     channels, height, width = shape
     generator = torch.Generator().manual_seed(seed)
     parts = []
-    for start in range(0, count, ROWS):
-        grey = draw(min(ROWS, count - start), max(height, width), generator)
-        if height != width:
+    side = min(max(height, width), LARGEST)
+    rows = ROWS if side <= ROWS_SIDE else max(1, ROWS * ROWS_SIDE**2 // side**2)
+    for start in range(0, count, rows):
+        grey = draw(min(rows, count - start), side, generator)
+        if max(height, width) > side:
+            grey = functional.interpolate(grey, (height, width), mode="bilinear", antialias=True)
+        elif height != width:
             grey = functional.interpolate(grey, (height, width), mode="area")
         parts.append((_coloured(grey, channels, generator) * 255).round().byte())
     return torch.cat(parts)

@@ -174,11 +174,11 @@ def draw_strokes(count: int, side: int, generator: torch.Generator) -> Tensor:
     # 1. Each stroke is bent: noise that is shared by neighbouring points.
     rough = normal(*chosen.shape[1:])
     smooth = 0.6 * rough + 0.4 * rough.roll(1, 1) + 0.4 * rough.roll(-1, 1)
-    loose = uniform(0.005, 0.035)[:, None, None]
+    loose = uniform(0.005, 0.045)[:, None, None]
     chosen = torch.where(chosen > AWAY / 2, chosen, chosen + loose * smooth)
     # 2. The figure is slanted, turned, stretched.
-    turn, slant = 0.12 * normal()[:, None], (0.15 + 0.25 * normal())[:, None]
-    wide, high = uniform(0.6, 1.25)[:, None], uniform(0.85, 1.12)[:, None]
+    turn, slant = 0.12 * normal()[:, None], (0.15 + 0.28 * normal())[:, None]
+    wide, high = uniform(0.55, 1.4)[:, None], uniform(0.75, 1.12)[:, None]
     x, y = (chosen - 0.5).unbind(2)
     x, y = wide * x - slant * y, high * y
     x, y = x * torch.cos(turn) - y * torch.sin(turn), x * torch.sin(turn) + y * torch.cos(turn)
@@ -190,7 +190,7 @@ def draw_strokes(count: int, side: int, generator: torch.Generator) -> Tensor:
     starts = torch.where(broken, AWAY, starts)
     ends = torch.where(broken, AWAY, ends)
     far = distance_to_lines(starts, ends, side)
-    thick, soft = uniform(0.022, 0.06)[:, None, None], uniform(0.02, 0.035)[:, None, None]
+    thick, soft = uniform(0.012, 0.062)[:, None, None], uniform(0.02, 0.035)[:, None, None]
     ink = ((thick + soft - far) / (1.5 * soft)).clamp(0, 1)
     return (ink * uniform(0.9, 1.0)[:, None, None])[:, None]
 
