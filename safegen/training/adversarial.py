@@ -114,7 +114,7 @@ class GanObjective:
         for group in self._optimizer.param_groups:
             group["lr"] = self._rate * rate_factor
         with engine.used_publicly() as discriminator:
-            made, labels = self._generate(2 * self.rows_beside)
+            made, labels = self._generate(self.rows_beside)
             scores = discriminator(made, one_hot(labels, self._architecture.classes))
             told = float((scores < 0).float().mean())
             if not self.balance.can_teach(self._processes.tell(told)):
