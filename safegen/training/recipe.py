@@ -131,12 +131,14 @@ def _gan(case: _Case) -> Preset:
     a record, and the generator waits for ever.
     """
     warm = case.prior is not None or case.warm_start is not None
+    generous = case.epsilon >= GENEROUS
+    small = 1e-4 if generous else 5e-5
     batch = min(1024, _batch(case))
     return Preset(
         architecture=_architecture("gan", case),
         recipe=Recipe(
             learning_rate=1e-3,
-            generator_rate=5e-5 if warm else 5e-4,
+            generator_rate=small if warm else 5e-4,
             betas=(0.5, 0.99),
             loss_scale=1.0,
             beta=0.5 if case.prior == "strokes" else 0.4,
@@ -150,9 +152,9 @@ def _gan(case: _Case) -> Preset:
             warm_start=case.warm_start,
         ),
         expected_batch_size=batch,
-        steps=60 if warm else 500,
+        steps=500 if not warm else 100 if generous else 60,
         clipping_norm=1.0,
-        shares=_shares(case, 0.5 if case.epsilon >= GENEROUS else 0.6) if warm else (),
+        shares=_shares(case, 0.5 if generous else 0.6) if warm else (),
     )
 
 
