@@ -148,3 +148,17 @@ def test_no_side_makes_a_linear_layer_huge():
 def test_packages_of_before_keep_their_networks(height, width, times):
     """Networks are built again from height and width, so that the rule may not change for them."""
     assert halvings(height, width) == times
+
+
+def test_weights_of_version_2_make_the_pictures_that_they_made():
+    """The old generator, written out: one Gaussian a class, and the label beside the code."""
+    torch.manual_seed(0)
+    generator = PictureGenerator(architecture())
+    held = {name: torch.randn_like(tensor) for name, tensor in generator.state_dict().items()}
+    generator.load_state_dict(held)
+    labels = torch.tensor([2, 0, 1, 2])
+    noise = torch.randn(4, 5, generator=torch.Generator().manual_seed(7))
+    factors, means = held["prior.factors"][labels], held["prior.means"][labels]
+    codes = means + torch.einsum("nij,nj->ni", factors, noise)
+    pictures = torch.sigmoid(generator.decoder(codes, one_hot(labels, 3)))
+    assert torch.allclose(generator.sample(labels, seed=7), pictures, atol=1e-5)

@@ -134,6 +134,39 @@ def test_a_package_of_a_stranger_is_not_signed_on(made, copy, tmp_path):
         trusting.generate(1, purpose="x")
 
 
+def test_a_package_of_version_2_opens_and_makes_the_same_pictures(made, tmp_path):
+    from safegen.provenance.claims import model_claim
+    from safegen.provenance.manifest import sign_beside
+    from safegen.provenance.signer import open_signer
+
+    opened = package.read(made.model)
+    config = json.loads(opened.content.config)
+    config["format"] = "safegen.model/2"
+    for name in ("components", "conditional", "contrast", "grain"):
+        del config["architecture"][name]
+    for name in ("free_bits", "prior", "prior_pictures", "prior_epochs", "warm_start"):
+        del config["recipe"][name]
+    config["recipe"]["latent_radius"] = 6.0
+    old = package.Unsigned(
+        weights=opened.content.weights,
+        config=json.dumps(config).encode(),
+        certificate=opened.content.certificate,
+    )
+    claim = model_claim(
+        name="old", certificate=opened.certificate, digests=old.digests, mime=package.WEIGHTS_MIME
+    )
+    signed, _ = sign_beside(old.weights, claim, open_signer(made.keys))
+    package.write(tmp_path / "old", old, signed)
+    model = load(tmp_path / "old", made)
+    assert model.config.format == "safegen.model/2"
+    assert model.config.architecture == load(made.model, made).config.architecture
+    samples = []
+    for each in (load(made.model, made), model):
+        with pytest.warns(safegen.UnsafeWarning):
+            samples.append(each.unsafe_sample(3, reason="a test", seed=5))
+    assert (samples[0] == samples[1]).all()
+
+
 def test_weights_that_are_not_finite_are_never_packed(made):
     opened = package.read(made.model)
     broken = {name: tensor * float("nan") for name, tensor in opened.weights.items()}

@@ -48,7 +48,17 @@ def test_a_golden_file_is_read_and_written_byte_for_byte(name):
 def test_every_golden_file_is_tested():
     """Those of assertions, as they stand in a manifest, in test_schemas.py."""
     found = {path.stem for path in GOLDEN.glob("*.json")}
-    assert {name for name in found if not name.startswith("assertion-")} == set(FORMATS)
+    tested = {*FORMATS, "config-2"}
+    assert {name for name in found if not name.startswith("assertion-")} == tested
+
+
+def test_a_description_of_version_2_is_read_as_what_it_was():
+    """It knows nothing of components, contrast or grain; a package keeps its bytes as they are."""
+    config = PackageConfig.model_validate_json((GOLDEN / "config-2.json").read_bytes())
+    assert config.format == "safegen.model/2"
+    made, recipe = config.architecture, config.recipe
+    assert (made.components, made.conditional, made.contrast, made.grain) == (1, True, 0.0, False)
+    assert (recipe.latent_radius, recipe.prior, recipe.warm_start) == (6.0, None, None)
 
 
 @pytest.mark.parametrize(("name", "kind"), [("receipt", Receipt), ("receipt-1", FirstReceipt)])
