@@ -55,7 +55,7 @@ def test_a_known_spectrum_is_found_again():
     assert found.shape == SHAPE
     strong = spectrum.numpy() > 0.2
     assert found[strong] == pytest.approx(spectrum.numpy()[strong], rel=0.1)
-    assert found[spectrum.numpy() == 0].max() < 0.05
+    assert found[spectrum.numpy() == 0].max() < 0.08  # six deviations of the noise on a band
 
 
 def test_a_grain_with_a_found_spectrum_makes_pictures_of_that_roughness():
