@@ -55,6 +55,15 @@ def labels():
     return np.repeat(np.arange(CLASSES), COUNT)
 
 
+@pytest.mark.parametrize("components", [1, 2])
+def test_how_often_each_class_occurs_is_kept_as_released(components):
+    labels = np.repeat(np.arange(3), [6000, 3000, 1000])
+    codes = np.random.default_rng(0).normal(size=(len(labels), LATENT))
+    made = fit(codes, labels, plan(4.0, 4.0), classes=3, components=components)
+    assert made.weights == pytest.approx([0.6, 0.3, 0.1], abs=0.01)
+    assert made.weights.sum() == pytest.approx(1)
+
+
 def test_the_noise_is_that_of_the_plan(labels):
     """Records at the origin: whatever the means are, is noise of the stated deviation."""
     means = fit(np.zeros((CLASSES * COUNT, LATENT)), labels, plan(4.0)).means
