@@ -1,4 +1,5 @@
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -60,6 +61,12 @@ def test_every_figure_stands_beside_its_ceiling(done):
     assert not report.neighbours.copies
     assert report.method.seeds == (0, 1)
     assert (report.utility.pictures, report.utility.tested) == (200, 300)
+
+
+def test_the_model_card_tells_the_figures_of_public_records(made, done):
+    card = (Path(made.model) / "README.md").read_text()
+    assert "accuracy, trained on synthetic records (quick protocol)" in card
+    assert f"{done.report.utility.synthetic.accuracy.mean:.4g}" in card
 
 
 def test_it_says_what_was_compared_with_what(done, made):
