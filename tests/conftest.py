@@ -83,6 +83,14 @@ def made(tmp_path_factory, _own_home) -> Made:
     return made
 
 
+@pytest.fixture(scope="module")
+def made_apart(made, tmp_path_factory) -> Made:
+    """The same in a folder of the module's own, for those who change it."""
+    folder = tmp_path_factory.mktemp("apart") / "made"
+    shutil.copytree(made.folder, folder)
+    return Made(folder)
+
+
 @pytest.fixture(scope="session")
 def model(made):
     import safegen

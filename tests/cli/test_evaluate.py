@@ -15,6 +15,12 @@ from safegen.records.evaluation import EvaluationReport
 runner = CliRunner()
 
 
+@pytest.fixture(scope="module")
+def made(made_apart):
+    """An evaluation writes its figures on the model card, which is everybody's."""
+    return made_apart
+
+
 @pytest.fixture(autouse=True, scope="module")
 def _small_protocol():
     """A few steps instead of hundreds."""

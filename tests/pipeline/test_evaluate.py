@@ -13,6 +13,12 @@ from safegen.pipeline.evaluate import Samples, device_named, evaluate
 from safegen.pipeline.measure import drawn_labels
 
 
+@pytest.fixture(scope="module")
+def made(made_apart):
+    """An evaluation writes its figures on the model card, which is everybody's."""
+    return made_apart
+
+
 @pytest.fixture(autouse=True, scope="module")
 def _small_protocols():
     """A few steps instead of hundreds."""
