@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
     Vectors = NDArray[np.float64]
 
+LIGHT = 0.5  # what a count weighs beside a sum, and both beside products, which noise hides most
 # L2 sensitivities for vectors of norm at most 1: of the sum; with the count; with the products.
-SUM, COUNT_AND_SUM, MOMENTS = 1.0, math.sqrt(2), math.sqrt(3)
+SUM, COUNT_AND_SUM, MOMENTS = 1.0, math.sqrt(1 + LIGHT**2), math.sqrt(1 + 2 * LIGHT**2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,11 +37,13 @@ class ClassSums:
     Attributes:
         counts: (classes,), float64.
         sums: (classes, dimensions), float64.
-        deviation: standard deviation of the noise on a count or a sum's entry.
+        count_deviation: standard deviation of the noise on a count.
+        deviation: on a sum's entry.
     """
 
     counts: Vectors
     sums: Vectors
+    count_deviation: float
     deviation: float
 
 
@@ -52,13 +55,14 @@ class ClassMoments:
         counts: (classes,), float64.
         sums: (classes, dimensions), float64.
         products: (classes, dimensions, dimensions), float64, symmetric.
-        deviation: standard deviation of the noise on a count, a sum's entry or a product's
-            diagonal entry; an off-diagonal entry has it divided by sqrt(2).
+        count_deviation: standard deviation of the noise on a count, or on a sum's entry.
+        deviation: on a product's diagonal entry; an off-diagonal entry has it divided by sqrt(2).
     """
 
     counts: Vectors
     sums: Vectors
     products: Vectors
+    count_deviation: float
     deviation: float
 
 
@@ -136,7 +140,9 @@ def class_sums(
 ) -> ClassSums:
     """Release counts and sums of all classes at once.
 
-    One record adds to one class the entries (1, u) with |u| <= 1: a norm of at most sqrt(2).
+    One record adds to one class the entries (w, u) with |u| <= 1 and w = `LIGHT`: a norm of at
+    most sqrt(1 + w^2). Dividing the count by w makes its noise larger, and that of sums is smaller
+    than it would be with w = 1.
 
     Args:
         vectors: (records, dimensions), float64.
@@ -149,10 +155,15 @@ def class_sums(
     """
     units = mechanism.within(vectors)
     member = np.eye(classes)[labels] * mechanism.weights(len(units))[:, None]
-    statistic = np.concatenate([member.sum(axis=0), (member.T @ units).ravel()])
+    statistic = np.concatenate([LIGHT * member.sum(axis=0), (member.T @ units).ravel()])
     noisy, deviation = mechanism.release(statistic, COUNT_AND_SUM)
     counts, sums = np.split(noisy, [classes])
-    return ClassSums(counts=counts, sums=sums.reshape(classes, -1), deviation=deviation)
+    return ClassSums(
+        counts=counts / LIGHT,
+        sums=sums.reshape(classes, -1),
+        count_deviation=deviation / LIGHT,
+        deviation=deviation,
+    )
 
 
 def class_moments(
@@ -160,11 +171,11 @@ def class_moments(
 ) -> ClassMoments:
     """Release counts, sums and second moments of all classes at once.
 
-    One record adds to one class the entries (1, u, upper(u u^T)) with |u| <= 1, where `upper`
-    keeps the diagonal and the entries above it times sqrt(2), so that its norm is |u|^2. Adding
-    or removing a record therefore moves the whole statistic by at most
-    sqrt(1 + |u|^2 + |u|^4) <= sqrt(3) in L2, which is the sensitivity used here. Rebuilding the
-    symmetric matrix divides the off-diagonal noise by sqrt(2).
+    One record adds to one class the entries (w, w u, upper(u u^T)) with |u| <= 1 and w = `LIGHT`,
+    where `upper` keeps the diagonal and the entries above it times sqrt(2), so that its norm is
+    |u|^2. Adding or removing a record therefore moves the whole statistic by at most
+    sqrt(w^2 + w^2 |u|^2 + |u|^4) <= sqrt(1 + 2 w^2) in L2, which is the sensitivity used here.
+    Rebuilding the symmetric matrix divides the off-diagonal noise by sqrt(2).
 
     Args:
         vectors: (records, dimensions), float64.
@@ -185,15 +196,24 @@ def class_moments(
     sums = member.T @ units
     products = np.stack([_products(units, shares, labels == k)[upper] for k in range(classes)])
 
-    statistic = np.concatenate([counts, sums.ravel(), (products * weights).ravel()])
-    noisy, deviation = mechanism.release(statistic, MOMENTS)
+    light = LIGHT * np.concatenate([counts, sums.ravel()])
+    noisy, deviation = mechanism.release(
+        np.concatenate([light, (products * weights).ravel()]), MOMENTS
+    )
     counts, sums, weighted = np.split(noisy, [classes, classes + sums.size])
-    sums, weighted = sums.reshape(classes, dimensions), weighted.reshape(products.shape)
+    counts, sums = counts / LIGHT, sums.reshape(classes, dimensions) / LIGHT
+    weighted = weighted.reshape(products.shape)
 
     symmetric = np.zeros((classes, dimensions, dimensions))
     symmetric[:, upper[0], upper[1]] = weighted / weights
     symmetric[:, upper[1], upper[0]] = weighted / weights
-    return ClassMoments(counts=counts, sums=sums, products=symmetric, deviation=deviation)
+    return ClassMoments(
+        counts=counts,
+        sums=sums,
+        products=symmetric,
+        count_deviation=deviation / LIGHT,
+        deviation=deviation,
+    )
 
 
 def _products(units: Vectors, shares: Vectors, chosen: NDArray[np.bool_]) -> Vectors:

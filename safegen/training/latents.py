@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 LEAST_VARIANCE = 0.01  # of a latent in any direction, so that a class never collapses
 DRAWN = 4000  # codes of a class, among which first centres are sought
 K_MEANS_ROUNDS = 10
+# Where noise leaves it open, in any direction, at least this is
+RELATIVE = 0.2  # a class's variance, of all classes'
+WITHIN = 0.2  # a component's variance, of its class's
 FEWEST = 5.0  # noise deviations, below which a class's or component's count is taken for none
 
 
@@ -105,41 +108,71 @@ def fit_mixture(
         )
         centres, shares = _means(sums, whole.means)
     assert sums is not None
-    return _scaled(_split(whole, centres, shares, sums, least), radius)
+    return _scaled(_split(whole, centres, shares, sums), radius)
 
 
 def gaussians(moments: ClassMoments, least_variance: float = 0.0) -> Mixture:
     """Turn noisy moments into one proper Gaussian a class; post-processing, so it costs nothing.
 
-    Each class's covariance is shrunk towards the pooled one by the share of its deviation from
-    it that noise explains, and eigenvalues are kept above `least_variance`. A class of too few
-    records to be told from noise is taken to lie where all records together do.
+    A class of too few records to be told from noise is taken to lie where all records together
+    do; covariances are shrunk towards the pooled one (`_shrunk`).
 
     Args:
         moments: in units where codes have norm at most 1.
         least_variance: in the same units.
     """
     counts = np.maximum(moments.counts, 1.0)
-    told = moments.counts > FEWEST * moments.deviation
-    latent = moments.sums.shape[1]
+    told = moments.counts > FEWEST * moments.count_deviation
     means = np.where(
         told[:, None], moments.sums / counts[:, None], moments.sums.sum(axis=0) / counts.sum()
     )
     means /= np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1.0)
     covariances = moments.products / counts[:, None, None] - np.einsum("ki,kj->kij", means, means)
     weights = np.where(told, counts, 0.0) if told.any() else counts
-    pooled = _positive(np.average(covariances, axis=0, weights=weights), least_variance)
-
-    noise = 0.5 * latent * (latent + 1) * (moments.deviation / counts) ** 2  # in squared Frobenius
-    deviation = np.square(covariances - pooled).sum(axis=(1, 2))
-    keep = told * np.maximum(deviation - noise, 0) / np.maximum(deviation, 1e-12)
-    mixed = keep[:, None, None] * covariances + (1 - keep)[:, None, None] * pooled
+    pooled = np.average(covariances, axis=0, weights=weights)
+    deviations = moments.deviation / counts
+    least = max(least_variance, float(np.linalg.norm(weights * deviations) / weights.sum()))
+    shrunk = _shrunk(covariances, _proper(pooled, least), deviations, told)
     return Mixture(
         weights=counts / counts.sum(),
         shares=np.ones((len(counts), 1)),
         means=means[:, None],
-        factors=_factors(mixed, least_variance)[:, None],
+        factors=_factors(shrunk, least_variance)[:, None],
     )
+
+
+def _shrunk(
+    covariances: Vectors, pooled: Vectors, deviations: Vectors, told: NDArray[np.bool_]
+) -> Vectors:
+    """Each class's covariance, shrunk towards the pooled one by the share that noise explains.
+
+    Seen along the pooled covariance's axes and in its scale, a class differs from the identity by
+    a matrix of equally likely entries, and noise is largest where records vary least. Each entry
+    keeps its Wiener factor c^2 / (c^2 + noise); c^2 is the class's mean square without noise,
+    weighted by how clearly an entry is seen. The more is noise, the less far eigenvalues may go.
+
+    Args:
+        covariances: (classes, d, d).
+        pooled: (d, d), positive.
+        deviations: (classes,), of the noise on a diagonal entry; off it there is half the variance.
+        told: (classes,), which can be told from noise at all.
+    """
+    values, axes = np.linalg.eigh(pooled)
+    scale = np.sqrt(values)
+    seen = np.einsum("ai,kab,bj->kij", axes / scale, covariances, axes / scale)
+    same = np.eye(len(scale))
+    clear = np.outer(scale, scale) ** 2
+    noise = np.square(deviations)[:, None, None] * (1 + same) / 2 / clear
+    squares = np.einsum("ij,kij->k", clear, np.square(seen - same) - noise)
+    signal = np.maximum(squares, 0) / (clear * (1 + same)).sum()
+    signal = (told * signal)[:, None, None] * (1 + same)
+    kept = signal / np.maximum(signal + noise, 1e-300)
+    values, vectors = np.linalg.eigh(same + (seen - same) * kept)
+    unsure = 2 * np.sqrt((kept * noise).sum(axis=(1, 2)) / len(scale))  # edge of the semicircle
+    lowest = np.clip(unsure, 1e-6, RELATIVE)[:, None]
+    inner = vectors * np.sqrt(np.clip(values, lowest, 1 / lowest))[:, None, :]
+    outer: Vectors = (axes * scale) @ inner
+    return outer @ outer.transpose(0, 2, 1)
 
 
 def _first_centres(whole: Mixture, components: int) -> Vectors:
@@ -181,7 +214,7 @@ def _means(sums: ClassSums, class_means: Vectors) -> tuple[Vectors, Vectors]:
     classes, _, latent = class_means.shape
     counts = sums.counts.reshape(classes, -1)
     totals = sums.sums.reshape(classes, -1, latent)
-    enough = counts > FEWEST * sums.deviation
+    enough = counts > FEWEST * sums.count_deviation
     centres = np.where(
         enough[..., None], totals / np.where(enough, counts, 1.0)[..., None], class_means
     )
@@ -191,24 +224,31 @@ def _means(sums: ClassSums, class_means: Vectors) -> tuple[Vectors, Vectors]:
     return centres, held / held.sum(axis=1, keepdims=True)
 
 
-def _split(
-    whole: Mixture, centres: Vectors, shares: Vectors, sums: ClassSums, least: float
-) -> Mixture:
-    """Components around centres, with what each class's covariance has beyond them."""
-    covariances = whole.factors[:, 0] @ whole.factors[:, 0].transpose(0, 2, 1)
+def _split(whole: Mixture, centres: Vectors, shares: Vectors, sums: ClassSums) -> Mixture:
+    """Components around centres, with what each class's covariance has beyond them.
+
+    Noise moves the centres apart. Seen in the class's own scale, along each axis in which centres
+    lie apart, they are drawn together by the share of their variance that noise explains (Wiener),
+    and further where they would leave nothing of the class's variance, as far as is sure.
+    """
+    factors = whole.factors[:, 0]
+    inverses = np.linalg.inv(factors)
     middles = np.einsum("ck,ckd->cd", shares, centres)[:, None]
-    apart = centres - middles
-    between = np.einsum("ck,cki,ckj->cij", shares, apart, apart)
-    # Noise moves the centres apart: its part in their covariance is known, and taken out.
-    counts = np.maximum(sums.counts.reshape(shares.shape), FEWEST * sums.deviation)
-    noise = (shares * (sums.deviation / counts) ** 2).sum(axis=1)
-    between -= noise[:, None, None] * np.eye(centres.shape[2])
-    factors = _factors(covariances - between, least)
+    apart = np.einsum("cij,ckj->cki", inverses, centres - middles)
+    between, axes = np.linalg.eigh(np.einsum("ck,cki,ckj->cij", shares, apart, apart))
+    counts = np.maximum(sums.counts.reshape(shares.shape), FEWEST * sums.count_deviation)
+    variance = (shares * (sums.deviation / counts) ** 2).sum(axis=1)
+    noise = variance[:, None] * np.square(np.einsum("cij,cik->cjk", inverses, axes)).sum(axis=1)
+    kept = np.maximum(between - noise, 0) / np.maximum(between, 1e-300)
+    left = np.minimum(np.sqrt(noise), WITHIN)
+    kept = np.minimum(kept, np.sqrt((1 - left) / np.maximum(between, 1e-300)))
+    drawn = np.einsum("cij,cj,clj,ckl->cki", axes, kept, axes, apart)
+    inner = axes * np.sqrt(1 - between * kept**2)[:, None, :]
     return Mixture(
         weights=whole.weights,
         shares=shares,
-        means=centres,
-        factors=np.repeat(factors[:, None], shares.shape[1], axis=1),
+        means=middles + np.einsum("cij,ckj->cki", factors, drawn),
+        factors=np.repeat((factors @ inner)[:, None], shares.shape[1], axis=1),
     )
 
 
@@ -238,9 +278,11 @@ def _factors(covariances: Vectors, least: float) -> Vectors:
     return factors
 
 
-def _positive(matrix: Vectors, least: float) -> Vectors:
-    values, vectors = np.linalg.eigh(matrix)
-    return np.asarray((vectors * _possible(values, least)) @ vectors.T)
+def _proper(covariance: Vectors, least: float) -> Vectors:
+    """The symmetric matrix with eigenvalues that are possible."""
+    factor = _factors(covariance, least)
+    proper: Vectors = factor @ factor.T
+    return proper
 
 
 def _possible(variances: Vectors, least: float) -> Vectors:

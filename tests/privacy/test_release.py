@@ -9,6 +9,7 @@ from safegen.errors import TrainingError
 from safegen.privacy.lattice import FINENESS, Lattice
 from safegen.privacy.release import (
     COUNT_AND_SUM,
+    LIGHT,
     MOMENTS,
     SUM,
     Mechanism,
@@ -31,17 +32,18 @@ def summed(vectors, labels, made):
 
 
 def counted(vectors, labels, made):
+    """What the release adds noise to: counts are made light."""
     found = class_sums(vectors, labels, CLASSES, made)
-    return np.concatenate([found.counts, found.sums.ravel()])
+    return np.concatenate([LIGHT * found.counts, found.sums.ravel()])
 
 
 def multiplied(vectors, labels, made):
-    """What the release adds noise to: off-diagonal entries count with weight sqrt(2)."""
+    """Likewise: counts and sums are made light, off-diagonal entries have weight sqrt(2)."""
     found = class_moments(vectors, labels, CLASSES, made)
     rows, columns = np.triu_indices(DIMENSIONS)
     weights = np.where(rows == columns, 1, np.sqrt(2))
     upper = found.products[:, rows, columns] * weights
-    return np.concatenate([found.counts, found.sums.ravel(), upper.ravel()])
+    return np.concatenate([LIGHT * found.counts, LIGHT * found.sums.ravel(), upper.ravel()])
 
 
 KINDS = [(summed, SUM), (counted, COUNT_AND_SUM), (multiplied, MOMENTS)]
@@ -114,16 +116,17 @@ def test_groups_of_one_are_records(quiet, statistic, sensitivity):
 def test_the_noise_has_the_stated_deviation_on_every_part():
     nobody, nothing = np.zeros((0, 60)), np.zeros(0, dtype=int)
     made = class_moments(nobody, nothing, 200, mechanism(noise_multiplier=0.5))
-    assert made.deviation == pytest.approx(0.5 * np.sqrt(3), rel=2e-3)
+    assert made.deviation == pytest.approx(0.5 * np.sqrt(1.5), rel=2e-3)
+    assert made.count_deviation == pytest.approx(np.sqrt(1.5), rel=2e-3)
     rows, columns = np.triu_indices(60, k=1)
-    assert made.counts.std() == pytest.approx(made.deviation, rel=0.2)
-    assert made.sums.std() == pytest.approx(made.deviation, rel=0.03)
+    assert made.counts.std() == pytest.approx(made.count_deviation, rel=0.2)
+    assert made.sums.std() == pytest.approx(made.count_deviation, rel=0.03)
     assert made.products[:, rows, columns].std() == pytest.approx(
         made.deviation / np.sqrt(2), rel=0.03
     )
     sums = class_sums(nobody, nothing, 200, mechanism(noise_multiplier=0.5))
-    assert sums.deviation == pytest.approx(0.5 * np.sqrt(2), rel=2e-3)
-    assert sums.counts.std() == pytest.approx(sums.deviation, rel=0.2)
+    assert sums.deviation == pytest.approx(0.5 * np.sqrt(1.25), rel=2e-3)
+    assert sums.counts.std() == pytest.approx(sums.count_deviation, rel=0.2)
     assert sums.sums.std() == pytest.approx(sums.deviation, rel=0.03)
     plain, deviation = total(np.zeros((0, 10_000)), mechanism(noise_multiplier=0.5))
     assert deviation == pytest.approx(0.5, rel=2e-3)
