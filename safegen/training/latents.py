@@ -14,6 +14,7 @@ components:
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -130,9 +131,13 @@ def gaussians(moments: ClassMoments, least_variance: float = 0.0) -> Mixture:
     covariances = moments.products / counts[:, None, None] - np.einsum("ki,kj->kij", means, means)
     weights = np.where(told, counts, 0.0) if told.any() else counts
     pooled = np.average(covariances, axis=0, weights=weights)
-    deviations = moments.deviation / counts
-    least = max(least_variance, float(np.linalg.norm(weights * deviations) / weights.sum()))
-    shrunk = _shrunk(covariances, _proper(pooled, least), deviations, told)
+    noise = np.square(moments.deviation / counts)
+    parts = weights / weights.sum()
+    noise_pooled = float(np.square(parts) @ noise)
+    pooled = _proper(pooled, max(least_variance, math.sqrt(noise_pooled)))
+    # A class's own noise is in the pooled covariance, too, and cancels in part.
+    apart = np.maximum(noise * (1 - 2 * parts), 0) + noise_pooled
+    shrunk = _shrunk(covariances, pooled, apart, told)
     return Mixture(
         weights=counts / counts.sum(),
         shares=np.ones((len(counts), 1)),
@@ -142,7 +147,7 @@ def gaussians(moments: ClassMoments, least_variance: float = 0.0) -> Mixture:
 
 
 def _shrunk(
-    covariances: Vectors, pooled: Vectors, deviations: Vectors, told: NDArray[np.bool_]
+    covariances: Vectors, pooled: Vectors, variances: Vectors, told: NDArray[np.bool_]
 ) -> Vectors:
     """Each class's covariance, shrunk towards the pooled one by the share that noise explains.
 
@@ -154,7 +159,8 @@ def _shrunk(
     Args:
         covariances: (classes, d, d).
         pooled: (d, d), positive.
-        deviations: (classes,), of the noise on a diagonal entry; off it there is half the variance.
+        variances: (classes,), of the noise on a diagonal entry's difference from the pooled one;
+            off the diagonal there is half of it.
         told: (classes,), which can be told from noise at all.
     """
     values, axes = np.linalg.eigh(pooled)
@@ -162,7 +168,7 @@ def _shrunk(
     seen = np.einsum("ai,kab,bj->kij", axes / scale, covariances, axes / scale)
     same = np.eye(len(scale))
     clear = np.outer(scale, scale) ** 2
-    noise = np.square(deviations)[:, None, None] * (1 + same) / 2 / clear
+    noise = variances[:, None, None] * (1 + same) / 2 / clear
     squares = np.einsum("ij,kij->k", clear, np.square(seen - same) - noise)
     signal = np.maximum(squares, 0) / (clear * (1 + same)).sum()
     signal = (told * signal)[:, None, None] * (1 + same)
@@ -239,11 +245,13 @@ def _split(whole: Mixture, centres: Vectors, shares: Vectors, sums: ClassSums) -
     counts = np.maximum(sums.counts.reshape(shares.shape), FEWEST * sums.count_deviation)
     variance = (shares * (sums.deviation / counts) ** 2).sum(axis=1)
     noise = variance[:, None] * np.square(np.einsum("cij,cik->cjk", inverses, axes)).sum(axis=1)
+    # Few centres in many dimensions: their axes go where the noise is, and gather all of it.
+    noise *= max(1.0, noise.shape[1] / (shares.shape[1] - 1))
     kept = np.maximum(between - noise, 0) / np.maximum(between, 1e-300)
     left = np.minimum(np.sqrt(noise), WITHIN)
     kept = np.minimum(kept, np.sqrt((1 - left) / np.maximum(between, 1e-300)))
     drawn = np.einsum("cij,cj,clj,ckl->cki", axes, kept, axes, apart)
-    inner = axes * np.sqrt(1 - between * kept**2)[:, None, :]
+    inner = axes * np.sqrt(np.maximum(1 - between * kept**2, 0))[:, None, :]
     return Mixture(
         weights=whole.weights,
         shares=shares,
