@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
-import numpy as np
-
 from safegen.errors import PlanError
 from safegen.pipeline.request import LARGEST_SEED
 from safegen.privacy.canaries import DEFAULT_COUNT
@@ -33,8 +31,8 @@ class Wishes:
         batch: expected units in a step; the preset's by default.
         noise_multiplier: sought for `epsilon` by default; when given, training stops at the step
             that the budget no longer pays for.
-        records_per_group: records of a group in a step at most, when units are groups; 4, or as
-            many as the largest has, by default.
+        records_per_group: records of a group in a step at most, when units are groups; 4 by
+            default.
         seed: of first weights; noise and sampling have none.
         canaries: made-up units for the lower bound; 0 for none, and no bound.
         prior: what first weights are learnt from: the name of pictures drawn by code, or of a
@@ -97,7 +95,7 @@ def plan_for(wishes: Wishes, chosen: Preset, data: DataSet) -> PrivacyPlan:
 
 
 def _records_per_group(wishes: Wishes, data: DataSet) -> int:
-    """As many as wished, and no more than the largest group has."""
+    """As many as wished; never what the groups themselves tell, whose sizes are private."""
     if data.groups is None:
         if wishes.records_per_group is not None:
             raise PlanError(
@@ -105,4 +103,4 @@ def _records_per_group(wishes: Wishes, data: DataSet) -> int:
             )
         return 1
     wished = RECORDS_PER_GROUP if wishes.records_per_group is None else wishes.records_per_group
-    return min(wished, int(np.bincount(data.groups).max()))
+    return min(wished, len(data))

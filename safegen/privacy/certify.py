@@ -44,7 +44,7 @@ def certify(
 
     Args:
         plan: what was granted.
-        events: what ran, as the engine and the release counted it.
+        events: what ran: the steps as the engine counted them, and every release of the plan.
         card: the published card of the data set.
         steps_run: how many steps are among them.
         noise: where the noise came from.

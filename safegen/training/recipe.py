@@ -28,7 +28,7 @@ GENERIC = "leaves"  # for whatever nothing is known of
 CONTRAST = {"strokes": 0.2}  # stretches what a decoder blurs; ink is either there or not
 MANY = 20_000  # records, from which large batches and fine texture pay
 CLEAR = 40_000  # records of a class times epsilon, from which many components pay
-FAIR, DIM = 4_000, 800  # likewise, for several components, and for a middling latent code
+FAIR, DIM = 4_000, 800  # likewise, for a long latent code, and for a middling one
 GENEROUS = 4.0  # epsilon, from which more steps pay
 
 
@@ -113,8 +113,8 @@ def _vae(case: _Case) -> Preset:
             generator_rows=0,
             discriminator_steps=1,
             prior=case.prior,
-            prior_pictures=40_000 if case.many else 20_000,
-            prior_epochs=5 if case.many else 3,
+            prior_pictures=100_000 if case.many else 40_000,
+            prior_epochs=8 if case.many else 5,
             warm_start=case.warm_start,
         ),
         expected_batch_size=_batch(case),
@@ -147,8 +147,8 @@ def _gan(case: _Case) -> Preset:
             discriminator_steps=1,
             least_accuracy=0.6,
             prior=case.prior,
-            prior_pictures=40_000 if case.many else 20_000,
-            prior_epochs=5 if case.many else 3,
+            prior_pictures=100_000 if case.many else 40_000,
+            prior_epochs=8 if case.many else 5,
             warm_start=case.warm_start,
         ),
         expected_batch_size=batch,
@@ -183,7 +183,7 @@ def _latent(case: _Case) -> tuple[int, int]:
     if case.clarity >= CLEAR:
         return (32, 30) if case.prior == "strokes" else (64, 10)
     if case.clarity >= FAIR:
-        return (24, 5) if case.prior == "strokes" else (32, 3)
+        return (32, 1) if case.prior == "strokes" else (48, 1)
     return (16, 1) if case.clarity >= DIM else (8, 1)
 
 
@@ -227,19 +227,18 @@ def _steps(case: _Case) -> int:
     if not case.prior:
         return 600 if case.many else 500
     if case.many:
-        return 800 if case.epsilon >= GENEROUS else 130
+        return 500 if case.epsilon >= GENEROUS else 130
     return 300 if case.epsilon >= GENEROUS else 130
 
 
 def _batch(case: _Case) -> int:
     """256 at 1,800 records, 1,024 at 60,000: slower than the data grows, so that steps stay cheap.
 
-    Where a budget pays for more of them from a prior, half as many again.
+    Twice as many where a prior leaves little to learn: larger batches waste less of a budget.
     """
     batch = round(REFERENCE_BATCH * math.pow(case.card.units / REFERENCE_COUNT, 0.4))
     batch = max(64, min(1024, batch))
-    more = case.prior and case.many and case.epsilon >= GENEROUS
-    return min(batch * 3 // 2 if more else batch, case.card.units)
+    return min(2 * batch if case.prior and case.many else batch, case.card.units)
 
 
 def _relative_size(card: DataCard) -> float:
