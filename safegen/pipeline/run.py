@@ -153,6 +153,8 @@ class Run:
             start = from_releases(
                 facts, self.data, start, device=self.processes.device, progress=self.progress
             )
+        if self.processes.world > 1:
+            self.processes.tell(self.data.order())
         facts, start, resumed = self.processes.tell((facts, start, resumed))
         made = canaries_of(facts)
         training = training_of(
@@ -207,9 +209,16 @@ def _begun_with(facts: RunFacts, data: DataSet) -> bool:
 
 
 def follow(data: DataSet, processes: Processes, execution: Execution) -> None:
-    """The other processes' part: train along with the first."""
+    """The other processes' part: train along with the first.
+
+    Each owns units by their numbers, so that all must have the records in one order.
+    """
+    order = processes.told()
     facts, start, resumed = processes.told()
-    if not _begun_with(facts, data):
-        raise DataError("this process found other records than the first; give all the same ones")
+    if not _begun_with(facts, data) or order != data.order():
+        raise DataError(
+            "this process found other records than the first, or in another order; give all the "
+            "same ones in the same order"
+        )
     training = training_of(facts, data, processes, execution, canaries_of(facts), resumed, start)
     training.run(data, key=0, progress=silent)

@@ -52,6 +52,31 @@ def test_two_processes_make_one_package(made, tmp_path, family, warm_start, port
     assert verdict.state == "trusted"
 
 
+OTHER_ORDER = """
+import dataclasses, os, sys
+import safegen
+from safegen.data.sources import load
+
+records = load("digits")
+if os.environ["RANK"] == "1":
+    records = dataclasses.replace(
+        records, images=records.images[::-1].copy(), labels=records.labels[::-1].copy()
+    )
+safegen.train(records, out=sys.argv[1] + "/model", keys=sys.argv[2], device="cpu", steps=2,
+              prior="none", ledger=sys.argv[1] + "/ledger.db", budget=sys.argv[1] + "/budget.db")
+"""
+
+
+def test_processes_with_records_in_another_order_are_refused(made, tmp_path):
+    """Each owns units by their numbers: in two orders one record could belong to both."""
+    program = tmp_path / "train.py"
+    program.write_text(OTHER_ORDER)
+    done = together(29615, program, tmp_path, made.keys)
+    assert done.returncode != 0
+    assert "in another order" in done.stderr
+    assert not (tmp_path / "model" / "weights.safetensors").exists()
+
+
 STEPS = """
 import sys
 import numpy as np, torch

@@ -1,0 +1,99 @@
+"""What each part of a preset is worth: the same run without it, judged by the quick protocol.
+
+`pytest tests/benchmarks/test_ablations.py -m benchmark -s` takes an hour on two cores; `-k digits`
+or `-k garments` chooses one half. One training and one classifier a row: half a point is noise.
+"""
+
+import dataclasses
+
+import pytest
+import torch
+
+import safegen
+from safegen import package
+from safegen.audit.classifier import Labelled, fit
+from safegen.audit.protocols import QUICK, default_augment
+from safegen.data.sources import load
+from safegen.modality.image import to_bytes
+from safegen.pipeline import run
+from safegen.pipeline.measure import drawn_labels
+from safegen.pipeline.model import open_generator
+from safegen.provenance import pki
+from safegen.training import fitting
+
+pytestmark = pytest.mark.benchmark
+
+EPSILON = 1.0
+
+
+def without_average(chosen):
+    return dataclasses.replace(
+        chosen, recipe=chosen.recipe.model_copy(update={"average_decay": 0.0})
+    )
+
+
+def without_grain(chosen):
+    return dataclasses.replace(
+        chosen,
+        architecture=chosen.architecture.model_copy(update={"grain": False}),
+        shares=tuple(each for each in chosen.shares if each.purpose != "grain"),
+    )
+
+
+# What is said of each row; options of `train`; a change of the preset.
+ROWS = (
+    ("the preset", {}, None),
+    ("drawn pictures of no subject", {"prior": "leaves"}, None),
+    ("no drawn pictures", {"prior": "none"}, None),
+    ("moments instead of drawn pictures", {"prior": "none", "warm_start": "moments"}, None),
+    ("moments and drawn pictures", {"warm_start": "moments"}, None),
+    ("releases alone, one step", {"steps": 1}, None),
+    ("no averaged weights", {}, without_average),
+    ("codes no wider than the records'", {}, "SPREAD"),
+    ("no grain", {}, without_grain),
+)
+
+
+def accuracy(folder, test):
+    """Of one classifier of the quick protocol, trained on the package's pictures alone."""
+    generator = open_generator(package.read(folder))
+    labels = drawn_labels(QUICK.pictures, generator.classes, generator.prior.weights.numpy())
+    parts = torch.from_numpy(labels).split(1000)
+    made = torch.cat([generator.sample(part, place) for place, part in enumerate(parts)])
+    classifier = fit(
+        Labelled(pictures=to_bytes(made.numpy()), labels=labels),
+        generator.classes,
+        "cnn",
+        QUICK,
+        augment=default_augment(test.card.name, "quick"),
+        seed=0,
+        device=torch.device("cpu"),
+    )
+    return float((classifier.probabilities(test.images).argmax(1) == test.labels).mean())
+
+
+@pytest.mark.parametrize("name", ["mnist", "fashion-mnist"], ids=["digits", "garments"])
+def test_what_each_part_is_worth(name, shared_data, tmp_path, monkeypatch):
+    pki.init(tmp_path / "keys")
+    test = load(name, data_root=shared_data, split="test")
+    print(f"\n| {name}, epsilon {EPSILON:g} | accuracy |\n| --- | --- |")
+    for place, (words, options, change) in enumerate(ROWS):
+        if words == "no grain" and name != "fashion-mnist":
+            continue
+        with monkeypatch.context() as patch:
+            if change == "SPREAD":
+                patch.setattr(fitting, "SPREAD", 1.0)
+            elif change is not None:
+                whole = run.preset_for
+                patch.setattr(run, "preset_for", lambda *wish: change(whole(*wish)))  # noqa: B023
+            safegen.train(
+                name,
+                out=tmp_path / str(place),
+                epsilon=EPSILON,
+                data_root=shared_data,
+                keys=tmp_path / "keys",
+                ledger=tmp_path / "ledger.db",
+                budget=str(tmp_path / "budget.db"),
+                **options,
+            )
+        print(f"| {words} | {accuracy(tmp_path / str(place), test):.2%} |", flush=True)
