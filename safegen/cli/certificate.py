@@ -66,9 +66,10 @@ def check(place: Place) -> None:
         say(f"[red]failed[/]  {plain(fault)}")
     if found:
         raise typer.Exit(1)
+    kinds = len(certificate.events)
     say(
         f"[green]passed[/]  epsilon {recomputed_epsilon(certificate):.6f} at delta "
-        f"{certificate.delta:.3g} follows from {len(certificate.events)} kinds of events "
+        f"{certificate.delta:.3g} follows from {kinds} kind{'s' * (kinds > 1)} of events "
         f"({plain(certificate.accountant)})"
     )
     say("[dim]The certificate alone: `safegen verify` also checks who signed it.[/]")

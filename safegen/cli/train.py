@@ -41,7 +41,9 @@ def train(
     out: Annotated[Path, typer.Option(help="Folder of the new model package.")],
     model: Annotated[Family, typer.Option(help="What to train.")] = "vae",
     epsilon: Annotated[float, typer.Option(help="The most that the run may cost.")] = 8.0,
-    delta: Annotated[float | None, typer.Option(help="By default 1/(n ln n).")] = None,
+    delta: Annotated[
+        float | None, typer.Option(help="By default 1/(n ln n), and 0.001 at most.")
+    ] = None,
     steps: Annotated[int | None, typer.Option(help="Private steps; a preset by default.")] = None,
     batch: Annotated[
         int | None, typer.Option(help="Expected records, or groups, in a step.")
@@ -136,8 +138,9 @@ def train(
             )
     except KeyboardInterrupt:
         say(
-            "Interrupted. If training had begun, what it was granted stays spent, and the same "
-            "command with --resume goes on with it."
+            "Interrupted. If training had begun, what it was granted stays spent, and --resume "
+            "goes on with it: with the same data, --out and places (--budget, --ledger, --keys, "
+            "--data-root), and without what the run has decided (--epsilon, --steps and such)."
         )
         raise
     if speaks:

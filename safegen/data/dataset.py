@@ -52,7 +52,7 @@ class DataSet:
         found = hashlib.sha256()
         for part in parts:
             found.update(f"{part.shape} {part.dtype} ".encode())
-            found.update(np.ascontiguousarray(part))
+            found.update(np.ascontiguousarray(part).tobytes())
         return found.hexdigest()
 
 

@@ -76,7 +76,7 @@ def _classes(path: Path) -> list[tuple[str, list[Path]]]:
     empty = [name for name, members in classes if not members]
     if empty:
         raise DataError(
-            f"{path} has {len(empty)} sub-folders that hold no pictures, the first is {empty[0]}; "
+            f"{path} has sub-folders that hold no pictures ({len(empty)}, such as {empty[0]}); "
             "each is a class: fill it or remove it"
         )
     return classes

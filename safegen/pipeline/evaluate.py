@@ -295,7 +295,7 @@ def _released(
             progress=progress,
         )
     except Refused as refused:
-        return (), f"the policy refused them: {refused}"
+        return (), f"the policy refused them ({str(refused).rstrip('.')})"
     return release.outputs, None
 
 

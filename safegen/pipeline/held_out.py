@@ -94,7 +94,7 @@ def gather(
             held_out=HeldOut(
                 what=f"a fifth of {data.card.name}, kept from the classifiers",
                 count=max(1, len(kept)),
-                seen=same_records,
+                seen=True if same_records else None,
             ),
             public=data.card.public,
             notes=(_no_held_out(data, same_records=same_records),),
@@ -110,9 +110,10 @@ def gather(
             notes=_repeated(whole, test, what),
         )
     if len(records.test) < LEAST_TEST:
+        part = f" (a fifth of {len(data)})" if others is None else ""
         raise DataError(
-            f"{len(records.test)} records to test on tell nothing; name {LEAST_TEST} or more with "
-            "--held-out"
+            f"{len(records.test)} records to test on{part} tell nothing; name {LEAST_TEST} or more "
+            "with --held-out"
         )
     return records
 

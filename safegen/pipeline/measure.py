@@ -34,7 +34,7 @@ MOST_COMPARED = 10_000  # pictures of each kind in fidelity and among neighbours
 CNN_FEATURES = (
     "the last feature map, pooled to 2 x 2, of the quick protocol's CNN that was trained on records"
 )
-PIXEL_FEATURES = "principal components of the synthetic pictures, for there is one class only"
+PIXEL_FEATURES = "principal components of the training records, for there is one class only"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,9 +166,9 @@ def _fidelity(bench: Bench, synthetic: Labelled, real: Runs | None) -> Fidelity:
     count = min(len(synthetic), len(training), len(test), MOST_COMPARED)
     parts = [_some(each, count, bench.seeds[0]).pictures for each in (synthetic, test, training)]
     if real is None:
-        points: list[Points] = [
-            each.astype(np.float64) for each in components(*parts, seed=bench.seeds[0])
-        ]
+        # The records' axes: in its own, a collapsed generator would hide how little it shows.
+        axes = components(*reversed(parts), seed=bench.seeds[0])
+        points: list[Points] = [each.astype(np.float64) for each in reversed(axes)]
         return fidelity.compare(*points, space=PIXEL_FEATURES)
     known, quick = real.first, PROTOCOLS["quick"]
     if bench.protocol.networks[0] not in quick.networks:  # features are the CNN's in all protocols

@@ -170,7 +170,7 @@ class Budget:
                     f"{card.name} has a total budget of epsilon {account.total_epsilon:g} and has "
                     f"spent {before:.4g}; this run would bring it to {after:.4g}: an --epsilon of "
                     f"about {max(account.total_epsilon - before, 0):.2g} fits, or let its owner "
-                    "raise the total with `safegen budget set`"
+                    f"raise the total with `safegen budget set {card.digest[:19]}`"
                 )
             row = connection.execute(
                 sql.insert(_grants).values(

@@ -178,12 +178,13 @@ class HeldOut(Record):
     Attributes:
         what: the records, in words.
         count: how many.
-        seen: whether the generator was trained on them; then every figure flatters it.
+        seen: whether the generator was trained on them; then every figure flatters it. Null where
+            nobody can tell.
     """
 
     what: str
     count: PositiveInt
-    seen: bool
+    seen: bool | None
 
 
 class Method(Record):
