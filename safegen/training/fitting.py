@@ -34,7 +34,8 @@ ROWS = 2048  # encoded at once, of pictures of 28 x 28 grey pixels; fewer of lar
 RADIUS = 1.5  # over sqrt(latent), the norm of a code of N(0, I), where no public pictures are
 WITHIN = 0.9  # of public codes lie within the radius,
 BEYOND = 1.2  # which is then made longer by this
-SPREAD = 1.2  # of a class's one Gaussian: narrower, it misses the corners that a class reaches into
+SPREAD = 1.2  # of codes: few Gaussians miss the corners that a class reaches into
+FEW = 10  # components of a class, up to which they are
 LEAST = 0.1  # over sqrt(latent), of the radius: where public pictures are all one
 
 
@@ -152,7 +153,7 @@ def _place(generator: PictureGenerator, mixture: Mixture, centre: NDArray[np.flo
     """Put a mixture, around a centre, into a generator's prior."""
     prior = generator.prior
     prior.means.copy_(torch.from_numpy(mixture.means + centre).view_as(prior.means))
-    spread = SPREAD if mixture.shares.shape[1] == 1 else 1.0
+    spread = SPREAD if mixture.shares.shape[1] <= FEW else 1.0
     prior.factors.copy_(torch.from_numpy(mixture.factors * spread).view_as(prior.factors))
     prior.shares.copy_(torch.from_numpy(mixture.shares))
     prior.weights.copy_(torch.from_numpy(mixture.weights))

@@ -226,8 +226,10 @@ def _shares(case: _Case, latents: float) -> tuple[Share, ...]:
 def _steps(case: _Case) -> int:
     if not case.prior:
         return 600 if case.many else 500
+    if case.many and case.epsilon >= GENEROUS:
+        return 500 if case.prior == "strokes" else 900
     if case.many:
-        return 500 if case.epsilon >= GENEROUS else 130
+        return 130
     return 300 if case.epsilon >= GENEROUS else 130
 
 
