@@ -57,7 +57,8 @@ class Trained:
         steps_run: how many steps are among them, those lost to a crash included.
         spacing: of the lattice that the noise was added on.
         margin: of sensitivity there.
-        units_drawn: how many units took part, over this process's own steps.
+        units_drawn: how many units took part, over this process's own steps and those before an
+            interruption that a checkpoint knows of.
         units_asked: how many coins were tossed for that.
     """
 
@@ -207,6 +208,7 @@ class Training:
         self._objective.private.load_state_dict(parts["private"])
         self._average.restore(parts["average"])
         restore_optimizer(self._optimizer, parts.get("optimizer", {}))  # empty before step 1
+        self.engine.units_drawn, self.engine.units_asked = parts["draws"]["units"].tolist()
         self._objective.restore(parts.get("objective", {}))
 
     def _step(self, records: Records, factor: float) -> None:
@@ -239,6 +241,7 @@ class Training:
             "average": self._average.state(),
             "optimizer": optimizer_tensors(self._optimizer),
             "objective": self._objective.state(),
+            "draws": {"units": torch.tensor([self.engine.units_drawn, self.engine.units_asked])},
         }
         if self._settings.canaries is not None:
             parts["canaries"] = self._settings.canaries.state()

@@ -156,6 +156,8 @@ def test_a_resumed_run_goes_on_with_what_the_checkpoint_held(digits, family):
         family, digits, made_plan, settings=Settings(canaries=again), resumed=(3, kept[-1][2])
     )
     assert once_more.events == whole.events
+    assert whole.units_asked > 0
+    assert (once_more.units_drawn, once_more.units_asked) == (whole.units_drawn, whole.units_asked)
     assert np.array_equal(again.included, canaries.included)
     assert np.array_equal(again.scores, canaries.scores)
     for mine, theirs in zip(
