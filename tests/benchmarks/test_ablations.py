@@ -1,7 +1,8 @@
 """What each part of a preset is worth: the same run without it, judged by the quick protocol.
 
-`pytest tests/benchmarks/test_ablations.py -m benchmark -s` takes an hour on two cores; `-k digits`
-or `-k garments` chooses one half. One training and one classifier a row: half a point is noise.
+`pytest tests/benchmarks/test_ablations.py -m benchmark -s` takes an hour on two cores; `-k`
+chooses, such as `-k "digits and undrawn"`. One training and one classifier a row: half a point is
+noise.
 """
 
 import dataclasses
@@ -40,18 +41,20 @@ def without_grain(chosen):
     )
 
 
-# What is said of each row; options of `train`; a change of the preset.
-ROWS = (
-    ("the preset", {}, None),
-    ("drawn pictures of no subject", {"prior": "leaves"}, None),
-    ("no drawn pictures", {"prior": "none"}, None),
-    ("moments instead of drawn pictures", {"prior": "none", "warm_start": "moments"}, None),
-    ("moments and drawn pictures", {"warm_start": "moments"}, None),
-    ("releases alone, one step", {"steps": 1}, None),
-    ("no averaged weights", {}, without_average),
-    ("codes no wider than the records'", {}, "SPREAD"),
-    ("no grain", {}, without_grain),
-)
+# By what `-k` chooses it: what is said of a row; options of `train`; a change of the preset.
+ROWS = {
+    "preset": ("the preset", {}, None),
+    "subjectless": ("drawn pictures of no subject", {"prior": "leaves"}, None),
+    "undrawn": ("no drawn pictures", {"prior": "none"}, None),
+    "released": (
+        "moments instead of drawn pictures", {"prior": "none", "warm_start": "moments"}, None
+    ),
+    "both": ("moments and drawn pictures", {"warm_start": "moments"}, None),
+    "unstepped": ("releases alone, and one step", {"steps": 1}, None),
+    "unaveraged": ("no averaged weights", {}, without_average),
+    "narrow": ("codes no wider than the records'", {}, None),
+    "smooth": ("no grain", {}, without_grain),
+}  # fmt: skip
 
 
 def accuracy(folder, test):
@@ -72,28 +75,25 @@ def accuracy(folder, test):
     return float((classifier.probabilities(test.images).argmax(1) == test.labels).mean())
 
 
+@pytest.mark.parametrize("row", ROWS)
 @pytest.mark.parametrize("name", ["mnist", "fashion-mnist"], ids=["digits", "garments"])
-def test_what_each_part_is_worth(name, shared_data, tmp_path, monkeypatch):
+def test_what_each_part_is_worth(name, row, shared_data, tmp_path, monkeypatch):
+    words, options, change = ROWS[row]
+    if row == "narrow":
+        monkeypatch.setattr(fitting, "SPREAD", 1.0)
+    if change is not None:
+        whole = run.preset_for
+        monkeypatch.setattr(run, "preset_for", lambda *wish: change(whole(*wish)))
     pki.init(tmp_path / "keys")
+    safegen.train(
+        name,
+        out=tmp_path / "model",
+        epsilon=EPSILON,
+        data_root=shared_data,
+        keys=tmp_path / "keys",
+        ledger=tmp_path / "ledger.db",
+        budget=str(tmp_path / "budget.db"),
+        **options,
+    )
     test = load(name, data_root=shared_data, split="test")
-    print(f"\n| {name}, epsilon {EPSILON:g} | accuracy |\n| --- | --- |")
-    for place, (words, options, change) in enumerate(ROWS):
-        if words == "no grain" and name != "fashion-mnist":
-            continue
-        with monkeypatch.context() as patch:
-            if change == "SPREAD":
-                patch.setattr(fitting, "SPREAD", 1.0)
-            elif change is not None:
-                whole = run.preset_for
-                patch.setattr(run, "preset_for", lambda *wish: change(whole(*wish)))  # noqa: B023
-            safegen.train(
-                name,
-                out=tmp_path / str(place),
-                epsilon=EPSILON,
-                data_root=shared_data,
-                keys=tmp_path / "keys",
-                ledger=tmp_path / "ledger.db",
-                budget=str(tmp_path / "budget.db"),
-                **options,
-            )
-        print(f"| {words} | {accuracy(tmp_path / str(place), test):.2%} |", flush=True)
+    print(f"\n| {name}, epsilon {EPSILON:g} | {words} | {accuracy(tmp_path / 'model', test):.2%} |")
