@@ -35,7 +35,7 @@ RADIUS = 1.5  # over sqrt(latent), the norm of a code of N(0, I), where no publi
 WITHIN = 0.9  # of public codes lie within the radius,
 BEYOND = 1.2  # which is then made longer by this
 SPREAD = 1.2  # of codes: few Gaussians miss the corners that a class reaches into
-FEW = 10  # components of a class, up to which they are
+FEW, LONG = 10, 32  # components of a class up to which, and dimensions from which, they are wider
 LEAST = 0.1  # over sqrt(latent), of the radius: where public pictures are all one
 
 
@@ -153,7 +153,8 @@ def _place(generator: PictureGenerator, mixture: Mixture, centre: NDArray[np.flo
     """Put a mixture, around a centre, into a generator's prior."""
     prior = generator.prior
     prior.means.copy_(torch.from_numpy(mixture.means + centre).view_as(prior.means))
-    spread = SPREAD if mixture.shares.shape[1] <= FEW else 1.0
+    _, components, latent = mixture.means.shape
+    spread = SPREAD if components <= FEW and latent >= LONG else 1.0
     prior.factors.copy_(torch.from_numpy(mixture.factors * spread).view_as(prior.factors))
     prior.shares.copy_(torch.from_numpy(mixture.shares))
     prior.weights.copy_(torch.from_numpy(mixture.weights))

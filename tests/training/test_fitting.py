@@ -7,15 +7,15 @@ import torch
 from safegen.models.vae import ConditionalVAE
 from safegen.privacy.plan import PrivacyPlan, Release
 from safegen.records.config import Architecture
-from safegen.training.fitting import FEW, SPREAD, fit_generator
+from safegen.training.fitting import FEW, LONG, SPREAD, fit_generator
 from safegen.training.objective import Records
 
 COUNT, KEY = 600, 7
 
 
-def architecture(components):
+def architecture(components, latent=LONG):
     return Architecture(
-        family="vae", channels=1, height=28, width=28, classes=2, latent=4, base=4,
+        family="vae", channels=1, height=28, width=28, classes=2, latent=latent, base=4,
         components=components, conditional=False, weighted=True,
     )  # fmt: skip
 
@@ -27,34 +27,43 @@ def records():
     return Records(pictures=pictures, labels=torch.arange(COUNT) % 2, groups=None)
 
 
-@pytest.fixture(scope="module")
-def network():
+def network(latent):
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return ConditionalVAE(architecture(1)).eval()
+        return ConditionalVAE(architecture(1, latent)).eval()
 
 
-def fitted(network, records, components=1):
+def fitted(records, components=1, latent=LONG):
     plan = PrivacyPlan(
         epsilon=8.0, delta=1e-4, units=COUNT, expected_batch_size=100, steps=5, clipping_norm=1.0,
         noise_multiplier=1.0, releases=(Release(purpose="latents", noise_multiplier=0.1),),
     )  # fmt: skip
     return fit_generator(
-        network, architecture(components), records, plan, reference=records.pictures[:300], key=KEY
+        network(latent),
+        architecture(components, latent),
+        records,
+        plan,
+        reference=records.pictures[:300],
+        key=KEY,
     )
 
 
-def test_codes_lie_where_the_records_do(network, records):
-    made = fitted(network, records)
+def test_codes_lie_where_the_records_do(records):
+    made = fitted(records)
     with torch.no_grad():
-        codes, _ = network.encode(records.pictures.float() / 255, torch.zeros(COUNT, 2))
+        codes, _ = network(LONG).encode(records.pictures.float() / 255, torch.zeros(COUNT, 2))
     for label in range(2):
         mean = codes[records.labels == label].mean(0)
         assert made.prior.means[label].numpy() == pytest.approx(mean.numpy(), abs=0.02)
     assert made.prior.weights.tolist() == pytest.approx([0.5, 0.5], abs=0.05)
 
 
-def test_few_components_are_drawn_wider_than_the_records(network, records):
-    few, many = (fitted(network, records, components) for components in (FEW, FEW + 1))
+def test_few_components_are_drawn_wider_than_the_records(records):
+    few, many = (fitted(records, components) for components in (FEW, FEW + 1))
     assert np.allclose(few.prior.factors[0], SPREAD * many.prior.factors[0], atol=1e-6)
     assert torch.equal(few.prior.means[0], many.prior.means[0])
+
+
+def test_short_codes_are_drawn_as_they_are(records):
+    few, many = (fitted(records, components, latent=8) for components in (1, FEW + 1))
+    assert torch.allclose(few.prior.factors[0], many.prior.factors[0], atol=1e-6)
