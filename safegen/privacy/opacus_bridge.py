@@ -40,6 +40,10 @@ class OpacusGradients(nn.Module):
         super().__init__()
         self._mode = mode
         require_unmixed(network)
+        self._plainly_laid_out = [
+            layer.register_forward_pre_hook(_see_contiguous)
+            for layer in network.to(memory_format=torch.contiguous_format).modules()
+        ]
         try:
             self.wrapped = _wrap(network, mode, norm)
         except NotImplementedError as error:
@@ -66,6 +70,8 @@ class OpacusGradients(nn.Module):
     def release(self) -> nn.Module:
         """Take the hooks off, with all that a broken pass has left; no clipped sum can follow."""
         network: nn.Module = self.wrapped.to_standard_module()
+        for handle in self._plainly_laid_out:
+            handle.remove()
         for layer in network.modules():
             for name in LEFT_BEHIND & vars(layer).keys():
                 delattr(layer, name)
@@ -120,6 +126,15 @@ def _wrap(network: nn.Module, mode: OpacusMode, norm: float) -> Any:  # noqa: AN
             return GradSampleModule(
                 network, loss_reduction="sum", strict=True, force_functorch=mode == "functorch"
             )
+
+
+def _see_contiguous(_: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Let a layer see channels before rows, as Opacus takes for granted.
+
+    It reads a convolution's patches by strides of its own: of channels-last rows it would take
+    wrong gradients, and say nothing.
+    """
+    return tuple(each.contiguous() if isinstance(each, Tensor) else each for each in inputs)
 
 
 class NoisyOptimizer(DPOptimizerFastGradientClipping):  # type: ignore[misc]

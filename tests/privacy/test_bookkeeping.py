@@ -242,6 +242,15 @@ def test_opacus_modes_on_the_networks_that_are_trained(mode, family, channels, s
     assert_clips_like_autograd(*network, rows=6, records=records, mode=mode)
 
 
+@pytest.mark.parametrize("mode", ["book-keeping", *OPACUS])
+def test_channels_last_pictures_have_the_same_gradients(mode):
+    network, losses, (rows, *rest) = trained("gan", 3, 32)
+    rows = rows.contiguous(memory_format=torch.channels_last)
+    records = 1 if mode == "ghost" else 2
+    assert not rows.is_contiguous()
+    assert_clips_like_autograd(network, losses, (rows, *rest), rows=6, records=records, mode=mode)
+
+
 @pytest.mark.parametrize("mode", ["book-keeping", "hooks", "ew", "functorch"])
 def test_a_norm_that_nobody_exceeds_clips_nothing(mode):
     network, losses, parts = trained("gan", 1, 28)
