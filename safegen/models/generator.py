@@ -2,7 +2,8 @@
 
 A sample is made of three draws (`Draw`): noise, a place among the components of its class, and
 grain. The prior turns the first two into a code, the decoder makes a picture of it, and the grain
-gives back the fine texture that a decoder trained with noise cannot learn.
+gives back the fine texture that a decoder trained with noise cannot learn. Where there is a judge,
+what it does not take for its label gets another code, a few times.
 """
 
 from __future__ import annotations
@@ -15,12 +16,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from safegen.models.grain import Grain
+from safegen.models.judge import Judge
 from safegen.models.layers import Decoder
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from safegen.records.config import Architecture
 
 ROWS = 1024  # rendered at once, so that memory does not grow with the number of samples
+ANEW = 12  # times at most that a sample gets another code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +44,12 @@ class Draw:
 
     def __len__(self) -> int:
         return len(self.noise)
+
+    def parts(self) -> Iterator[Draw]:
+        """A few rows at a time."""
+        for start in range(0, len(self), ROWS):
+            rows = slice(start, start + ROWS)
+            yield Draw(noise=self.noise[rows], places=self.places[rows], grain=self.grain[rows])
 
 
 class Generator(Protocol):
@@ -100,7 +111,7 @@ class LatentPrior(nn.Module):
 
 
 class PictureGenerator(nn.Module):
-    """A latent prior, a decoder, and grain."""
+    """A latent prior, a decoder, grain, and a judge."""
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
@@ -113,18 +124,52 @@ class PictureGenerator(nn.Module):
             self.classes, self.latent, self.components, weighted=architecture.weighted
         )
         self.grain = Grain(self._shape) if architecture.grain else None
+        self.judge = Judge(self.classes, architecture.channels) if architecture.judged else None
         self._contrast = architecture.contrast
 
+    @torch.no_grad()
     def draw(self, labels: Tensor, seed: int) -> Draw:
         """What samples of labels (n,), int64, are made of; the same for the same seed."""
         source = torch.Generator(device="cpu").manual_seed(seed)
-        noise = torch.randn(len(labels), self.latent, generator=source)
-        places = self._places(labels.cpu(), source)
+        drawn = self._propose(labels, source)
+        return drawn if self.judge is None else self._judged(drawn, labels, source)
+
+    def propose(self, labels: Tensor, seed: int) -> Draw:
+        """As `draw`, before anything is judged."""
+        return self._propose(labels, torch.Generator(device="cpu").manual_seed(seed))
+
+    def _propose(self, labels: Tensor, source: torch.Generator) -> Draw:
+        noise, places = self._codes(labels, source)
         grain = torch.zeros(1).expand(len(labels), *self._shape)
         if self.grain is not None:
             grain = self.grain.draw(len(labels), source)
+        return Draw(noise=noise, places=places, grain=grain.to(noise.device))
+
+    def _codes(self, labels: Tensor, source: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Noise and places, which are what a code is made of."""
+        noise = torch.randn(len(labels), self.latent, generator=source)
+        places = self._places(labels.cpu(), source)
         device = self.prior.means.device
-        return Draw(noise=noise.to(device), places=places.to(device), grain=grain.to(device))
+        return noise.to(device), places.to(device)
+
+    def _judged(self, drawn: Draw, labels: Tensor, source: torch.Generator) -> Draw:
+        """Draw anew the codes of what is not taken for its label; the last ones stay in any case.
+
+        Each time codes are drawn for every row, so that how one is judged changes no other one.
+        """
+        assert self.judge is not None
+        noise, places, grain = drawn.noise.clone(), drawn.places.clone(), drawn.grain
+        doubted, proposed = torch.arange(len(labels), device=noise.device), drawn
+        for attempt in range(ANEW + 1):
+            named = torch.cat([self.judge(made).argmax(dim=1) for made in self.rendered(proposed)])
+            doubted = doubted[named != labels.to(named.device)[doubted]]
+            if attempt == ANEW or not len(doubted):
+                break
+            other_noise, other_places = self._codes(labels, source)
+            noise[doubted], places[doubted] = other_noise[doubted], other_places[doubted]
+            texture = grain[: len(doubted)] if self.grain is None else grain[doubted]
+            proposed = Draw(noise=noise[doubted], places=places[doubted], grain=texture)
+        return Draw(noise=noise, places=places, grain=grain)
 
     def _places(self, labels: Tensor, source: torch.Generator) -> Tensor:
         chosen = torch.zeros_like(labels)
@@ -157,9 +202,12 @@ class PictureGenerator(nn.Module):
     @torch.no_grad()
     def sample(self, labels: Tensor, seed: int) -> Tensor:
         """One picture a label, (n, channels, height, width), float32 in [0, 1]."""
-        draw = self.draw(labels, seed)
-        rows = [slice(start, start + ROWS) for start in range(0, len(draw), ROWS)]
-        return torch.cat([self.render(draw.noise[r], draw.places[r], draw.grain[r]) for r in rows])
+        return torch.cat(list(self.rendered(self.draw(labels, seed))))
+
+    def rendered(self, drawn: Draw) -> Iterator[Tensor]:
+        """Samples of a draw, a few at a time."""
+        for part in drawn.parts():
+            yield self.render(part.noise, part.places, part.grain)
 
 
 def one_hot(labels: Tensor, classes: int) -> Tensor:

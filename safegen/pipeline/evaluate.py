@@ -147,6 +147,8 @@ def evaluate(  # noqa: PLR0913 - an evaluation has as many choices as it has
     require_signed(opened, read_anchors(Path(trust)), times)
     given = open_data(data, opened.config, root)
     same = trained_on(opened.certificate, given, Budget(budget))
+    if not same:  # said before minutes of work, in case it is a mistake
+        progress("measuring on records that it was not trained on", 1, 1)
     records = gather(
         given, data, held_out, opened.config, data_root=root, same_records=same, seed=seed
     )

@@ -129,7 +129,7 @@ def _samples(
     labels = torch.tensor([request.label for request in requests])
     draw = generator.draw(labels, requests[0].seed)
     with torch.no_grad():
-        pictures = generator.sample(labels, requests[0].seed).numpy()
+        pictures = torch.cat(list(generator.rendered(draw))).numpy()
     explanations = explain(generator, draw, progress=progress)
     names = file_names(len(requests), modality.suffix)
     for parts in zip(names, requests, pictures, explanations, strict=True):

@@ -19,7 +19,7 @@ SMALLEST_DELTA = 1e-12  # below which the accountant's numbers are not sure any 
 NOISE_RANGE = (0.05, 1e6)  # that a certificate can state
 MOST_STEPS = 10_000_000  # likewise
 
-Purpose = Literal["basis", "classes", "latents", "components", "grain"]
+Purpose = Literal["basis", "classes", "latents", "components", "grain", "judge"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,8 @@ class Release:
 
     Attributes:
         purpose: what is released: `basis` and `classes` for the warm start, `latents` and
-            `components` for the latent prior, `grain` for fine texture.
+            `components` for the latent prior, `grain` for fine texture, `judge` for how to tell
+            labels.
         noise_multiplier: noise deviation over the L2 sensitivity.
         count: how often.
     """

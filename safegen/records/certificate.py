@@ -30,7 +30,7 @@ from safegen.records.card import DataCard, Unit
 # Bounds that any real run keeps, so that a stranger's certificate cannot ask for a year of work.
 NoiseMultiplier = Annotated[float, Field(ge=0.05, le=1e6)]
 Count = Annotated[int, Field(ge=1, le=10_000_000)]
-MOST_EVENTS = 8  # kinds; steps and five releases at most; each more takes an accountant longer
+MOST_EVENTS = 8  # kinds; steps and six releases at most; each more takes an accountant longer
 
 
 class Gaussian(Record):

@@ -1,7 +1,7 @@
 """What a model package says of itself: `config.json`.
 
 {
-  "format": "safegen.model/3", "name": "digits-vae", "safegen": "0.1.0",
+  "format": "safegen.model/4", "name": "digits-vae", "safegen": "0.1.0",
   "created": "2026-11-20T10:00:00+00:00",
   "architecture": {"family": "vae", "channels": 1, "height": 32, "width": 32,
                    "classes": 10, "latent": 32, "base": 16, "components": 1, ...},
@@ -39,6 +39,8 @@ class Architecture(Record):
             only chooses where the code lies.
         contrast: what is cut from both ends of a picture's range, the rest being stretched.
         grain: whether fine texture is added to what the decoder makes.
+        judged: whether a judge keeps drawn samples that look like their label, and has others drawn
+            anew.
         weighted: whether it holds how often each class occurs, as was released with the latents.
     """
 
@@ -53,6 +55,7 @@ class Architecture(Record):
     conditional: bool = True
     contrast: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
     grain: bool = False
+    judged: bool = False
     weighted: bool = False
 
 
@@ -115,7 +118,7 @@ class PackageConfig(Record):
         data: the published card of its data set.
     """
 
-    format: Literal["safegen.model/3", "safegen.model/2"] = "safegen.model/3"
+    format: Literal["safegen.model/4", "safegen.model/3", "safegen.model/2"] = "safegen.model/4"
     name: str
     safegen: str
     created: str

@@ -181,7 +181,7 @@ class GanObjective:
         """Pictures of uniformly drawn labels: how often a class occurs among records is secret."""
         labels = torch.randint(self._architecture.classes, (rows,), generator=self._public)
         seed = int(torch.randint(2**62, (), generator=self._public))
-        draw = self._generator.draw(labels, seed)
+        draw = self._generator.propose(labels, seed)
         return self._generator.render(draw.noise, draw.places, draw.grain), labels.to(self._device)
 
 

@@ -2,6 +2,7 @@
 
     1. Encode every record; release where each class lies among the codes (`latents`).
     2. Encode and decode every record; release the spectrum of what is missed (`texture`).
+    3. Release a judge of what labels look like (`judging`).
 
 Where codes are expected is learnt from public pictures: the prior's, or those of the warm start.
 """
@@ -16,6 +17,8 @@ import numpy as np
 import torch
 
 from safegen.models.generator import PictureGenerator, one_hot
+from safegen.privacy.execution import Execution
+from safegen.training.judging import fit_judge
 from safegen.training.latents import Mixture, fit_mixture
 from safegen.training.texture import band_energies, fit_spectrum
 
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from safegen.records.config import Architecture
     from safegen.training.objective import Records
 
+EXACTLY = Execution()  # what is released is computed in 32 bits or more, on a GPU, too
 ROWS = 2048  # encoded at once, of pictures of 28 x 28 grey pixels; fewer of larger ones
 RADIUS = 1.5  # over sqrt(latent), the norm of a code of N(0, I), where no public pictures are
 WITHIN = 0.9  # of public codes lie within the radius,
@@ -68,11 +72,24 @@ def fit_generator(
         network: trained; on the device of the records.
         architecture: of the generator.
         records: all of them.
-        plan: what was granted; each of its releases `latents`, `components` and `grain` is made.
+        plan: what was granted; each of its releases `latents`, `components`, `grain` and `judge` is
+            made.
         reference: public pictures (n, channels, height, width), uint8, that look somewhat like
             the records; None for none.
         key: of the releases' noise; the same key makes the same releases again.
     """
+    with EXACTLY.products(records.labels.device):
+        return _fitted(network, architecture, records, plan, reference, key)
+
+
+def _fitted(
+    network: ConditionalVAE,
+    architecture: Architecture,
+    records: Records,
+    plan: PrivacyPlan,
+    reference: Tensor | None,
+    key: int,
+) -> PictureGenerator:
     generator = PictureGenerator(architecture).to(records.labels.device)
     generator.decoder.load_state_dict(network.decoder.state_dict())
     ball = _ball(network, architecture, reference)
@@ -99,6 +116,11 @@ def fit_generator(
             key=key,
         )
         generator.grain.spectrum.copy_(torch.from_numpy(spectrum))
+    if generator.judge is not None and reference is not None:
+        judged = fit_judge(records, architecture.classes, plan, reference=reference, key=key)
+        if judged is not None:
+            generator.judge.weights.copy_(torch.from_numpy(judged[0]))
+            generator.judge.biases.copy_(torch.from_numpy(judged[1]))
     return generator
 
 

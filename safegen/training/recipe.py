@@ -29,6 +29,7 @@ CONTRAST = {"strokes": 0.2}  # stretches what a decoder blurs; ink is either the
 MANY = 20_000  # records, from which large batches and fine texture pay
 CLEAR = 40_000  # records of a class times epsilon, from which many components pay
 FAIR, DIM = 4_000, 800  # likewise, for a long latent code, and for a middling one
+JUDGE, JUDGE_ROUNDS = 0.25, 30  # of the budget, and in how many rounds
 GENEROUS = 4.0  # epsilon, from which more steps pay
 
 
@@ -174,6 +175,7 @@ def _architecture(family: Family, case: _Case) -> Architecture:
         conditional=not warm,
         contrast=CONTRAST.get(case.prior or "", 0.0),
         grain=_grain(case),
+        judged=_judged(case),
         weighted=warm or family == "vae",
     )
 
@@ -205,6 +207,12 @@ def _grain(case: _Case) -> bool:
     return case.many and case.prior not in {"strokes", None}
 
 
+def _judged(case: _Case) -> bool:
+    """Not for strokes: a linear judge knows digits no better than what is drawn of them."""
+    told = case.prior not in {"strokes", None} and case.clarity >= FAIR
+    return told and len(case.card.classes) > 1
+
+
 def _shares(case: _Case, latents: float) -> tuple[Share, ...]:
     """What the releases get; the steps have the rest."""
     _, components = _latent(case)
@@ -212,6 +220,9 @@ def _shares(case: _Case, latents: float) -> tuple[Share, ...]:
     if case.warm_start:
         shares += [Share(purpose="basis", share=0.05), Share(purpose="classes", share=0.1)]
         latents *= 0.85
+    if _judged(case):
+        shares.append(Share(purpose="judge", share=JUDGE, count=JUDGE_ROUNDS))
+        latents *= 1 - JUDGE
     if components == 1:
         shares.append(Share(purpose="latents", share=latents))
     else:

@@ -41,6 +41,14 @@ def without_grain(chosen):
     )
 
 
+def without_judge(chosen):
+    return dataclasses.replace(
+        chosen,
+        architecture=chosen.architecture.model_copy(update={"judged": False}),
+        shares=tuple(each for each in chosen.shares if each.purpose != "judge"),
+    )
+
+
 # By what `-k` chooses it: what is said of a row; options of `train`; a change of the preset.
 ROWS = {
     "preset": ("the preset", {}, None),
@@ -54,6 +62,7 @@ ROWS = {
     "unaveraged": ("no averaged weights", {}, without_average),
     "narrow": ("codes no wider than the records'", {}, None),
     "smooth": ("no grain", {}, without_grain),
+    "unjudged": ("no judge, and its share for the steps", {}, without_judge),
 }  # fmt: skip
 
 

@@ -118,7 +118,12 @@ def test_private_records_are_for_their_owner(made, digits, others):
 
 def test_other_records_than_the_packages_are_named_as_such(made, digits, others):
     strangers = other(digits, images=np.roll(digits.images, 1, axis=2), name="strangers")
-    report = evaluate(made.model, strangers, held_out=others, trust=made.root, seeds=1).report
+    told = []
+    report = evaluate(
+        made.model, strangers, held_out=others, trust=made.root, seeds=1,
+        progress=lambda stage, *_: told.append(stage),
+    ).report  # fmt: skip
+    assert told[0] == "measuring on records that it was not trained on"  # before any work
     assert not report.same_records
     assert report.neighbours is None
     assert any("strangers is not the data set" in note for note in report.notes)

@@ -15,6 +15,7 @@ from safegen.privacy.release import (
     Mechanism,
     class_moments,
     class_sums,
+    outer_products,
     total,
 )
 
@@ -46,7 +47,13 @@ def multiplied(vectors, labels, made):
     return np.concatenate([LIGHT * found.counts, LIGHT * found.sums.ravel(), upper.ravel()])
 
 
-KINDS = [(summed, SUM), (counted, COUNT_AND_SUM), (multiplied, MOMENTS)]
+def crossed(vectors, labels, made):
+    """In units of the radius; what is crossed with a record's label may be long itself."""
+    others = np.eye(CLASSES)[labels] * 3 - 1
+    return (outer_products(vectors, others, made) / made.radius).ravel()
+
+
+KINDS = [(summed, SUM), (counted, COUNT_AND_SUM), (multiplied, MOMENTS), (crossed, SUM)]
 
 vectors_and_labels = st.lists(
     st.tuples(
@@ -131,6 +138,15 @@ def test_the_noise_has_the_stated_deviation_on_every_part():
     plain, deviation = total(np.zeros((0, 10_000)), mechanism(noise_multiplier=0.5))
     assert deviation == pytest.approx(0.5, rel=2e-3)
     assert plain.std() == pytest.approx(deviation, rel=0.03)
+    nothing = np.zeros((0, 100))
+    products = outer_products(nothing, nothing, mechanism(noise_multiplier=0.5))
+    assert products.std() == pytest.approx(0.5 * RADIUS, rel=0.03)
+
+
+def test_short_products_are_added_up_as_they_are(quiet):
+    left, right = np.random.default_rng(0).normal(size=(2, 20_000, 2)) / 10
+    found = outer_products(left, right, mechanism())
+    assert found == pytest.approx(left.T @ right, abs=0.02)
 
 
 VECTORS = np.random.default_rng(0).normal(size=(300, DIMENSIONS))
@@ -177,3 +193,5 @@ def test_what_is_not_finite_is_not_released(wrong):
     broken[3, 1] = wrong
     with pytest.raises(TrainingError, match=r"a test .* not finite"), np.errstate(invalid="ignore"):
         total(broken, mechanism())
+    with pytest.raises(TrainingError, match=r"a test .* not finite"), np.errstate(invalid="ignore"):
+        outer_products(VECTORS, broken, mechanism())

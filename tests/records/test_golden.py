@@ -48,7 +48,7 @@ def test_a_golden_file_is_read_and_written_byte_for_byte(name):
 def test_every_golden_file_is_tested():
     """Those of assertions, as they stand in a manifest, in test_schemas.py."""
     found = {path.stem for path in GOLDEN.glob("*.json")}
-    tested = {*FORMATS, "config-2"}
+    tested = {*FORMATS, "config-2", "config-3"}
     assert {name for name in found if not name.startswith("assertion-")} == tested
 
 
@@ -64,3 +64,11 @@ def test_a_description_of_version_2_is_read_as_what_it_was():
 @pytest.mark.parametrize(("name", "kind"), [("receipt", Receipt), ("receipt-1", FirstReceipt)])
 def test_receipts_of_every_version_are_told_apart(name, kind):
     assert isinstance(read_receipt((GOLDEN / f"{name}.json").read_bytes()), kind)
+
+
+def test_a_description_of_version_3_is_read_as_what_it_was():
+    """It knows nothing of judges."""
+    config = PackageConfig.model_validate_json((GOLDEN / "config-3.json").read_bytes())
+    assert config.format == "safegen.model/3"
+    assert config.architecture.components == 3
+    assert not config.architecture.judged

@@ -37,6 +37,7 @@ def test_every_preset_can_be_planned(family, prior, warm_start):
             chosen.architecture.components > 1 and "latents" in purposes
         )
         assert ("grain" in purposes) == (chosen.architecture.grain and "latents" in purposes)
+        assert ("judge" in purposes) == chosen.architecture.judged
         assert ("basis" in purposes) == (warm_start == "moments")
 
 
@@ -73,3 +74,17 @@ def test_only_strokes_are_stretched_and_only_large_sets_of_other_pictures_have_g
     assert preset("vae", card("scans"), 1.0).architecture.grain
     assert not preset("vae", card("mnist"), 1.0).architecture.grain
     assert not preset("vae", card("scans", units=1_000), 1.0).architecture.grain
+
+
+def test_a_judge_is_for_pictures_other_than_strokes_with_something_to_tell_apart():
+    def judged(name="scans", family="vae", **changes):
+        prior = changes.pop("prior", "auto")
+        return preset(family, card(name, **changes), 1.0, prior=prior).architecture.judged
+
+    assert judged()
+    assert judged(family="gan")
+    assert judged("fashion-mnist")
+    assert not judged("mnist")
+    assert not judged(prior="none")
+    assert not judged(classes=1)
+    assert not judged(units=1_000)

@@ -1,0 +1,134 @@
+"""A judge learnt from the records: softmax regression by noisy gradients of all of them at once.
+
+Every round releases one sum over all records, the gradient of each clipped; features are fixed, so
+that a few dozen rounds are enough. Where features lie, and in which directions they vary, is learnt
+from the prior's pictures, or those drawn from the warm start: seen around their mean and evenly
+spread, features tell more in few rounds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from safegen.models.edges import SIDE, edge_features
+from safegen.privacy.release import Mechanism, outer_products
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from safegen.privacy.plan import PrivacyPlan
+    from safegen.training.objective import Records
+
+    Vectors = NDArray[np.float64]
+
+ROWS = 2048  # pictures looked at once, of 28 x 28 grey pixels; fewer of larger ones
+EVENNESS = 0.375  # power by which directions in which public pictures vary little are stretched
+LEVEL = 0.3  # of their mean variance, added to each direction's
+CONSTANT = 0.3  # the feature that all pictures share, whose weights are the biases
+RATE = 120.0  # at first; it falls to 0 over the rounds
+MOMENTUM = 0.9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """How features are seen; public.
+
+    Attributes:
+        centre: (features,), float64.
+        turn: (features, features), float64: seen features are (features - centre) turn.
+    """
+
+    centre: Vectors
+    turn: Vectors
+
+
+def fit_judge(
+    records: Records, classes: int, plan: PrivacyPlan, *, reference: Tensor, key: int
+) -> tuple[Vectors, Vectors] | None:
+    """Release a judge's gradients, and follow them.
+
+    Args:
+        records: all of them.
+        classes: how many labels.
+        plan: what was granted; its releases `judge` are made.
+        reference: public pictures (n, channels, height, width), uint8.
+        key: of the noise; the same key makes the same releases again.
+
+    Returns:
+        Weights (classes, features) and biases (classes,) as `models.judge.Judge` holds them; None
+        when the plan has no such releases.
+    """
+    rounds = plan.release("judge")
+    if rounds is None:
+        return None
+    view = view_of(reference)
+    seen = np.empty((len(records.pictures), len(view.centre) + 1), dtype=np.float32)
+    start = 0
+    for part in _features(records.pictures):
+        seen[start : start + len(part)] = _seen(part, view)
+        start += len(part)
+    labels = records.labels.cpu().numpy()
+    weights, speed = (np.zeros((seen.shape[1], classes)) for _ in range(2))
+    for number in range(rounds.count):
+        mechanism = Mechanism(
+            name=f"judge's gradients of round {number}",
+            radius=1.0,
+            noise_multiplier=rounds.noise_multiplier,
+            key=key,
+            groups=records.groups,
+        )
+        slope = outer_products(seen, _errors(seen, weights, labels), mechanism)
+        speed = MOMENTUM * speed + slope / plan.units
+        weights = weights - RATE * (1 - number / rounds.count) * speed
+    inner, constant = weights[:-1], weights[-1]
+    folded = view.turn @ inner
+    return folded.T, CONSTANT * constant - view.centre @ folded
+
+
+def view_of(reference: Tensor) -> View:
+    """How public pictures (n, channels, height, width), uint8, say that features are best seen."""
+    features = np.concatenate(list(_features(reference))).astype(np.float64)
+    centre = features.mean(axis=0)
+    values, axes = np.linalg.eigh(np.cov(features - centre, rowvar=False, bias=True))
+    values = np.maximum(values, 0)
+    level = max(LEVEL * float(values.mean()), 1e-12)
+    turn = (axes * (values + level) ** -EVENNESS) @ axes.T
+    usual = float(np.median(np.linalg.norm((features - centre) @ turn, axis=1)))
+    return View(centre=centre, turn=turn / (usual or 1.0))
+
+
+@torch.no_grad()
+def _features(pictures: Tensor) -> Iterator[NDArray[np.float32]]:
+    """Features of pictures (n, channels, height, width), uint8, a chunk at a time."""
+    rows = max(1, min(ROWS, ROWS * SIDE**2 // pictures[0].numel()))
+    for part in torch.split(pictures, rows):
+        yield edge_features(part.float() / 255).cpu().numpy()
+
+
+def _seen(features: NDArray[np.float32], view: View) -> NDArray[np.float32]:
+    """Features (n, features) as seen, with the constant one last."""
+    seen = (features - view.centre) @ view.turn
+    return np.column_stack([seen, np.full(len(seen), CONSTANT)]).astype(np.float32)
+
+
+def _errors(seen: NDArray[np.float32], weights: Vectors, labels: NDArray[np.int64]) -> Vectors:
+    """Probabilities less what is true, (n, classes): the slope of each record's cross-entropy.
+
+    In 64 bits, so that how a product is cut up among rows moves none of them.
+    """
+    parts = [
+        seen[start : start + ROWS].astype(np.float64) @ weights
+        for start in range(0, len(seen), ROWS)
+    ]
+    logits = np.concatenate(parts)
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    errors: Vectors = powers / powers.sum(axis=1, keepdims=True)
+    errors[np.arange(len(labels)), labels] -= 1.0
+    return errors
