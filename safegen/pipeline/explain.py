@@ -84,7 +84,8 @@ def read_explained(path: Path) -> Explained:
 def made_again(explained: Explained, folder: Path) -> bool:
     """Whether the package in `folder` makes the same picture from the signed seed and label.
 
-    Pixels may differ by one step in 255: other machines round float32 sums otherwise.
+    Pixels may differ by one step in 255: other machines round float32 sums otherwise. Where a judge
+    was undecided, another machine may keep another picture, and this says that it is another.
 
     Raises:
         DataError: the folder is not a package.
