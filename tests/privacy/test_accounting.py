@@ -130,6 +130,7 @@ ALL = (
     Share(purpose="latents", share=0.1),
     Share(purpose="components", share=0.2, count=3),
     Share(purpose="grain", share=0.02),
+    Share(purpose="judge", share=0.1, count=30),
 )
 
 
