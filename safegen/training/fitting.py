@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from safegen.models.judge import Judge
     from safegen.models.vae import ConditionalVAE
     from safegen.privacy.plan import PrivacyPlan
     from safegen.records.config import Architecture
@@ -66,7 +67,7 @@ def fit_generator(
     reference: Tensor | None,
     key: int,
 ) -> PictureGenerator:
-    """Keep the decoder, and give it the latent prior and the grain that the plan releases.
+    """Keep the decoder, and give it the latent prior, grain and judge that the plan releases.
 
     Args:
         network: trained; on the device of the records.
@@ -78,50 +79,58 @@ def fit_generator(
             the records; None for none.
         key: of the releases' noise; the same key makes the same releases again.
     """
-    with EXACTLY.products(records.labels.device):
-        return _fitted(network, architecture, records, plan, reference, key)
-
-
-def _fitted(
-    network: ConditionalVAE,
-    architecture: Architecture,
-    records: Records,
-    plan: PrivacyPlan,
-    reference: Tensor | None,
-    key: int,
-) -> PictureGenerator:
     generator = PictureGenerator(architecture).to(records.labels.device)
     generator.decoder.load_state_dict(network.decoder.state_dict())
-    ball = _ball(network, architecture, reference)
-    codes = np.concatenate(list(_codes(network, records, architecture.classes)))
-    mixture = fit_mixture(
-        codes - ball.centre,
-        records.labels.cpu().numpy(),
-        classes=architecture.classes,
-        components=architecture.components,
-        radius=ball.radius,
-        plan=plan,
-        groups=records.groups,
-        key=key,
-    )
-    if mixture is not None:
-        _place(generator, mixture, ball.centre)
-    release = plan.release("grain")
-    if release is not None and generator.grain is not None:
-        spectrum = fit_spectrum(
-            np.concatenate(list(_misses(network, generator, records))),
-            (architecture.channels, architecture.height, architecture.width),
-            noise_multiplier=release.noise_multiplier,
+    with EXACTLY.products(records.labels.device):
+        ball = _ball(network, architecture, reference)
+        codes = np.concatenate(list(_codes(network, records, architecture.classes)))
+        mixture = fit_mixture(
+            codes - ball.centre,
+            records.labels.cpu().numpy(),
+            classes=architecture.classes,
+            components=architecture.components,
+            radius=ball.radius,
+            plan=plan,
             groups=records.groups,
             key=key,
         )
-        generator.grain.spectrum.copy_(torch.from_numpy(spectrum))
-    if generator.judge is not None and reference is not None:
-        judged = fit_judge(records, architecture.classes, plan, reference=reference, key=key)
-        if judged is not None:
-            generator.judge.weights.copy_(torch.from_numpy(judged[0]))
-            generator.judge.biases.copy_(torch.from_numpy(judged[1]))
+        if mixture is not None:
+            _place(generator, mixture, ball.centre)
+        _add_grain(network, generator, records, plan, key)
+        if generator.judge is not None and reference is not None:
+            _add_judge(
+                generator.judge,
+                fit_judge(records, architecture.classes, plan, reference=reference, key=key),
+            )
     return generator
+
+
+def _add_grain(
+    network: ConditionalVAE,
+    generator: PictureGenerator,
+    records: Records,
+    plan: PrivacyPlan,
+    key: int,
+) -> None:
+    """Release how rough the records are, where the plan does."""
+    release = plan.release("grain")
+    if release is None or generator.grain is None:
+        return
+    spectrum = fit_spectrum(
+        np.concatenate(list(_misses(network, generator, records))),
+        (records.pictures.shape[1], records.pictures.shape[2], records.pictures.shape[3]),
+        noise_multiplier=release.noise_multiplier,
+        groups=records.groups,
+        key=key,
+    )
+    generator.grain.spectrum.copy_(torch.from_numpy(spectrum))
+
+
+def _add_judge(judge: Judge, found: tuple[NDArray[np.float64], NDArray[np.float64]] | None) -> None:
+    """Give a judge what was found, where the plan released it."""
+    if found is not None:
+        judge.weights.copy_(torch.from_numpy(found[0]))
+        judge.biases.copy_(torch.from_numpy(found[1]))
 
 
 def _ball(network: ConditionalVAE, architecture: Architecture, reference: Tensor | None) -> Ball:
