@@ -3,7 +3,7 @@
 A sample is made of three draws (`Draw`): noise, a place among the components of its class, and
 grain. The prior turns the first two into a code, the decoder makes a picture of it, and the grain
 gives back the fine texture that a decoder trained with noise cannot learn. Where there is a judge,
-what it does not take for its label gets another code, a few times.
+what it does not take for its label is drawn anew, a few times.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from safegen.models.grain import Grain
+from safegen.models.grain import EVERY, Grain
 from safegen.models.judge import Judge
 from safegen.models.layers import Decoder
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from safegen.records.config import Architecture
 
 ROWS = 1024  # rendered at once, so that memory does not grow with the number of samples
-ANEW = 12  # times at most that a sample gets another code
+ANEW = 12  # times at most that a sample is drawn again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,38 +138,40 @@ class PictureGenerator(nn.Module):
         """As `draw`, before anything is judged."""
         return self._propose(labels, torch.Generator(device="cpu").manual_seed(seed))
 
-    def _propose(self, labels: Tensor, source: torch.Generator) -> Draw:
-        noise, places = self._codes(labels, source)
-        grain = torch.zeros(1).expand(len(labels), *self._shape)
-        if self.grain is not None:
-            grain = self.grain.draw(len(labels), source)
-        return Draw(noise=noise, places=places, grain=grain.to(noise.device))
-
-    def _codes(self, labels: Tensor, source: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Noise and places, which are what a code is made of."""
-        noise = torch.randn(len(labels), self.latent, generator=source)
-        places = self._places(labels.cpu(), source)
+    def _propose(
+        self, labels: Tensor, source: torch.Generator, rows: Tensor | slice = EVERY
+    ) -> Draw:
+        """Draw for every label, and keep some rows (m,), int64."""
         device = self.prior.means.device
-        return noise.to(device), places.to(device)
+        noise = torch.randn(len(labels), self.latent, generator=source)[rows]
+        places = self._places(labels.cpu(), source)[rows]
+        grain = torch.zeros(1).expand(len(noise), *self._shape)
+        if self.grain is not None:
+            grain = self.grain.draw(len(labels), source, rows)
+        return Draw(noise=noise.to(device), places=places.to(device), grain=grain.to(device))
 
     def _judged(self, drawn: Draw, labels: Tensor, source: torch.Generator) -> Draw:
-        """Draw anew the codes of what is not taken for its label; the last ones stay in any case.
+        """Draw anew what is not taken for its label; the last draw stays in any case.
 
-        Each time codes are drawn for every row, so that how one is judged changes no other one.
+        Each time every row is drawn, so that how one is judged changes no other one.
         """
-        assert self.judge is not None
-        noise, places, grain = drawn.noise.clone(), drawn.places.clone(), drawn.grain
-        doubted, proposed = torch.arange(len(labels), device=noise.device), drawn
+        device = drawn.noise.device
+        doubted, proposed = torch.arange(len(labels), device=device), drawn
         for attempt in range(ANEW + 1):
-            named = torch.cat([self.judge(made).argmax(dim=1) for made in self.rendered(proposed)])
-            doubted = doubted[named != labels.to(named.device)[doubted]]
+            doubted = doubted[self._mistaken(proposed, labels.to(device)[doubted])]
             if attempt == ANEW or not len(doubted):
                 break
-            other_noise, other_places = self._codes(labels, source)
-            noise[doubted], places[doubted] = other_noise[doubted], other_places[doubted]
-            texture = grain[: len(doubted)] if self.grain is None else grain[doubted]
-            proposed = Draw(noise=noise[doubted], places=places[doubted], grain=texture)
-        return Draw(noise=noise, places=places, grain=grain)
+            proposed = self._propose(labels, source, doubted.cpu())
+            drawn.noise[doubted], drawn.places[doubted] = proposed.noise, proposed.places
+            if self.grain is not None:
+                drawn.grain[doubted] = proposed.grain
+        return drawn
+
+    def _mistaken(self, proposed: Draw, labels: Tensor) -> Tensor:
+        """Which samples (n,), bool, the judge does not take for their labels (n,)."""
+        assert self.judge is not None
+        named = [self.judge(made).argmax(dim=1) for made in self.rendered(proposed)]
+        return torch.cat(named) != labels
 
     def _places(self, labels: Tensor, source: torch.Generator) -> Tensor:
         chosen = torch.zeros_like(labels)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 ROWS = 512  # transformed at once, so that memory does not grow with their number
 FLOOR = 1e-3  # of x (1 - x), so that s has a slope everywhere
 SPREAD = 0.4  # deviation of the logarithm of a picture's own strength: some are rougher
+EVERY = slice(None)  # row
 
 
 class Grain(nn.Module):
@@ -28,12 +29,19 @@ class Grain(nn.Module):
         self.spectrum: Tensor
         self.register_buffer("spectrum", torch.zeros(shape))
 
-    def draw(self, count: int, source: torch.Generator) -> Tensor:
-        """Patterns (count, channels, height, width), float32, on the CPU, in units of s(x)."""
+    def draw(self, count: int, source: torch.Generator, rows: Tensor | slice = EVERY) -> Tensor:
+        """Patterns (count, channels, height, width), float32, on the CPU, in units of s(x).
+
+        Args:
+            count: how many are drawn.
+            source: of randomness, on the CPU.
+            rows: (m,), int64, which of them are made.
+        """
         spectrum = self.spectrum.cpu()
         patterns = torch.randn(count, *spectrum.shape, generator=source)
         strength = SPREAD * torch.randn(count, 1, 1, 1, generator=source)
-        for start in range(0, count, ROWS):
+        patterns, strength = patterns[rows], strength[rows]
+        for start in range(0, len(patterns), ROWS):
             part = patterns[start : start + ROWS]
             part.copy_(torch.fft.ifft2(torch.fft.fft2(part) * spectrum).real)
         # E exp(2 strength) = exp(2 SPREAD^2), which is taken out again.
