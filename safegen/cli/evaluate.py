@@ -36,6 +36,10 @@ def evaluate(
     protocol: Annotated[
         ProtocolName, typer.Option(help="quick: minutes on a laptop. dpimagebench: for a GPU.")
     ] = "quick",
+    network: Annotated[
+        list[str] | None,
+        typer.Option(help="One of the protocol's classifiers; repeat for more, all by default."),
+    ] = None,
     augment: Annotated[
         Augment | None,
         typer.Option(help="Of the classifiers' pictures; affine for mnist and digits, else none."),
@@ -86,6 +90,7 @@ def evaluate(
             data,
             held_out=held_out,
             protocol=protocol,
+            networks=network,
             augment=augment,
             count=count,
             seeds=seeds,

@@ -34,6 +34,8 @@ from safegen.provenance.signer import read_anchors
 from safegen.records.evaluation import EvaluationReport, Method
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from safegen.audit.protocols import ClassifierProtocol
@@ -97,6 +99,7 @@ def evaluate(  # noqa: PLR0913 - an evaluation has as many choices as it has
     *,
     held_out: Source | None = None,
     protocol: ProtocolName = "quick",
+    networks: Sequence[str] | None = None,
     augment: Augment | None = None,
     count: int | None = None,
     seeds: int | None = None,
@@ -116,6 +119,7 @@ def evaluate(  # noqa: PLR0913 - an evaluation has as many choices as it has
         data: the records that it was trained on: a data set, or the name or path of one.
         held_out: records like them that it was not trained on; the test split by default.
         protocol: `quick`, for minutes on a laptop, or `dpimagebench`, for a GPU.
+        networks: some of the protocol's classifiers, by name; all by default.
         augment: what is done to the classifiers' training pictures, `affine` or `none`; by default
             decided by the data set's name (`audit.protocols.default_augment`).
         count: synthetic pictures to train on; the protocol's by default.
@@ -134,10 +138,10 @@ def evaluate(  # noqa: PLR0913 - an evaluation has as many choices as it has
 
     Raises:
         DataError: the records are missing, do not fit the package, or are too few.
-        InputError: a count, a number of seeds or a device that does not do.
+        InputError: a count, a number of seeds, a classifier or a device that does not do.
         TamperedError: the package is not what was signed.
     """
-    chosen = PROTOCOLS[protocol]
+    chosen = PROTOCOLS[protocol].only(networks)
     repetitions = tuple(range(seed, seed + (chosen.seeds if seeds is None else seeds)))
     _require_sense(count, repetitions, seed)
     place = device_named(device, chosen)
@@ -312,6 +316,8 @@ def figures_of(report: EvaluationReport) -> tuple[Figure, ...]:
     fidelity, told = report.fidelity, []
     if report.utility is not None:
         protocol = f"{report.method.protocol} protocol"
+        if (some := report.method.networks) != PROTOCOLS[report.method.protocol].networks:
+            protocol += f", {' and '.join(some)} alone"
         told += [
             (f"accuracy, trained on synthetic records ({protocol})",
              report.utility.synthetic.accuracy.mean),

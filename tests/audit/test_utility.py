@@ -15,6 +15,7 @@ from safegen.audit.protocols import (
 )
 from safegen.audit.small_pictures import SmallCNN
 from safegen.audit.utility import Contest, Runs, compare, train_and_test
+from safegen.errors import InputError
 from safegen.records.card import Shape
 
 CPU = torch.device("cpu")
@@ -174,6 +175,28 @@ def test_the_dpimagebench_way_runs_on_a_few_pictures(network):
     found = made.probabilities(striped(5, 1).pictures)
     assert found.shape == (5, 3)
     assert found.sum(1) == pytest.approx(np.ones(5), abs=1e-5)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+@pytest.mark.parametrize(("network", "protocol"), [("cnn", TINY), ("resnet", DPIMAGEBENCH)])
+def test_a_gpu_learns_the_same(network, protocol):
+    """From recordings of both passes, which leave the network itself as it was."""
+    few = dataclasses.replace(protocol, networks=(network,), epochs=20, least_steps=1, batch=32)
+    before = torch.cuda.get_rng_state()
+    given = striped(96, 0), 3, network, few
+    made = fit(*given, augment="none", seed=0, device=torch.device("cuda"),
+               validation=Validation(records=striped(60, 5), noise=1e-6))  # fmt: skip
+    assert torch.equal(torch.cuda.get_rng_state(), before)
+    test = striped(150, 99)
+    assert (made.probabilities(test.pictures).argmax(1) == test.labels).mean() > 0.9
+    assert {parameter.dtype for parameter in made.network.parameters()} == {torch.float32}
+
+
+def test_some_of_a_protocols_networks():
+    assert DPIMAGEBENCH.only(["resnext", "resnet"]).networks == ("resnet", "resnext")
+    assert DPIMAGEBENCH.only(None) == DPIMAGEBENCH.only([]) == DPIMAGEBENCH
+    with pytest.raises(InputError, match=r"no classifier 'wrn'; choose among cnn, or name none"):
+        QUICK.only(["cnn", "wrn"])
 
 
 def test_the_average_of_weights_follows_the_network():

@@ -17,6 +17,7 @@ from safegen.privacy.engine import PrivateEngine, Settings
 from safegen.privacy.execution import Execution
 from safegen.privacy.memory import RowsAtATime, memory_named
 from safegen.privacy.plan import PrivacyPlan
+from safegen.privacy.processes import Processes
 from safegen.privacy.sampling import Draw
 from safegen.progress import silent
 from safegen.training.recipe import preset
@@ -260,6 +261,37 @@ def test_a_run_goes_to_its_end_on_a_small_card(training, small_card, family):
     small_card(made, 7)
     assert made.run(data, key=0, progress=silent).events == made_plan.step_events(3)
     assert made.engine.rows_at_a_time.size <= 7
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+def test_a_step_on_a_card_that_is_really_full():
+    """Torch's allocator may take 224 MiB more, which a step of 4,096 rows does not fit into."""
+    device, rows = torch.device("cuda"), 4_096
+    layers = nn.Sequential(nn.Linear(4_096, 4_096), nn.SiLU(), nn.Linear(4_096, 1)).to(device)
+    parts = (torch.randn(rows, 4_096, device=device),)
+    draw = Draw(rows=np.arange(rows), canaries=np.arange(0))
+    whole, sums, sizes = torch.cuda.get_device_properties(device).total_memory, [], []
+    for more in (whole, 224 * 2**20):
+        torch.cuda.empty_cache()
+        share = min(1.0, (torch.cuda.memory_reserved() + more) / whole)
+        torch.cuda.set_per_process_memory_fraction(share)
+        engine = PrivateEngine(
+            layers,
+            plan(units=10_000, expected_batch_size=rows),
+            torch.optim.SGD(layers.parameters(), lr=1.0),
+            settings=Settings(processes=Processes(device=device)),
+        )
+        try:
+            made = engine.clipped_sums(draw, parts, lambda network, each: network(each).squeeze(1))
+        finally:
+            torch.cuda.set_per_process_memory_fraction(1.0)
+        sums.append({name: each.cpu() for name, each in made.items()})
+        sizes.append(engine.rows_at_a_time.size)
+        del made, engine
+    assert sizes[1] < rows
+    assert sizes[0] is None or sizes[0] > sizes[1]
+    for one, other in zip(*(each.values() for each in sums), strict=True):
+        assert torch.allclose(one.double(), other.double(), rtol=1e-3, atol=1e-3)
 
 
 def test_a_rehearsal_finds_that_nothing_fits_before_anything_is_spent(training, small_card):
