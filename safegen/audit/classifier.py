@@ -14,7 +14,7 @@ from torch.nn import functional
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from safegen.audit.protocols import build
-from safegen.audit.recording import recorded
+from safegen.audit.recording import Recording
 from safegen.records.card import Shape
 
 if TYPE_CHECKING:
@@ -154,14 +154,7 @@ class _Fitting:
         self.epochs = protocol.epochs_for(len(data))
         self.optimizer, self.schedule = protocol.optimizer(network, self.epochs, self.each)
         self.average = None if protocol.average_decay is None else copy.deepcopy(network)
-        self.forward = self._forward()
-
-    def _forward(self) -> Callable[[Tensor], Tensor]:
-        """What turns a step's inputs into logits; every step has as many rows."""
-        if self.device.type != "cuda":
-            return self.network
-        example = _inputs(self.pictures[: self.protocol.batch], centred=self.protocol.centred)
-        return recorded(self.network.train(), example, half=self.protocol.half_on_gpu)
+        self.recording: Recording | None = None  # of a step's passes, on a GPU
 
     def run(self, validation: Validation | None, told: Callable[[int, int], None]) -> Classifier:
         best, chosen = -math.inf, None
@@ -188,11 +181,21 @@ class _Fitting:
         inputs = _inputs(self.pictures[rows], centred=self.protocol.centred)
         if self.augment == "affine":
             inputs = affine(inputs, self.order)
-        loss = functional.cross_entropy(self.forward(inputs), self.labels[rows])
-        self.optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
+        self._passes(inputs, self.labels[rows])
         self.optimizer.step()
         self.schedule.step()
+
+    def _passes(self, inputs: Tensor, labels: Tensor) -> None:
+        """Forward and back: gradients of the mean cross-entropy."""
+        if self.device.type == "cuda":
+            if self.recording is None:  # every step has as many rows
+                half = self.protocol.half_on_gpu
+                self.recording = Recording(self.network, inputs, labels, half=half)
+            self.recording.play(inputs, labels)
+        else:
+            loss = functional.cross_entropy(self.network(inputs), labels)
+            self.optimizer.zero_grad(set_to_none=True)
+            torch.autograd.backward(loss)
 
     def _move_average(self, step: int) -> None:
         """Shorter at first, so that first weights are forgotten."""

@@ -106,7 +106,8 @@ class ClassifierProtocol:
         self, network: nn.Module, epochs: int, each: int
     ) -> tuple[optim.Adam, LRScheduler]:
         """Adam, and a schedule to be moved on after every step."""
-        adam = optim.Adam(network.parameters(), lr=self.rate)
+        on_gpu = next(network.parameters()).is_cuda
+        adam = optim.Adam(network.parameters(), lr=self.rate, fused=on_gpu or None)
         if self.schedule == "one cycle":
             return adam, optim.lr_scheduler.OneCycleLR(
                 adam, self.rate, total_steps=epochs * each, pct_start=0.2

@@ -137,6 +137,7 @@ class PrivateEngine:
             share=(self._processes.rank, self._processes.world),
         )
         if canaries is not None:
+            canaries.to(next(network.parameters()).device)
             optimizer.add_param_group({"params": list(canaries.parameters()), "lr": 0.0})
         self.lattice = lattice(
             clipping_norm=plan.clipping_norm,

@@ -37,7 +37,7 @@ BATCHES = (512, 2048)
 NETWORKS = {"discriminator": "gan", "VAE": "vae"}
 DEVICES = ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)
 ROUNDS = {"cpu": 13, "cuda": 21}
-LARGE_BASE = 30  # of a VAE with about 200,000 parameters
+LARGE_BASE = 12  # of a VAE with about 200,000 parameters
 CANARIES = 1000
 MODES = get_args(Mode)
 CASES = list(itertools.product(NETWORKS, BATCHES))
@@ -63,10 +63,11 @@ def objective(family, base=None):
     return kind(shape, chosen.recipe)
 
 
-def rows(family, batch, device):
+def rows(made, batch, device):
     """As many records as a step has, random ones, and nothing beside them."""
     onehot = one_hot(torch.arange(batch) % CLASSES, CLASSES)
-    last = torch.randn(batch, 16) if family == "vae" else -torch.ones(batch)
+    vae = isinstance(made, VaeObjective)
+    last = torch.randn(batch, made._architecture.latent) if vae else -torch.ones(batch)
     return tuple(part.to(device) for part in (torch.rand(batch, 1, SIDE, SIDE), onehot, last))
 
 
@@ -171,7 +172,7 @@ def machine():
 def step_costs(name, batch, device):
     made = objective(NETWORKS[name])
     network = made.private.to(device)
-    given = network, made.losses, rows(NETWORKS[name], batch, device), batch
+    given = network, made.losses, rows(made, batch, device), batch
     ways = {"plain": plain_step(*given)}
     ways |= {mode: attempt(private_step, *given, mode) for mode in MODES}
     taken = timed(ways, device)
@@ -193,7 +194,7 @@ def noise_shares(device):
         "noise": lambda: points + grid.noise(count, generator),
         "values": lambda: grid.values(points),
         "all three": lambda: grid.values(grid.points(summed) + grid.noise(count, generator)),
-        "step": private_step(network, made.losses, rows("vae", batch, device), batch),
+        "step": private_step(network, made.losses, rows(made, batch, device), batch),
     }
     taken = timed(ways, device)
     *parts, step = taken.values()
@@ -206,7 +207,7 @@ def noise_shares(device):
 def canary_costs(name, batch, device):
     made = objective(NETWORKS[name])
     network = made.private.to(device)
-    given = network, made.losses, rows(NETWORKS[name], batch, device), batch
+    given = network, made.losses, rows(made, batch, device), batch
     canaries = Canaries(CANARIES).to(device)
     ways = {"without": private_step(*given), "with": private_step(*given, canaries=canaries)}
     taken = timed(ways, device)

@@ -277,7 +277,7 @@ def test_a_step_on_a_card_that_is_really_full():
         torch.cuda.set_per_process_memory_fraction(share)
         engine = PrivateEngine(
             layers,
-            plan(units=10_000, expected_batch_size=rows),
+            plan(units=10_000, expected_batch_size=rows, delta=1e-5),
             torch.optim.SGD(layers.parameters(), lr=1.0),
             settings=Settings(processes=Processes(device=device)),
         )
