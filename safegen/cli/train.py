@@ -189,11 +189,19 @@ def _tell(made: Model, out: Path) -> None:
 
 
 def _make_keys_unless_there(keys: str) -> None:
-    """The default folder may be empty: then a newcomer gets a development chain, and is told."""
-    folder = Path(keys)
-    if keys != "keys" or folder.exists():
-        return
-    from safegen.provenance import pki
+    """The default folder may be empty: then a newcomer gets a development chain, and is told.
 
-    pki.init(folder)
+    Of several commands that begin at once, one makes it, and the others wait.
+    """
+    if keys != "keys":
+        return
+    from safegen import storage
+
+    folder = Path(keys)
+    with storage.alone(Path()):
+        if folder.exists():
+            return
+        from safegen.provenance import pki
+
+        pki.init(folder)
     say("[dim]No keys here yet: made a development chain in keys/ (trust keys/root.pem).[/]")

@@ -335,3 +335,14 @@ def test_an_interruption_is_told_in_words(tmp_path, monkeypatch):
     done = safegen("sign", "rows.csv", cwd=tmp_path)
     assert done.returncode == 130
     assert done.stderr.splitlines()[-1] == "interrupted: what was written is whole"
+
+
+def test_of_commands_that_begin_at_once_one_makes_the_keys(tmp_path):
+    begin = "from safegen.cli.train import _make_keys_unless_there as make; make('keys')"
+    started = [
+        subprocess.Popen([sys.executable, "-c", begin], cwd=tmp_path, stdout=subprocess.PIPE)
+        for _ in range(5)
+    ]
+    told = [each.communicate()[0].decode() for each in started]
+    assert [each.returncode for each in started] == [0] * 5
+    assert sum("made a development chain" in each for each in told) == 1
