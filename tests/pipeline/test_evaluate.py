@@ -9,7 +9,7 @@ from safegen.audit.protocols import PROTOCOLS
 from safegen.data.dataset import assemble
 from safegen.data.sources import load
 from safegen.errors import DataError, InputError, TamperedError
-from safegen.pipeline.evaluate import Samples, device_named, evaluate
+from safegen.pipeline.evaluate import Samples, device_named, evaluate, figures_of
 from safegen.pipeline.measure import drawn_labels
 
 
@@ -73,6 +73,18 @@ def test_the_model_card_tells_the_figures_of_public_records(made, done):
     card = (Path(made.model) / "README.md").read_text()
     assert "accuracy, trained on synthetic records (quick protocol)" in card
     assert f"{done.report.utility.synthetic.accuracy.mean:.4g}" in card
+
+
+def test_the_model_card_says_which_classifiers_were_alone(done):
+    method = done.report.method.model_copy(update={"protocol": "dpimagebench"})
+    names = []
+    for networks in (("resnet", "wrn"), PROTOCOLS["dpimagebench"].networks):
+        asked = method.model_copy(update={"networks": networks})
+        names.append(figures_of(done.report.model_copy(update={"method": asked}))[0].name)
+    kind = "accuracy, trained on synthetic records"
+    assert names == [
+        f"{kind} (dpimagebench protocol, resnet and wrn alone)", f"{kind} (dpimagebench protocol)",
+    ]  # fmt: skip
 
 
 def test_it_says_what_was_compared_with_what(done, made):
