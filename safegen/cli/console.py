@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 out = Console(highlight=False, soft_wrap=True, emoji=False)
 err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
+
+MINUTE = 60.0  # seconds between two lines about a stage that goes on, in a log
 
 
 def say(text: str) -> None:
@@ -57,9 +60,10 @@ def complain(error: SafegenError) -> None:
 
 
 class Bars:
-    """One bar a stage, on standard error, so that pipes stay clean."""
+    """One bar a stage, on standard error, so that pipes stay clean; lines where it is a log."""
 
     def __init__(self, *, quiet: bool = False) -> None:
+        drawn = err.is_terminal
         self._progress = Progress(
             SpinnerColumn(finished_text="[green]✓[/]"),
             TextColumn("{task.description:<11}"),
@@ -67,12 +71,16 @@ class Bars:
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             console=err,
-            disable=quiet,
+            disable=quiet or not drawn,
         )
         self._tasks: dict[str, TaskID] = {}
+        self._lines = None if quiet or drawn else _Lines()
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         """Move a stage's bar; the first call draws it."""
+        if self._lines is not None:
+            self._lines.tell(stage, done, total)
+            return
         if stage not in self._tasks:
             self._tasks[stage] = self._progress.add_task(stage, total=total)
         self._progress.update(self._tasks[stage], completed=done, total=total)
@@ -88,3 +96,20 @@ class Bars:
         trace: TracebackType | None,
     ) -> None:
         self._progress.stop()
+
+
+class _Lines:
+    """What a log gets of a stage: a line a minute, and one when it is done."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, float] = {}  # when, of stages that go on
+
+    def tell(self, stage: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        if done < total:
+            if now - self._told.setdefault(stage, now) < MINUTE:
+                return
+            self._told[stage] = now
+        elif self._told.pop(stage, None) is None:
+            return  # its end was told
+        err.print(f"{plain(stage)}: " + ("done" if total == 1 else f"{done:,} of {total:,}"))
