@@ -29,6 +29,7 @@ from safegen.pipeline.measure import Bench, measure
 from safegen.pipeline.members import trained_on
 from safegen.pipeline.model import load, open_generator, require_signed
 from safegen.privacy.budget import Budget
+from safegen.privacy.memory import memory_named
 from safegen.progress import Progress, silent
 from safegen.provenance.signer import read_anchors
 from safegen.records.evaluation import EvaluationReport, Method
@@ -140,6 +141,7 @@ def evaluate(  # noqa: PLR0913 - an evaluation has as many choices as it has
         DataError: the records are missing, do not fit the package, or are too few.
         InputError: a count, a number of seeds, a classifier or a device that does not do.
         TamperedError: the package is not what was signed.
+        TrainingError: the GPU's memory ends.
     """
     chosen = PROTOCOLS[protocol].only(networks)
     repetitions = tuple(range(seed, seed + (chosen.seeds if seeds is None else seeds)))
@@ -169,7 +171,8 @@ def evaluate(  # noqa: PLR0913 - an evaluation has as many choices as it has
         progress=progress,
     )
     # 2 to 4. Measure.
-    found = measure(bench, comparable=same and not records.held_out.seen)
+    with memory_named("and measure again"):
+        found = measure(bench, comparable=same and not records.held_out.seen)
     report = _report(opened, bench, found, same_records=same, decided=augment is not None)
     # 5. Release samples.
     shown, withheld = _released(opened, samples, trust, time_trust, progress)

@@ -3,12 +3,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import safegen
 from safegen.audit.protocols import PROTOCOLS
 from safegen.data.dataset import assemble
 from safegen.data.sources import load
-from safegen.errors import DataError, InputError, TamperedError
+from safegen.errors import DataError, InputError, TamperedError, TrainingError
 from safegen.pipeline.evaluate import Samples, device_named, evaluate, figures_of
 from safegen.pipeline.measure import drawn_labels
 
@@ -218,6 +219,15 @@ def test_days_on_a_processor_are_not_begun_unasked(monkeypatch):
     assert device_named("auto", PROTOCOLS["quick"]).type == "cpu"
     with pytest.raises(InputError, match="no CUDA device"):
         device_named("cuda", PROTOCOLS["quick"])
+
+
+def test_a_full_gpu_is_named(made, monkeypatch):
+    def full(*arguments, **options):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr("safegen.audit.utility.fit", full)
+    with pytest.raises(TrainingError, match=r"the GPU's memory ran out; .*--device cpu, and meas"):
+        evaluate(made.model, "digits", trust=made.root)
 
 
 def test_the_dpimagebench_protocol_averages_its_networks(made, digits, others, monkeypatch):
