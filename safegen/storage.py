@@ -102,14 +102,17 @@ def alone(folder: Path) -> Iterator[None]:
     """Keep out whoever else asks to be alone in a folder, in this process or another; waits.
 
     Raises:
-        StorageError: the folder cannot be opened.
+        StorageError: the folder cannot be opened or locked.
     """
     try:
         handle = os.open(folder, os.O_RDONLY)
     except OSError as error:
         raise StorageError(_sentence("open", folder, error)) from error
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        except OSError as error:
+            raise StorageError(_sentence("lock", folder, error)) from error
         yield
     finally:
         os.close(handle)

@@ -15,7 +15,7 @@ by the number of validation records named rightly plus Laplace noise of scale 1/
 mean over the three. Where it may differ: the depth and width of the WideResNet are assumed (40-4);
 their generators never see the 5,000 validation records, while a package here may have been trained
 on all; the noise in the choice covers one look, as theirs does, not fifty; and a GPU multiplies in
-bfloat16 here, which halves the hours.
+bfloat16 here, which takes less time.
 """
 
 from __future__ import annotations
@@ -85,10 +85,14 @@ class ClassifierProtocol:
         Raises:
             InputError: it has none of that name.
         """
+        if isinstance(networks, str):
+            networks = (networks,)
         for each in networks or ():
             if each not in self.networks:
+                others = [other for other in PROTOCOLS.values() if each in other.networks]
                 raise InputError(
-                    f"the {self.name} protocol has no classifier {each!r}; choose among "
+                    f"the {self.name} protocol has no classifier {each!r}"
+                    f"{f' ({others[0].name} has it)' if others else ''}; choose among "
                     f"{', '.join(self.networks)}, or name none to have all of them"
                 )
         chosen = tuple(each for each in self.networks if not networks or each in networks)
@@ -114,7 +118,7 @@ class ClassifierProtocol:
             )
         return adam, optim.lr_scheduler.StepLR(adam, step_size=20 * each, gamma=0.2)
 
-    def in_words(self) -> str:
+    def in_words(self, *, on_gpu: bool) -> str:
         """How a classifier is trained."""
         cycle = f"Adam with one cycle to {self.rate:g}"
         falling = f"Adam at {self.rate:g}, falling by 0.2 every 20 epochs, averaged weights"
@@ -122,6 +126,7 @@ class ClassifierProtocol:
             f"{self.epochs} epochs in batches of {self.batch}, or {self.least_steps} steps where "
             "that is more, "
             f"{cycle if self.schedule == 'one cycle' else falling}"
+            f"{', in bfloat16' if on_gpu and self.half_on_gpu else ''}"
         )
 
 

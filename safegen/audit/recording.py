@@ -5,6 +5,7 @@ Small pictures keep a GPU busy for microseconds a kernel, and starting each by i
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import torch
@@ -12,6 +13,8 @@ from torch.backends import cudnn
 from torch.nn import functional
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from torch import Tensor, nn
 
 REHEARSALS = 3  # before the recording: kernels are chosen and memory is found
@@ -34,24 +37,39 @@ class Recording:
         self._network, self._half = network, half
         self._inputs, self._labels = inputs.clone(), labels.clone()
         self._graph = torch.cuda.CUDAGraph()
-        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-        stream.wait_stream(torch.cuda.current_stream())
-        with cudnn.flags(enabled=True, benchmark=True):  # shapes never change: the fastest kernels
-            with torch.cuda.stream(stream):
-                for _ in range(REHEARSALS):
-                    self._passes()
-                    network.zero_grad(set_to_none=True)
-            with torch.cuda.graph(self._graph, stream=stream):
-                self._passes()
-        torch.cuda.current_stream().wait_stream(stream)
+        with torch.cuda.device(inputs.device), _fastest_kernels():
+            self._record()
 
     def play(self, inputs: Tensor, labels: Tensor) -> None:
         """Write the gradients of a step into the network's parameters, over the last ones."""
-        self._inputs.copy_(inputs)
-        self._labels.copy_(labels)
-        self._graph.replay()
+        with torch.cuda.device(self._inputs.device):
+            self._inputs.copy_(inputs)
+            self._labels.copy_(labels)
+            self._graph.replay()
+
+    def _record(self) -> None:
+        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            for _ in range(REHEARSALS):
+                self._passes()
+                self._network.zero_grad(set_to_none=True)
+        with torch.cuda.graph(self._graph, stream=stream):
+            self._passes()
+        torch.cuda.current_stream().wait_stream(stream)
 
     def _passes(self) -> None:
         with torch.autocast("cuda", torch.bfloat16, enabled=self._half, cache_enabled=False):
             logits = self._network(self._inputs)
         torch.autograd.backward(functional.cross_entropy(logits.float(), self._labels))
+
+
+@contextlib.contextmanager
+def _fastest_kernels() -> Iterator[None]:
+    """Let cuDNN try its kernels, for shapes never change; unless somebody asked for fixed ones."""
+    before = cudnn.benchmark
+    cudnn.benchmark = before or not cudnn.deterministic
+    try:
+        yield
+    finally:
+        cudnn.benchmark = before

@@ -20,6 +20,7 @@ from rich.progress import (
 from safegen.errors import Refused
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from safegen.errors import SafegenError
@@ -63,7 +64,7 @@ class Bars:
     """One bar a stage, on standard error, so that pipes stay clean; lines where it is a log."""
 
     def __init__(self, *, quiet: bool = False) -> None:
-        drawn = err.is_terminal
+        drawn = err.is_interactive and err.file.isatty()
         self._progress = Progress(
             SpinnerColumn(finished_text="[green]✓[/]"),
             TextColumn("{task.description:<11}"),
@@ -101,15 +102,21 @@ class Bars:
 class _Lines:
     """What a log gets of a stage: a line a minute, and one when it is done."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._told: dict[str, float] = {}  # when, of stages that go on
+        self._done: set[str] = set()
 
     def tell(self, stage: str, done: int, total: int) -> None:
-        now = time.monotonic()
+        now = self._clock()
         if done < total:
+            self._done.discard(stage)
             if now - self._told.setdefault(stage, now) < MINUTE:
                 return
             self._told[stage] = now
-        elif self._told.pop(stage, None) is None:
-            return  # its end was told
+        elif stage in self._done:
+            return
+        else:
+            self._done.add(stage)
+            self._told.pop(stage, None)
         err.print(f"{plain(stage)}: " + ("done" if total == 1 else f"{done:,} of {total:,}"))

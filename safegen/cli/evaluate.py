@@ -38,7 +38,7 @@ def evaluate(
     ] = "quick",
     network: Annotated[
         list[str] | None,
-        typer.Option(help="One of the protocol's classifiers; repeat for more, all by default."),
+        typer.Option(help="Of dpimagebench: resnet, wrn, resnext; repeatable, all by default."),
     ] = None,
     augment: Annotated[
         Augment | None,
@@ -47,7 +47,9 @@ def evaluate(
     count: Annotated[
         int | None, typer.Option(help="Synthetic pictures to train on; by the protocol.")
     ] = None,
-    seeds: Annotated[int | None, typer.Option(help="Repetitions; 3, or 1 on a GPU.")] = None,
+    seeds: Annotated[
+        int | None, typer.Option(help="Repetitions; 3, or 1 with dpimagebench.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="The first of them.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     out: Annotated[Path, typer.Option(help="Folder for the page and the JSON.")] = Path(

@@ -193,15 +193,14 @@ def _make_keys_unless_there(keys: str) -> None:
 
     Of several commands that begin at once, one makes it, and the others wait.
     """
-    if keys != "keys":
-        return
     from safegen import storage
+    from safegen.provenance import pki
 
     folder = Path(keys)
+    if keys != "keys" or (folder / pki.LEAF).exists():  # the last file that is written
+        return
     with storage.alone(Path()):
         if folder.exists():
             return
-        from safegen.provenance import pki
-
         pki.init(folder)
     say("[dim]No keys here yet: made a development chain in keys/ (trust keys/root.pem).[/]")

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from safegen.models.grain import EVERY, Grain
+from safegen.models.grain import ALL_ROWS, Grain
 from safegen.models.judge import Judge
 from safegen.models.layers import Decoder
 
@@ -139,9 +139,9 @@ class PictureGenerator(nn.Module):
         return self._propose(labels, torch.Generator(device="cpu").manual_seed(seed))
 
     def _propose(
-        self, labels: Tensor, source: torch.Generator, rows: Tensor | slice = EVERY
+        self, labels: Tensor, source: torch.Generator, rows: Tensor | slice = ALL_ROWS
     ) -> Draw:
-        """Draw for every label, and keep some rows (m,), int64."""
+        """Draw for every label, and keep some rows, (m,), int64, or a slice."""
         device = self.prior.means.device
         noise = torch.randn(len(labels), self.latent, generator=source)[rows]
         places = self._places(labels.cpu(), source)[rows]

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 ROWS = 512  # transformed at once, so that memory does not grow with their number
 FLOOR = 1e-3  # of x (1 - x), so that s has a slope everywhere
 SPREAD = 0.4  # deviation of the logarithm of a picture's own strength: some are rougher
-EVERY = slice(None)  # row
+ALL_ROWS = slice(None)
 
 
 class Grain(nn.Module):
@@ -29,13 +29,13 @@ class Grain(nn.Module):
         self.spectrum: Tensor
         self.register_buffer("spectrum", torch.zeros(shape))
 
-    def draw(self, count: int, source: torch.Generator, rows: Tensor | slice = EVERY) -> Tensor:
-        """Patterns (count, channels, height, width), float32, on the CPU, in units of s(x).
+    def draw(self, count: int, source: torch.Generator, rows: Tensor | slice = ALL_ROWS) -> Tensor:
+        """Patterns (rows, channels, height, width), float32, on the CPU, in units of s(x).
 
         Args:
             count: how many are drawn.
             source: of randomness, on the CPU.
-            rows: (m,), int64, which of them are made.
+            rows: which of them are made: (m,), int64, or a slice.
         """
         spectrum = self.spectrum.cpu()
         patterns = torch.randn(count, *spectrum.shape, generator=source)

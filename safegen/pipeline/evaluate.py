@@ -158,9 +158,11 @@ def evaluate(  # noqa: PLR0913 - an evaluation has as many choices as it has
     records = gather(
         given, data, held_out, opened.config, data_root=root, same_records=same, seed=seed
     )
+    with memory_named("and measure again"):
+        generator = open_generator(opened).to(place)
     bench = Bench(
         records=records,
-        generator=open_generator(opened).to(place),
+        generator=generator,
         classes=opened.config.data.classes,
         protocol=chosen,
         augment=augment or default_augment(given.card.name, protocol),
@@ -248,7 +250,7 @@ def _method(bench: Bench, *, decided: bool) -> Method:
     return Method(
         protocol=protocol.name,
         networks=protocol.networks,
-        training=protocol.in_words(),
+        training=protocol.in_words(on_gpu=bench.device.type == "cuda"),
         chosen=f"the best on {kept:,} validation records, with noise" if kept else "the last epoch",
         augment=bench.augment,
         augment_because="asked for" if decided else f"by the data set's name, {name}",

@@ -59,7 +59,7 @@ class Settings:
     Attributes:
         execution: speed and memory.
         processes: this process among those that train together.
-        canaries: made-up units that take part; None for none.
+        canaries: made-up units that take part, moved to where the network is; None for none.
         unsafe_seeded_noise: a seed for the noise; voids the guarantee, for tests only.
     """
 
@@ -128,6 +128,8 @@ class PrivateEngine:
         self.units_drawn = self.units_asked = 0  # over all draws of this engine
         self._divisor = plan.expected_batch_size + rows_beside
         self.network = self._clipping(network)
+        if canaries is not None:
+            canaries.to(next(network.parameters()).device)
         self._canary_gradients = None if canaries is None else self._clipping(canaries)
         self._sampler = PoissonSampler(
             plan,
@@ -137,7 +139,6 @@ class PrivateEngine:
             share=(self._processes.rank, self._processes.world),
         )
         if canaries is not None:
-            canaries.to(next(network.parameters()).device)
             optimizer.add_param_group({"params": list(canaries.parameters()), "lr": 0.0})
         self.lattice = lattice(
             clipping_norm=plan.clipping_norm,

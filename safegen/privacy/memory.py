@@ -71,5 +71,13 @@ def memory_named(way_out: str) -> Iterator[None]:
     """
     try:
         yield
-    except torch.OutOfMemoryError as error:
+    except RuntimeError as error:
+        if not _memory_ended(error):
+            raise
         raise TrainingError(f"the GPU's memory ran out; {ELSEWHERE}, {way_out}") from error
+
+
+def _memory_ended(error: RuntimeError) -> bool:
+    """Also outside torch's allocator: the driver has other errors, and told less of a recording."""
+    told = ("CUDA error: out of memory", "CUDA out of memory", "StreamCaptureInvalidated")
+    return isinstance(error, torch.OutOfMemoryError) or any(part in str(error) for part in told)

@@ -13,6 +13,7 @@ from safegen.audit.protocols import (
     build,
     default_augment,
 )
+from safegen.audit.recording import Recording
 from safegen.audit.small_pictures import SmallCNN
 from safegen.audit.utility import Contest, Runs, compare, train_and_test
 from safegen.errors import InputError
@@ -192,10 +193,38 @@ def test_a_gpu_learns_the_same(network, protocol):
     assert {parameter.dtype for parameter in made.network.parameters()} == {torch.float32}
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+def test_a_recording_plays_the_gradients_of_what_it_is_given():
+    device = torch.device("cuda")
+    network = SmallCNN(1, 28, 28, 3).to(device).eval()  # without dropout
+    batches = [
+        (torch.rand(32, 1, 28, 28, device=device), torch.arange(32, device=device) % 3)
+        for _ in range(2)
+    ]
+    before = [parameter.detach().clone() for parameter in network.parameters()]
+    recording = Recording(network, *batches[0], half=False)
+    assert all(map(torch.equal, before, network.parameters()))
+    for inputs, labels in reversed(batches):
+        recording.play(inputs, labels)
+        loss = torch.nn.functional.cross_entropy(network(inputs), labels)
+        expected = torch.autograd.grad(loss, list(network.parameters()))
+        for parameter, slope in zip(network.parameters(), expected, strict=True):
+            assert torch.allclose(parameter.grad, slope, rtol=1e-2, atol=1e-4)
+    network.train()
+    noisy, found = Recording(network, *batches[0], half=False), []
+    for _ in range(2):
+        noisy.play(*batches[0])
+        found.append(torch.cat([p.grad.flatten() for p in network.parameters()]))
+    assert not torch.allclose(*found)  # each time other units drop out
+
+
 def test_some_of_a_protocols_networks():
     assert DPIMAGEBENCH.only(["resnext", "resnet"]).networks == ("resnet", "resnext")
+    assert DPIMAGEBENCH.only("wrn").networks == ("wrn",)
     assert DPIMAGEBENCH.only(None) == DPIMAGEBENCH.only([]) == DPIMAGEBENCH
-    with pytest.raises(InputError, match=r"no classifier 'wrn'; choose among cnn, or name none"):
+    with pytest.raises(
+        InputError, match=r"no classifier 'wrn' \(dpimagebench has it\); choose among cnn"
+    ):
         QUICK.only(["cnn", "wrn"])
 
 

@@ -213,6 +213,23 @@ def test_memory_that_ends_elsewhere_is_named():
         raise torch.OutOfMemoryError("CUDA out of memory")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CUDA error: out of memory",
+        "CUDA error: cudaErrorStreamCaptureInvalidated",
+    ],
+)
+def test_memory_that_ends_outside_torchs_allocator_is_named_too(text):
+    with pytest.raises(TrainingError, match="memory ran out"), memory_named("and go on"):
+        raise RuntimeError(text)
+
+
+def test_another_error_stays_what_it_is():
+    with pytest.raises(RuntimeError, match="illegal memory access"), memory_named("and go on"):
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+
 # A run
 
 
