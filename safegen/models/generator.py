@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from safegen.records.config import Architecture
 
-ROWS = 1024  # rendered at once, so that memory does not grow with the number of samples
+ROWS = 512  # rendered at once: memory does not grow with their number, and more are slower
 ANEW = 12  # times at most that a sample is drawn again
 
 

@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from safegen.models.generator import one_hot
-from safegen.privacy.engine import PrivateEngine
+from safegen.privacy.engine import PrivateEngine, Settings
+from safegen.privacy.execution import Execution
 from safegen.privacy.plan import PrivacyPlan
 from safegen.privacy.sampling import Draw
 from safegen.records.card import DataCard, Shape
@@ -51,13 +52,14 @@ def rows(made, count):
     )
 
 
-def private_step(network, losses, parts):
+def private_step(network, losses, parts, rows=None):
     count = len(parts[0])
     plan = PrivacyPlan(
         epsilon=8.0, delta=1e-6, units=60_000, expected_batch_size=count, steps=1000,
         clipping_norm=1.0, noise_multiplier=1.0,
     )  # fmt: skip
-    engine = PrivateEngine(network, plan, torch.optim.Adam(network.parameters()))
+    settings = Settings(execution=Execution(micro_batch=rows))
+    engine = PrivateEngine(network, plan, torch.optim.Adam(network.parameters()), settings=settings)
     draw = Draw(rows=np.arange(count), canaries=np.arange(0))
     return lambda: engine.step(draw, parts, losses)
 
@@ -107,6 +109,7 @@ def test_what_layout_and_compiling_give(case):
     private = {
         "contiguous": private_step(contiguous(network), made.losses, drawn),
         "channels-last": private_step(copy.deepcopy(network), made.losses, drawn),
+        "and 256 rows at a time": private_step(copy.deepcopy(network), made.losses, drawn, 256),
     }
     pretraining = {
         "contiguous": pretraining_step(contiguous(network), shown),
