@@ -43,7 +43,8 @@ def learnt(shared_data):
     )  # fmt: skip
     network = ConditionalVAE(chosen.architecture)
     network.load_state_dict(start.weights)
-    ball = fitting._ball(network, chosen.architecture, start.reference)
+    with torch.no_grad():
+        ball = fitting._ball(network, chosen.architecture, start.reference)
     return chosen.architecture, plan, ball, codes(network, records), codes(network, test)
 
 
