@@ -158,22 +158,20 @@ def evaluate(  # noqa: PLR0913 - an evaluation has as many choices as it has
     records = gather(
         given, data, held_out, opened.config, data_root=root, same_records=same, seed=seed
     )
-    with memory_named("and measure again"):
-        generator = open_generator(opened).to(place)
-    bench = Bench(
-        records=records,
-        generator=generator,
-        classes=opened.config.data.classes,
-        protocol=chosen,
-        augment=augment or default_augment(given.card.name, protocol),
-        seeds=repetitions,
-        pictures=count or min(chosen.pictures, max(len(given), chosen.least_pictures)),
-        noise=1 / max(opened.certificate.epsilon, 1e-3),
-        device=place,
-        progress=progress,
-    )
     # 2 to 4. Measure.
     with memory_named("and measure again"):
+        bench = Bench(
+            records=records,
+            generator=open_generator(opened).to(place),
+            classes=opened.config.data.classes,
+            protocol=chosen,
+            augment=augment or default_augment(given.card.name, protocol),
+            seeds=repetitions,
+            pictures=count or min(chosen.pictures, max(len(given), chosen.least_pictures)),
+            noise=1 / max(opened.certificate.epsilon, 1e-3),
+            device=place,
+            progress=progress,
+        )
         found = measure(bench, comparable=same and not records.held_out.seen)
     report = _report(opened, bench, found, same_records=same, decided=augment is not None)
     # 5. Release samples.

@@ -218,6 +218,11 @@ def test_a_recording_plays_the_gradients_of_what_it_is_given():
     assert not torch.allclose(*found)  # each time other units drop out
 
 
+def test_words_say_what_a_gpu_rounds():
+    told = [each.in_words(on_gpu=gpu) for each in (QUICK, DPIMAGEBENCH) for gpu in (False, True)]
+    assert ["bfloat16" in each for each in told] == [False, False, False, True]
+
+
 def test_some_of_a_protocols_networks():
     assert DPIMAGEBENCH.only(["resnext", "resnet"]).networks == ("resnet", "resnext")
     assert DPIMAGEBENCH.only("wrn").networks == ("wrn",)
