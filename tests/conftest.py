@@ -27,6 +27,9 @@ from PIL import Image
 hypothesis.settings.register_profile("house", deadline=None)  # machines differ and are shared
 hypothesis.settings.load_profile("house")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch loads; see safegen.cli.main
+if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):  # side by side: to each its share
+    share = max(1, (os.cpu_count() or 1) // int(workers))
+    os.environ.setdefault("OMP_NUM_THREADS", str(share))
 
 STEPS = 40  # enough to be a real run; the pictures need not be good
 

@@ -37,7 +37,10 @@ COMMANDS = [
 
 def test_the_readme_holds_exactly_two_set_up_commands():
     lines = re.findall(r"^pip install .*$", (ROOT / "README.md").read_text(), re.MULTILINE)
-    assert lines == ["pip install . && safegen demo", "pip install '.[test]' && pytest"]
+    assert lines == [
+        "pip install . && safegen demo",
+        "pip install '.[test]' && pytest -n auto --dist loadfile",
+    ]
 
 
 @pytest.mark.parametrize(("name", "line"), COMMANDS)
