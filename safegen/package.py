@@ -162,7 +162,8 @@ def read(folder: Path) -> Package:
         TamperedError: a file is not what it was.
     """
     if not (folder / DIGESTS).is_file():
-        raise DataError(f"{folder} is not a model package: it has no {DIGESTS}; train one first")
+        lack = f"it has no {DIGESTS}" if folder.is_dir() else "there is no such folder"
+        raise DataError(f"{folder} is not a model package: {lack}; train one first")
     stated = storage.read(folder / DIGESTS)
     content = Unsigned(
         weights=storage.read(folder / WEIGHTS),

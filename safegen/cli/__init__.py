@@ -33,7 +33,7 @@ app = typer.Typer(
     help="Responsible generation: private training, explained outputs, signed provenance.",
     epilog=(
         "Exit codes: 0 done, or all trusted. 1 not trusted. 2 wrong use or wrong input. "
-        "3 refused by a policy or a budget. 4 could not finish."
+        "3 refused by a policy or a budget. 4 could not finish. 130 interrupted."
     ),
     no_args_is_help=True,
     add_completion=False,

@@ -110,13 +110,15 @@ def _arrays(path: Path, split: str) -> dict[str, NDArray[Any]]:
         raise DataError(f"no file {path}; name a MedMNIST .npz that exists") from error
     except KeyError as error:
         raise DataError(
-            f"{path} lacks {split}_images or {split}_labels; a MedMNIST .npz has them, and one "
-            "without labels has none of any split"
+            f"{path} lacks {split}_images or {split}_labels; give each split both, or leave the "
+            "labels out of all splits"
         ) from error
     except (
         OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile, zlib.error,
     ) as error:  # fmt: skip
-        raise DataError(f"{path} is not a readable .npz of plain arrays; fetch it again") from error
+        raise DataError(
+            f"{path} is not a readable .npz of plain arrays; fetch or write it again"
+        ) from error
 
 
 def _pictures(path: Path, images: NDArray[Any]) -> NDArray[np.uint8]:

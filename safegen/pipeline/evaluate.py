@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from safegen.audit.protocols import ClassifierProtocol
     from safegen.pipeline.held_out import Records
     from safegen.pipeline.measure import Found
+    from safegen.pipeline.model import Model
     from safegen.pipeline.release import Output
     from safegen.records.evaluation import Augment, ProtocolName
 
@@ -140,6 +141,7 @@ def evaluate(  # noqa: PLR0913 - an evaluation has as many choices as it has
     Raises:
         DataError: the records are missing, do not fit the package, or are too few.
         InputError: a count, a number of seeds, a classifier or a device that does not do.
+        KeyMaterialError: samples cannot be signed with their keys.
         TamperedError: the package is not what was signed.
         TrainingError: the GPU's memory ends.
     """
@@ -152,9 +154,10 @@ def evaluate(  # noqa: PLR0913 - an evaluation has as many choices as it has
     times = None if time_trust is None else read_anchors(Path(time_trust))
     require_signed(opened, read_anchors(Path(trust)), times)
     given = open_data(data, opened.config, root)
+    releasing = _releasing(opened, samples, trust, time_trust)
     same = trained_on(opened.certificate, given, Budget(budget))
     if not same:  # said before minutes of work, in case it is a mistake
-        progress("measuring on records that it was not trained on", 1, 1)
+        progress("opening records that are not known to be those it was trained on", 1, 1)
     records = gather(
         given, data, held_out, opened.config, data_root=root, same_records=same, seed=seed
     )
@@ -175,7 +178,7 @@ def evaluate(  # noqa: PLR0913 - an evaluation has as many choices as it has
         found = measure(bench, comparable=same and not records.held_out.seen)
     report = _report(opened, bench, found, same_records=same, decided=augment is not None)
     # 5. Release samples.
-    shown, withheld = _released(opened, samples, trust, time_trust, progress)
+    shown, withheld = _released(releasing, samples, len(bench.classes), progress)
     # 6. Tell the model card.
     if records.public and same:
         _tell_card(opened, report)
@@ -211,7 +214,9 @@ def device_named(device: str, protocol: ClassifierProtocol) -> torch.device:
 
 def _require_sense(count: int | None, seeds: tuple[int, ...], seed: int) -> None:
     if count is not None and count < LEAST_PICTURES:
-        raise InputError(f"{count} synthetic pictures tell nothing; ask for {LEAST_PICTURES}")
+        raise InputError(
+            f"{count} synthetic pictures tell nothing; make --count {LEAST_PICTURES} or more"
+        )
     if not seeds or seed < 0:
         raise InputError("an evaluation needs at least one seed, and none below 0")
 
@@ -277,18 +282,16 @@ def _notes(bench: Bench, found: Found, *, same_records: bool) -> tuple[str, ...]
     return tuple(notes)
 
 
-def _released(
+def _releasing(
     opened: package.Package,
     samples: Samples | None,
     trust: str | Path,
     time_trust: str | Path | None,
-    progress: Progress,
-) -> tuple[tuple[Output, ...], str | None]:
-    """Samples that went the way of every output, or why there are none."""
+) -> Model | None:
+    """Who will release samples, opened before minutes of work; None when none are asked for."""
     if samples is None or samples.keys is None or samples.columns < 1:
-        return (), "none were asked for, or no keys to sign them with; name some with --keys"
-    classes = len(opened.config.data.classes)
-    model = load(
+        return None
+    return load(
         opened.folder,
         keys=samples.keys,
         ledger=samples.ledger,
@@ -296,6 +299,14 @@ def _released(
         trust=trust,
         time_trust=time_trust,
     )
+
+
+def _released(
+    model: Model | None, samples: Samples | None, classes: int, progress: Progress
+) -> tuple[tuple[Output, ...], str | None]:
+    """Samples that went the way of every output, or why there are none."""
+    if model is None or samples is None:
+        return (), "none were asked for, or no keys to sign them with; name some with --keys"
     try:
         release = model.generate(
             classes * max(1, min(samples.columns, MOST_SHOWN // classes)),

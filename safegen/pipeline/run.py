@@ -1,6 +1,7 @@
 """One training run from plan to package, in the first process; and how the others follow it.
 
-    1. Plan: bind sampling, clipping, noise and accounting in one frozen value.
+    1. Plan: bind sampling, clipping, noise and accounting in one frozen value, and see whether the
+       budget has room for it.
     2. Rehearse with made-up pictures, on networks that are thrown away.
     3. Learn first weights from pictures that are no records.
     4. Write a checkpoint that names the run; take its grant from the data set's budget.
@@ -79,6 +80,7 @@ class Run:
         self.progress("planning", 0, 1)
         chosen = preset_for(wishes, self.data.card)
         plan = plan_for(wishes, chosen, self.data)
+        self.budget.require_room(plan, self.data.card)
         self._rehearse(plan, chosen.architecture, chosen.recipe)
         self.progress("planning", 1, 1)
         recipe, start = from_prior(

@@ -163,15 +163,7 @@ class Budget:
                     spent=accounting.epsilon_of(spent_events, account.delta),
                     settled=held.settled,
                 )
-            after = accounting.epsilon_of((*spent_events, *plan.granted_events()), account.delta)
-            if not account.public and after > account.total_epsilon:
-                before = accounting.epsilon_of(spent_events, account.delta)
-                raise BudgetRefused(
-                    f"{card.name} has a total budget of epsilon {account.total_epsilon:g} and has "
-                    f"spent {before:.4g}; this run would bring it to {after:.4g}: an --epsilon of "
-                    f"about {max(account.total_epsilon - before, 0):.2g} fits, or let its owner "
-                    f"raise the total with `safegen budget set {card.digest[:19]}`"
-                )
+            after = _with(account, spent_events, plan)
             row = connection.execute(
                 sql.insert(_grants).values(
                     digest=card.digest,
@@ -192,10 +184,22 @@ class Budget:
             BudgetRefused: it is.
         """
         with reading(self._engine) as connection:
-            query = sql.select(_data_sets).where(_data_sets.c.digest == card.digest)
-            account = connection.execute(query).one_or_none()
+            account = self._account(connection, card)
         if account is not None:
             _require_unit(account, card, grouping)
+
+    def require_room(self, plan: PrivacyPlan, card: DataCard) -> None:
+        """Find out before any work whether a plan would be refused as things stand.
+
+        Nothing is taken: `grant` asks again, and others may have spent until then.
+
+        Raises:
+            BudgetRefused: the data set's total would be exceeded.
+        """
+        with reading(self._engine) as connection:
+            account = self._account(connection, card)
+            if account is not None:
+                _with(account, self._spent(connection, card.digest), plan)
 
     def settle(self, number: int, events: tuple[Event, ...]) -> None:
         """Replace what was granted by what really ran, with no less than one event.
@@ -283,8 +287,7 @@ class Budget:
     def _open_account(
         self, connection: sql.Connection, card: DataCard, grouping: str | None
     ) -> sql.Row[Any]:
-        query = sql.select(_data_sets).where(_data_sets.c.digest == card.digest)
-        row = connection.execute(query).one_or_none()
+        row = self._account(connection, card)
         if row is None:
             connection.execute(
                 sql.insert(_data_sets).values(
@@ -298,15 +301,21 @@ class Budget:
                     salt=secrets.token_bytes(32),
                 )
             )
-            row = connection.execute(query).one()
+            row = self._account(connection, card)
         elif default_delta(card.units) < row.delta:  # it began with fewer units, in an audit
             connection.execute(
                 sql.update(_data_sets)
                 .where(_data_sets.c.digest == card.digest)
                 .values(delta=default_delta(card.units))
             )
-            row = connection.execute(query).one()
+            row = self._account(connection, card)
+        assert row is not None
         return row
+
+    def _account(self, connection: sql.Connection, card: DataCard) -> sql.Row[Any] | None:
+        """A data set's row, if it has one."""
+        query = sql.select(_data_sets).where(_data_sets.c.digest == card.digest)
+        return connection.execute(query).one_or_none()
 
     def _held(
         self, connection: sql.Connection, digest: str, token: str | None
@@ -344,6 +353,24 @@ def _require_unit(account: sql.Row[Any], card: DataCard, grouping: str | None) -
             f"{card.name} has spent under another grouping of its records, and the two do not add "
             "up; use the first one's file, or let its owner begin another ledger with --budget"
         )
+
+
+def _with(account: sql.Row[Any], spent: tuple[Event, ...], plan: PrivacyPlan) -> float:
+    """What a data set has spent once a plan has run, too.
+
+    Raises:
+        BudgetRefused: that is more than its total.
+    """
+    after = accounting.epsilon_of((*spent, *plan.granted_events()), account.delta)
+    if not account.public and after > account.total_epsilon:
+        before = accounting.epsilon_of(spent, account.delta)
+        raise BudgetRefused(
+            f"{account.name} has a total budget of epsilon {account.total_epsilon:g} and has "
+            f"spent {before:.4g}; this run would bring it to {after:.4g}: an --epsilon of "
+            f"about {max(account.total_epsilon - before, 0):.2g} fits, or let its owner "
+            f"raise the total with `safegen budget set {account.digest[:19]}`"
+        )
+    return after
 
 
 def _take_over(engine: sql.Engine) -> None:

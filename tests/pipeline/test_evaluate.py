@@ -9,7 +9,7 @@ import safegen
 from safegen.audit.protocols import PROTOCOLS
 from safegen.data.dataset import assemble
 from safegen.data.sources import load
-from safegen.errors import DataError, InputError, TamperedError, TrainingError
+from safegen.errors import DataError, InputError, KeyMaterialError, TamperedError, TrainingError
 from safegen.pipeline.evaluate import Samples, device_named, evaluate, figures_of
 from safegen.pipeline.measure import drawn_labels
 
@@ -136,7 +136,8 @@ def test_other_records_than_the_packages_are_named_as_such(made, digits, others)
         made.model, strangers, held_out=others, trust=made.root, seeds=1,
         progress=lambda stage, *_: told.append(stage),
     ).report  # fmt: skip
-    assert told[0] == "measuring on records that it was not trained on"  # before any work
+    # Before any work.
+    assert told[0] == "opening records that are not known to be those it was trained on"
     assert not report.same_records
     assert report.neighbours is None
     assert any("strangers is not the data set" in note for note in report.notes)
@@ -255,6 +256,17 @@ def test_samples_are_released_like_any_output(made, digits, others, tmp_path):
     verdict = safegen.verify(file, trust=made.root, ledger=str(ledger))
     assert verdict.state == "trusted"
     assert done.shown[3].receipt.request.label_name == "3"
+
+
+def test_keys_that_are_not_there_are_missed_before_any_work(made, digits, others, tmp_path):
+    told = []
+    with pytest.raises(KeyMaterialError, match=r"no leaf\.pem in"):
+        evaluate(
+            made.model, digits, held_out=others, trust=made.root,
+            samples=Samples(keys=tmp_path / "nokeys", ledger=tmp_path / "ledger.db"),
+            progress=lambda stage, *_: told.append(stage),
+        )  # fmt: skip
+    assert not told
 
 
 def test_samples_that_the_policy_refuses_are_withheld_with_its_reason(

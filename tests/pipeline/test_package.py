@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import shutil
 
@@ -6,7 +7,15 @@ import torch
 
 import safegen
 from safegen import package
-from safegen.errors import DataError, PlanError, StorageError, TamperedError, TrainingError
+from safegen.data.sources import load as load_data
+from safegen.errors import (
+    BudgetRefused,
+    DataError,
+    PlanError,
+    StorageError,
+    TamperedError,
+    TrainingError,
+)
 from safegen.privacy.budget import Budget
 
 FILES = ["weights.safetensors", "config.json", "certificate.json", "model.c2pa", "digests.json"]
@@ -220,6 +229,26 @@ def test_what_cannot_be_planned_spends_nothing(made, tmp_path):
                 **wrong,
             )
     assert Budget(str(budget)).accounts() == ()
+
+
+def test_a_budget_without_room_refuses_before_the_prior_is_learnt(made, tmp_path):
+    digits = load_data("digits")
+    private = dataclasses.replace(digits, card=digits.card.model_copy(update={"public": False}))
+    budget, told = str(tmp_path / "budget.db"), []
+
+    def run(name, **wishes):
+        return safegen.train(
+            private, out=tmp_path / name, keys=made.keys, ledger=tmp_path / "l.db", budget=budget,
+            progress=lambda stage, *_: told.append(stage), **wishes,
+        )  # fmt: skip
+
+    run("first", epsilon=8.0, steps=2, prior="none", canaries=0)
+    Budget(budget).set_total(digits.card.digest, 0.1)
+    told.clear()
+    with pytest.raises(BudgetRefused, match="let its owner raise the total"):
+        run("second", epsilon=8.0)
+    assert set(told) == {"loading", "planning"}
+    assert not (tmp_path / "second" / "checkpoint.safetensors").exists()
 
 
 def test_the_grant_is_settled_with_what_ran(made, tmp_path):

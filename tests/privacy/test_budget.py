@@ -42,6 +42,17 @@ def test_grants_add_up_and_the_last_of_a_budget_is_refused(url):
     assert account.spent == pytest.approx(first.spent)
 
 
+def test_what_would_be_refused_is_known_before_any_work(url):
+    budget = Budget(url)
+    budget.require_room(plan(9.0), card())  # nothing is known of the data set yet
+    budget.grant(plan(6.0), card())
+    budget.require_room(plan(3.0), card())
+    with pytest.raises(BudgetRefused, match="total budget of epsilon 10"):
+        budget.require_room(plan(9.0), card())
+    (account,) = budget.accounts()
+    assert account.runs == 1  # nothing was taken
+
+
 def test_what_an_interrupted_run_was_granted_stays_spent(url):
     Budget(url).grant(plan(9.0), card())
     with pytest.raises(BudgetRefused):
