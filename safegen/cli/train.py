@@ -138,7 +138,7 @@ def train(
             )
     except KeyboardInterrupt:
         say(
-            "Interrupted. If training had begun, what it was granted stays spent, and --resume "
+            "If training had begun, what it was granted stays spent, and --resume "
             "goes on with it: with the same data, --out and places (--budget, --ledger, --keys, "
             "--data-root), and without what the run has decided (--epsilon, --steps and such)."
         )

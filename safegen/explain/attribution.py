@@ -66,7 +66,7 @@ def explain(generator: Generator, draw: Draw, *, progress: Progress) -> tuple[Ex
         of_noise, of_places = parts
         of_labels = of_places.view(len(draw), generator.classes, -1).sum(dim=2)
         attributed.append(torch.cat([of_noise, of_labels], dim=1))
-        progress("explaining", region + 1, regions)
+        progress("explaining regions", region + 1, regions)
     attributions = torch.stack(attributed, dim=1).detach()
     with torch.no_grad():
         reached = region_brightness(generator.render(*inputs, draw.grain))
