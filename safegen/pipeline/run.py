@@ -176,9 +176,15 @@ class Run:
 
         Raises:
             BudgetRefused: the data set's budget does not allow it.
-            StorageError: the ledger cannot be used, or the run was finished from another copy.
+            StorageError: the ledger cannot be used, or is not the one that the run began with; or
+                the run was finished from another copy.
         """
         grouping = self.data.grouping
+        if resumed is not None and not self.budget.knows(self.data.card.digest, facts.token):
+            raise StorageError(
+                f"the run in {self.publisher.folder} took its grant from another budget ledger; "
+                "name that one with --budget or SAFEGEN_BUDGET"
+            )
         try:
             grant = self.budget.grant(
                 facts.plan, self.data.card, grouping=grouping, token=facts.token

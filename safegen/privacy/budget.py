@@ -201,6 +201,11 @@ class Budget:
             if account is not None:
                 _with(account, self._spent(connection, card.digest), plan)
 
+    def knows(self, digest: str, token: str) -> bool:
+        """Whether a run, named by its token, took its grant on a data set here."""
+        with reading(self._engine) as connection:
+            return self._held(connection, digest, token) is not None
+
     def settle(self, number: int, events: tuple[Event, ...]) -> None:
         """Replace what was granted by what really ran, with no less than one event.
 

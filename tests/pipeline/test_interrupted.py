@@ -11,7 +11,7 @@ import time
 import pytest
 
 import safegen
-from safegen.errors import InputError
+from safegen.errors import InputError, StorageError
 from safegen.privacy.budget import Budget
 from safegen.training import checkpoint
 
@@ -207,9 +207,16 @@ def test_a_wrong_ledger_does_not_cost_the_run(made, tmp_path, monkeypatch):
     assert small(tmp_path, made, resume=True).certificate.outcome == "completed"
 
 
-def test_a_refused_run_leaves_nothing(made, tmp_path, monkeypatch):
-    from safegen.errors import StorageError
+def test_a_run_goes_on_in_the_budget_that_granted_it(made, tmp_path, monkeypatch):
+    interrupted(tmp_path, made, monkeypatch)
+    elsewhere = str(tmp_path / "elsewhere.db")
+    with pytest.raises(StorageError, match="from another budget ledger; name that one"):
+        small(tmp_path, made, resume=True, budget=elsewhere)
+    assert Budget(elsewhere).accounts() == ()
+    assert small(tmp_path, made, resume=True).certificate.outcome == "completed"
 
+
+def test_a_refused_run_leaves_nothing(made, tmp_path, monkeypatch):
     def locked(*_, **__):
         raise StorageError("cannot use the database: locked; nothing was written")
 
