@@ -9,23 +9,25 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import sqlite3
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote
 
 import sqlalchemy as sql
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from safegen.errors import StorageError
+from safegen.location import locate, without_secret
 from safegen.storage import make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 POSTGRESQL = "postgresql+psycopg"
+PLAIN = ("postgresql", "postgres")  # the same without a driver; the second is libpq's own
 WRITERS = int.from_bytes(b"safegen")  # the advisory lock's key on PostgreSQL
 PATIENCE = 30_000  # milliseconds that a writer waits for the others
 _DURABLY = """
@@ -39,18 +41,17 @@ def connect(location: str | Path, tables: sql.MetaData, *, private: bool = False
     """Open a database to write, and make the tables that are missing.
 
     Args:
-        location: the path of an SQLite file, or an SQLAlchemy URL.
+        location: the path of an SQLite file, or an SQLAlchemy URL; see `location.locate`.
         tables: what it must hold.
         private: whether a new file is for its owner's eyes only.
 
     Raises:
         StorageError: it cannot be opened, or is something else.
     """
-    engine = _engine(_url(location))
-    if engine.url.get_backend_name() == "sqlite":
-        name = engine.url.database or ":memory:"
-        if name != ":memory:" and not name.startswith("file:"):  # SQLite's own URIs are its own
-            _begin(Path(name), mode=0o600 if private else 0o644)
+    place = locate(location)
+    engine = _engine(_url(place))
+    if isinstance(place, Path):
+        _begin(place, mode=0o600 if private else 0o644)
         _make_durable(engine)
     try:
         with reading(engine) as connection:
@@ -69,19 +70,21 @@ def connect_to_read(location: str | Path) -> sql.Engine:
     """Open a database that is only looked at; nothing in it or beside it is changed.
 
     Args:
-        location: the path of an SQLite file, or an SQLAlchemy URL.
+        location: the path of an SQLite file, or an SQLAlchemy URL; see `location.locate`.
 
     Raises:
         StorageError: there is none, or the URL does not work here.
     """
-    url = _url(location)
-    if url.get_backend_name() != "sqlite":
-        return _engine(url)
-    path = Path(str(url.database))
-    if not path.is_file():
-        raise StorageError(f"no database at {path}; name the one that was written")
-    still = "" if os.access(path.parent, os.W_OK) else "&immutable=1"  # no place for a WAL index
-    return _engine(sql.make_url(f"sqlite:///file:{path.resolve()}?mode=ro{still}&uri=true"))
+    place = locate(location)
+    if not isinstance(place, Path):
+        return _engine(_url(place))
+    if not place.is_file():
+        raise StorageError(f"no database at {place}; name the one that was written")
+    how = {"mode": "ro", "uri": "true"}
+    if not os.access(place.parent, os.W_OK):
+        how["immutable"] = "1"  # there is no place for the index of a write-ahead log
+    uri = f"file:{quote(os.fsencode(place.resolve()))}"  # SQLite reads its URI by the letter
+    return _engine(sql.URL.create("sqlite", database=uri, query=how))
 
 
 @contextlib.contextmanager
@@ -150,14 +153,16 @@ def _lock(connection: sql.Connection) -> None:
             connection.execution_options(isolation_level="SERIALIZABLE")
 
 
-def _url(location: str | Path) -> sql.URL:
-    text = str(location) if "://" in str(location) else f"sqlite:///{location}"
+def _url(place: Path | str) -> sql.URL:
+    if isinstance(place, Path):
+        return sql.URL.create("sqlite", database=str(place))
     try:
-        url = sql.make_url(text)
+        url = sql.make_url(place)
     except (ArgumentError, ValueError) as error:
-        shown = re.sub(r":[^:/]*@", ":***@", text)
-        raise StorageError(f"{shown} is not a database URL that works here: {error}") from error
-    return url.set(drivername=POSTGRESQL) if url.drivername == "postgresql" else url
+        raise StorageError(
+            f"{without_secret(place)} is not a database URL that works here: {error}"
+        ) from error
+    return url.set(drivername=POSTGRESQL) if url.drivername in PLAIN else url
 
 
 def _engine(url: sql.URL) -> sql.Engine:
@@ -209,5 +214,7 @@ def _sentence(url: sql.URL, error: DBAPIError) -> str:
 
 def _name(url: sql.URL) -> str:
     """A database's path, or its URL without the password."""
-    name = url.database if url.get_backend_name() == "sqlite" else url.render_as_string()
-    return str(name).removeprefix("file:").partition("?")[0]
+    if url.get_backend_name() != "sqlite":
+        return url.render_as_string().partition("?")[0]
+    name = str(url.database)
+    return unquote(name.removeprefix("file:")) if "uri" in url.query else name

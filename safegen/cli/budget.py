@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,6 +11,7 @@ from safegen.cli.console import out as console
 from safegen.cli.console import plain, say
 from safegen.cli.options import Budget
 from safegen.errors import InputError
+from safegen.location import is_missing
 
 if TYPE_CHECKING:
     from safegen.privacy.budget import Account
@@ -32,8 +32,8 @@ def show(
 
     from safegen.privacy import budget as spending
 
-    place = budget or spending.default_location()
-    if "://" not in place and not Path(place).exists():
+    place = spending.default_location() if budget is None else budget
+    if is_missing(place):
         say(f"No data set has spent anything yet: there is no {plain(place)}.")
         return
     ledger = spending.Budget(place)

@@ -9,6 +9,7 @@ import typer
 
 from safegen.cli.console import Bars, plain, say
 from safegen.cli.options import Keys, Ledger, Policy, TimeStamps, TimeTrust, Trust
+from safegen.location import is_missing
 
 
 def generate(
@@ -38,7 +39,7 @@ def generate(
         from safegen.pipeline.release import file_names, require_room
 
         bars("starting", 1, 1)
-        if "://" not in ledger and not Path(ledger).exists():
+        if is_missing(ledger):
             say(f"[dim]Beginning a new ledger: {plain(ledger)}[/]")
         model = load(
             package,

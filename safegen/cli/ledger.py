@@ -10,6 +10,7 @@ import typer
 from safegen.cli.console import Bars, plain, say
 from safegen.cli.options import Keys, Trust
 from safegen.errors import InputError
+from safegen.location import is_missing
 
 if TYPE_CHECKING:
     from safegen.records.canonical import Record
@@ -196,5 +197,5 @@ def _give(record: Record, out: Path | None, said: str) -> None:
 
 def _require_there(ledger: str) -> None:
     """A mistyped name must not begin a new log, whose head would be signed."""
-    if "://" not in ledger and not Path(ledger).is_file():
+    if is_missing(ledger):
         raise InputError(f"no ledger at {ledger}; name the one that releases were logged in")

@@ -9,6 +9,7 @@ import typer
 
 from safegen.cli.console import plain, say
 from safegen.cli.options import Keys, Ledger, TimeStamps, TimeTrust
+from safegen.location import is_missing
 
 
 def sign(
@@ -40,7 +41,7 @@ def sign(
     """
     from safegen.pipeline.sign import sign as pipeline
 
-    begins = "://" not in ledger and not Path(ledger).exists()
+    begins = is_missing(ledger)
     signed = pipeline(
         path,
         keys=keys,

@@ -120,7 +120,7 @@ class Budget:
         Raises:
             StorageError: it cannot be opened.
         """
-        self._engine = connect(url or default_location(), _tables, private=True)
+        self._engine = connect(default_location() if url is None else url, _tables, private=True)
         weakref.finalize(self, self._engine.dispose)
         _take_over(self._engine)
 

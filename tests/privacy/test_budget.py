@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sql
 
 from safegen.errors import BudgetRefused, StorageError
 from safegen.privacy.budget import Budget
@@ -224,7 +225,9 @@ def test_a_run_that_asks_again_has_the_grant_that_it_has(url):
 def test_a_ledger_that_may_only_be_read_refuses_and_stays_as_it_is(sqlite_url):
     url = sqlite_url
     Budget(url).grant(plan(1.0), card())
+    budget = Budget(url)
+    sql.event.listen(budget._engine, "checkout", lambda raw, *_: raw.execute("PRAGMA query_only=1"))
     with pytest.raises(StorageError, match="readonly database; nothing was written"):
-        Budget(f"sqlite:///file:{url}?mode=ro&uri=true").grant(plan(1.0), card())
+        budget.grant(plan(1.0), card())
     (account,) = Budget(url).accounts()
     assert account.runs == 1
