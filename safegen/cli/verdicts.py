@@ -28,7 +28,12 @@ STATES = {
     "unsupported": ("red", "✗"),
     "unreadable": ("red", "✗"),
 }
-OUTCOMES = {"passed": ("green", "✓"), "failed": ("red", "✗"), "not_checked": ("dim", "·")}
+OUTCOMES = {
+    "passed": ("green", "✓"),
+    "warned": ("yellow", "!"),
+    "failed": ("red", "✗"),
+    "not_checked": ("dim", "·"),
+}
 INGREDIENTS = {"sound": ("green", "✓"), "broken": ("red", "✗"), "unsigned": ("dim", "·")}
 
 
@@ -67,7 +72,7 @@ def _lines(verdicts: Sequence[Verdict], width: int | None) -> Iterator[str]:
     for verdict in verdicts:
         if len(verdicts) <= SHOWN_WHOLE:
             yield from _whole(verdict, width)
-        elif len(verdicts) <= SHOWN_ALL or verdict.state != "trusted":
+        elif len(verdicts) <= SHOWN_ALL or verdict.state != "trusted" or _warns(verdict):
             yield from _short(verdict, width)
 
 
@@ -87,7 +92,7 @@ def _whole(verdict: Verdict, width: int | None) -> Iterator[str]:
 
 def _short(verdict: Verdict, width: int | None) -> Iterator[str]:
     yield _headline(verdict)
-    if verdict.state not in {"trusted", "valid"}:
+    if _warns(verdict) or verdict.state not in {"trusted", "valid"}:
         yield from _wrapped(" " * 14, plain(verdict.text), 14, width)
 
 
@@ -115,6 +120,10 @@ def _wrapped(
     for number, line in enumerate(lines or [""]):
         shown = f"[dim]{line}[/]" if dim else line
         yield f"{head}{shown}" if number == 0 else f"{' ' * indent}{shown}"
+
+
+def _warns(verdict: Verdict) -> bool:
+    return any(finding.outcome == "warned" for finding in verdict.findings)
 
 
 def _any(verdicts: Sequence[Verdict], state: State) -> bool:

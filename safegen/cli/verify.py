@@ -48,6 +48,13 @@ def verify(
     ledger: Annotated[
         str | None, typer.Option(help="The log of releases: a file or a database URL.")
     ] = None,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict",
+            help="Refuse also what its own signer says was made from something broken.",
+        ),
+    ] = False,
     form: Annotated[
         Format, typer.Option("--format", help="How the verdicts are written.")
     ] = Format.TEXT,
@@ -73,7 +80,7 @@ def verify(
         raise InputError(f"--json and --format {form.value} contradict each other; give one")
     chosen = Format.JSON if as_json else form
     listed = _listed(paths, null=null)
-    verdicts = _verdicts(listed, trust or (), time_trust or (), ledger, jobs)
+    verdicts = _verdicts(listed, trust or (), time_trust or (), ledger, jobs, strict=strict)
     if out is not None:
         text = page.plain_text(verdicts) if chosen is Format.TEXT else render(chosen, verdicts)
         storage.write(out, text.encode())
@@ -106,6 +113,8 @@ def _verdicts(
     time_trust: Sequence[Path],
     ledger: str | None,
     jobs: int | None,
+    *,
+    strict: bool,
 ) -> tuple[Verdict, ...]:
     from contextlib import ExitStack
 
@@ -115,7 +124,7 @@ def _verdicts(
     if len(paths) == 1 and os.path.isfile(paths[0]):  # noqa: PTH113 - never raises
         # The reader runs in this process, where Python would hear of Ctrl-C only when it is done.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-        return _verify_one(Path(paths[0]), trust, time_trust, ledger)
+        return _verify_one(Path(paths[0]), trust, time_trust, ledger, strict=strict)
     bars: Bars | None = None
     try:
         with ExitStack() as stack:
@@ -131,6 +140,7 @@ def _verdicts(
                 trust=trust,
                 time_trust=time_trust,
                 ledger=ledger,
+                strict=strict,
                 jobs=jobs,
                 progress=progress,
             )
@@ -139,7 +149,12 @@ def _verdicts(
 
 
 def _verify_one(
-    path: Path, trust: Sequence[Path], time_trust: Sequence[Path], ledger: str | None
+    path: Path,
+    trust: Sequence[Path],
+    time_trust: Sequence[Path],
+    ledger: str | None,
+    *,
+    strict: bool,
 ) -> tuple[Verdict, ...]:
     """One file in this process, which is quicker than starting another, within the same limits."""
     from safegen.pipeline import limits
@@ -148,7 +163,7 @@ def _verify_one(
 
     with limits.limited_memory():
         verdict = limits.within_time(
-            lambda: pipeline(path, trust=trust, time_trust=time_trust, ledger=ledger)
+            lambda: pipeline(path, trust=trust, time_trust=time_trust, ledger=ledger, strict=strict)
         )
     return (verdict or unread(path, "safegen.manifest.too-long", limits.TOO_LONG),)
 

@@ -30,7 +30,7 @@ KEPT = 64  # findings about claims that many files share, such as their model's 
 
 
 def check_fingerprint(evidence: Evidence) -> StepFinding:
-    """5. The perceptual code is computed again and compared."""
+    """6. The perceptual code is computed again and compared."""
     binding = evidence.manifest.assertions.get("c2pa.soft-binding")
     if binding is None or binding.get("alg") != claims.FINGERPRINT_ALGORITHM:
         text = "It describes no fingerprint that is known here."
@@ -56,7 +56,7 @@ def check_fingerprint(evidence: Evidence) -> StepFinding:
 
 
 def check_ledger(evidence: Evidence) -> StepFinding:
-    """6. The digest of the whole file, every byte of it, is in the log; its receipt stands."""
+    """7. The digest of the whole file, every byte of it, is in the log; its receipt stands."""
     broken = _problem_with_receipt(evidence)
     if broken is not None:
         text = f"The receipt beside it does not stand: {broken}."
@@ -82,7 +82,7 @@ def check_ledger(evidence: Evidence) -> StepFinding:
 
 
 def check_privacy(evidence: Evidence) -> StepFinding:
-    """7. epsilon is recomputed from the events in the manifest, not believed."""
+    """8. epsilon is recomputed from the events in the manifest, not believed."""
     stated = evidence.manifest.assertions.get(claims.PRIVACY)
     if stated is None:
         return found("safegen.privacy.none", "It makes no privacy claim.")
@@ -90,7 +90,7 @@ def check_privacy(evidence: Evidence) -> StepFinding:
 
 
 def check_policy(evidence: Evidence) -> StepFinding:
-    """8. The decision in the manifest allowed it, and its findings say the same."""
+    """9. The decision in the manifest allowed it, and its findings say the same."""
     stated = evidence.manifest.assertions.get(claims.DECISION)
     if stated is None:
         return found("safegen.policy.none", "It carries no policy decision.")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 STEPS = (
     "manifest",
     "integrity",
+    "ingredients",
     "signer",
     "time",
     "fingerprint",
@@ -45,6 +46,10 @@ def _failed(text: str) -> Meaning:
     return Meaning(outcome="failed", text=text)
 
 
+def _warned(text: str) -> Meaning:
+    return Meaning(outcome="warned", text=text)
+
+
 def _not_checked(text: str) -> Meaning:
     return Meaning(outcome="not_checked", text=text)
 
@@ -66,6 +71,16 @@ CODES = {
     ),
     "safegen.integrity.ingredient": _failed("Something that it was made from does not hold."),
     "safegen.integrity.package": _failed("A file of the model package is not the signed one."),
+    "safegen.ingredients.sound": _passed("What it was made from holds."),
+    "safegen.ingredients.none": _not_checked("It names nothing that it was made from."),
+    "safegen.ingredients.unsigned": _not_checked("Nothing that it was made from has a manifest."),
+    "safegen.ingredients.declared-broken": _warned(
+        "Something that it was made from did not hold when it was used, as whoever used it says."
+    ),
+    "safegen.ingredients.refused": _failed("The same, and strictness was asked for."),
+    "safegen.ingredients.broken": _failed(
+        "Something that it was made from does not hold, and nobody said so."
+    ),
     "safegen.signer.trusted": _passed("A list that was given vouches for the signer."),
     "safegen.signer.no-list": _not_checked("No list of trust was given."),
     "safegen.signer.unclear": _not_checked("The signature does not hold, so it names nobody."),

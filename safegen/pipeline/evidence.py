@@ -48,6 +48,7 @@ class Evidence:
         receipt: the one beside the file, or None.
         receipt_problem: why what lies there is no receipt; None when it is one, or nothing does.
         package: the files of a model package by their part, or none.
+        strict: whether what others only warn of counts as failed.
     """
 
     data: bytes
@@ -58,6 +59,7 @@ class Evidence:
     receipt: AnyReceipt | None
     receipt_problem: str | None
     package: Mapping[str, Path]
+    strict: bool = False
 
     @property
     def anchors(self) -> bytes | None:

@@ -36,13 +36,16 @@ PROBLEMS = {
 }
 
 
-def examine(path: Path, trust: Trust | None, ledger: Log | None) -> Verdict:
+def examine(
+    path: Path, trust: Trust | None, ledger: Log | None, *, strict: bool = False
+) -> Verdict:
     """Verify one file; whatever is wrong with it is a finding.
 
     Args:
         path: the file.
         trust: the lists that were given, or None.
         ledger: the log of releases, or None.
+        strict: whether what is otherwise a warning fails.
 
     Raises:
         StorageError: the ledger cannot be read.
@@ -71,6 +74,7 @@ def examine(path: Path, trust: Trust | None, ledger: Log | None) -> Verdict:
         receipt=receipt,
         receipt_problem=receipt_problem,
         package=looked_at.package_files(path),
+        strict=strict,
     )
     return _verdict(path, evidence)
 
@@ -132,15 +136,15 @@ def _state(manifest: Manifest, findings: tuple[StepFinding, ...]) -> State:
 
 
 def _summary(state: State, findings: tuple[StepFinding, ...]) -> str:
-    """What matters most: the first thing that failed, or else who signed."""
+    """What matters most: the first thing that failed, or else who signed, and any warning."""
     if state == "invalid":
         failed = [finding for finding in findings if finding.outcome == "failed"]
         against = [finding for finding in failed if finding.codes[0] != "safegen.signer.unknown"]
         return (against or failed or list(findings))[0].text
     signer = next(finding for finding in findings if finding.step == "signer")
-    if state == "valid" and signer.outcome == "passed":
-        return UNKNOWN_ORIGIN
-    return SHORT.get(signer.codes[0], signer.text)
+    unknown = state == "valid" and signer.outcome == "passed"
+    who = UNKNOWN_ORIGIN if unknown else SHORT.get(signer.codes[0], signer.text)
+    return " ".join([who, *(each.text for each in findings if each.outcome == "warned")])
 
 
 def _capital(text: str) -> str:

@@ -136,9 +136,9 @@ def _ingredient(before: File, way_out: str) -> Ingredient:
 
 def _fault(manifest: Manifest) -> str | None:
     """Why a manifest cannot be carried on; that nobody here knows its signer is no reason."""
-    if manifest.state != "Invalid" and not manifest.broken_ingredients:
+    if manifest.state != "Invalid" and not manifest.broken_ingredients and not manifest.declared:
         return None
-    broken = {**manifest.failures, **manifest.broken_ingredients}
+    broken = {**manifest.failures, **manifest.broken_ingredients, **manifest.declared}
     broken.pop(UNTRUSTED, None)
     if broken.keys() == {EXPIRED}:
         return (

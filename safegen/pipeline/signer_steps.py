@@ -34,7 +34,7 @@ BROKEN_STAMPS = (
 
 
 def check_signer(evidence: Evidence) -> StepFinding:
-    """3. The certificate was valid and not revoked, and a list that was given vouches for it."""
+    """4. The certificate was valid and not revoked, and a list that was given vouches for it."""
     manifest = evidence.manifest
     credential = [code for code in manifest.failures if code.startswith(NOT_CONTENT[0])]
     if SIGNED not in manifest.successes:
@@ -80,7 +80,7 @@ def _vouched(evidence: Evidence) -> StepFinding:
 
 
 def check_time(evidence: Evidence) -> StepFinding:
-    """4. A time-stamp holds, and a list vouches for its authority."""
+    """5. A time-stamp holds, and a list vouches for its authority."""
     manifest = evidence.manifest
     seen = {**manifest.notes, **manifest.failures}
     broken = [code for code in seen if code in BROKEN_STAMPS]

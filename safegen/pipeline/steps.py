@@ -2,12 +2,13 @@
 
 1. manifest    Is there a C2PA manifest, and can it be read?
 2. integrity   Is every byte that it protects unchanged, here and in its ingredients?
-3. signer      Is whoever signed it on a list of trust, and was its certificate valid?
-4. time        Does a trusted authority say when it was signed?
-5. fingerprint Does the picture look like the one that was described?
-6. ledger      Was exactly this file released?
-7. privacy     Does the claimed epsilon follow from the listed events?
-8. policy      Did a policy allow it, with every rule passed?
+3. ingredients Did what it was made from hold when it was used?
+4. signer      Is whoever signed it on a list of trust, and was its certificate valid?
+5. time        Does a trusted authority say when it was signed?
+6. fingerprint Does the picture look like the one that was described?
+7. ledger      Was exactly this file released?
+8. privacy     Does the claimed epsilon follow from the listed events?
+9. policy      Did a policy allow it, with every rule passed?
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from safegen.pipeline import claim_steps
 from safegen.pipeline.codes import STEPS
 from safegen.pipeline.evidence import Evidence
 from safegen.pipeline.findings import found
-from safegen.pipeline.made_from import accusation
+from safegen.pipeline.made_from import accusation, check_ingredients
 from safegen.pipeline.signer_steps import NOT_CONTENT, check_signer, check_time
 from safegen.pipeline.unread import LARGEST
 from safegen.pipeline.words import phrases
@@ -94,6 +95,7 @@ def check_integrity(evidence: Evidence) -> StepFinding:
 ALL: tuple[Step, ...] = (
     check_manifest,
     check_integrity,
+    check_ingredients,
     check_signer,
     check_time,
     claim_steps.check_fingerprint,

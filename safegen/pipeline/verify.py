@@ -1,6 +1,6 @@
 """Files to verdicts, in as many processes as there are cores; never imports torch.
 
-Every file is looked at in eight numbered steps (`pipeline.steps`), each with a finding in words. A
+Every file is looked at in numbered steps (`pipeline.steps`), each with a finding in words. A
 step that has nothing to look at is `not_checked`, which is neither good nor bad. A file with a
 failed step is `invalid`, however good its signature is; only a signer who is on no list leaves it
 `valid`, because that says nothing against the file.
@@ -32,6 +32,7 @@ def verify(
     trust: Lists = None,
     time_trust: Lists = None,
     ledger: str | Path | None = None,
+    strict: bool = False,
 ) -> Verdict:
     """Verify one file, ours or anybody's, in this process.
 
@@ -41,6 +42,8 @@ def verify(
             own; without them nobody vouches for a signer. C2PA's public lists are such files.
         time_trust: the same of time-stamp authorities.
         ledger: the log that released files are in; a path or an SQLAlchemy URL.
+        strict: refuse what is otherwise a warning: something that the file was made from did not
+            hold when it was used, and its signer says so.
 
     Returns:
         The verdict. Whatever is wrong with the file is a finding in it, never an exception.
@@ -57,7 +60,7 @@ def verify(
     if file.is_dir():
         raise InputError(f"{file} is a folder; name a file, or use verify_tree")
     lists = read_trust(_several(trust), _several(time_trust))
-    return examine(file, lists, None if ledger is None else open_ledger(ledger))
+    return examine(file, lists, None if ledger is None else open_ledger(ledger), strict=strict)
 
 
 def verify_tree(
@@ -66,6 +69,7 @@ def verify_tree(
     trust: Lists = None,
     time_trust: Lists = None,
     ledger: str | Path | None = None,
+    strict: bool = False,
     jobs: int | None = None,
     progress: Progress = silent,
 ) -> tuple[Verdict, ...]:
@@ -81,6 +85,7 @@ def verify_tree(
         trust: as in `verify`.
         time_trust: as in `verify`.
         ledger: as in `verify`.
+        strict: as in `verify`.
         jobs: processes; by default as many as there are usable cores.
         progress: told after each file.
 
@@ -99,13 +104,14 @@ def verify_tree(
     if len(files) == 1:
         from safegen.pipeline.examine import examine
 
-        verdict = examine(files[0], lists, None if ledger is None else open_ledger(ledger))
+        log = None if ledger is None else open_ledger(ledger)
+        verdict = examine(files[0], lists, log, strict=strict)
         progress("verifying", 1, 1)
         return (verdict,)
     location = None if ledger is None else str(ledger)
     return verify_apart(
         files,
-        Task(trust=lists, ledger=location),
+        Task(trust=lists, ledger=location, strict=strict),
         jobs=min(jobs or usable_cores(), len(files)),
         patience=PATIENCE,
         progress=progress,

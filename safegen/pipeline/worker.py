@@ -29,7 +29,8 @@ def main() -> None:
         answers.write(READY)
         for line in questions:
             limit_time()
-            verdict = examine(Path(json.loads(line)), task.trust, ledger)
+            path = Path(json.loads(line))
+            verdict = examine(path, task.trust, ledger, strict=task.strict)
             answers.write(verdict.model_dump_json().encode() + b"\n")
     except SafegenError as error:
         said = {"error": type(error).__name__, "message": str(error)}

@@ -54,16 +54,18 @@ class Task:
     Attributes:
         trust: the lists that were given, or None.
         ledger: the log's path or URL, or None.
+        strict: whether what is otherwise a warning fails.
     """
 
     trust: Trust | None
     ledger: str | None
+    strict: bool = False
 
     def to_line(self) -> bytes:
         """One line that a process is started with."""
         trust = self.trust
         lists = None if trust is None else [_told(trust.signers), _told(trust.time_stamps)]
-        return _line({"trust": lists, "ledger": self.ledger})
+        return _line({"trust": lists, "ledger": self.ledger, "strict": self.strict})
 
     @classmethod
     def from_line(cls, line: bytes) -> Task:
@@ -71,7 +73,7 @@ class Task:
         said = json.loads(line)
         lists = said["trust"]
         trust = lists and Trust(signers=_heard(lists[0]), time_stamps=_heard(lists[1]))
-        return cls(trust=trust, ledger=said["ledger"])
+        return cls(trust=trust, ledger=said["ledger"], strict=said["strict"])
 
 
 def usable_cores() -> int:
@@ -88,7 +90,7 @@ def verify_apart(
 
     Args:
         files: what to look at.
-        task: trust and ledger.
+        task: trust, ledger, strictness.
         jobs: processes at most; fewer are started for few files.
         patience: seconds for one file.
         progress: told after each file.

@@ -1,4 +1,9 @@
-"""What a file was made from: every ingredient with its own state, which the top level hides."""
+"""What a file was made from: every ingredient with its own state, which the top level hides.
+
+Whoever makes something from a broken ingredient may say so: C2PA has it recorded in the signed
+ingredient assertion, and what is recorded there is no failure of the new file. So failures that
+were declared are told apart from those that nobody declared, which came later or were kept quiet.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +12,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 UNTRUSTED = "signingCredential.untrusted"  # no fault of an ingredient: its list is another
+_Failures = dict[str, dict[str, str]]
+MISSING = "ingredient.manifest.missing"
 DEEPEST = 16  # generations that are told; a longer line of descent is called broken
 
 
@@ -22,7 +29,8 @@ class IngredientState:
         relationship: C2PA's term for its part: parentOf, componentOf or inputTo.
         manifest: the label of its own manifest; None when it has none.
         signer: common name and issuer of who signed that; None likewise.
-        failures: codes of what does not hold, when it was used or now, with C2PA's explanations.
+        failures: codes of what does not hold and nobody declared, with C2PA's explanations.
+        declared: the same of what did not hold when it was used, as whoever used it recorded.
         ingredients: what it was made from itself.
     """
 
@@ -31,30 +39,37 @@ class IngredientState:
     manifest: str | None
     signer: str | None
     failures: Mapping[str, str]
+    declared: Mapping[str, str]
     ingredients: tuple[IngredientState, ...]
 
     @property
     def state(self) -> Literal["sound", "broken", "unsigned"]:
         """Its own state, apart from what it was made from."""
-        if self.failures:
+        if self.failures or self.declared:
             return "broken"
         return "unsigned" if self.manifest is None else "sound"
 
-    def all_failures(self) -> dict[str, str]:
-        """Its own failures, and those of everything that it was made from."""
-        found = dict(self.failures)
+    def everything(self) -> Iterator[IngredientState]:
+        """Itself, and everything that it was made from."""
+        yield self
         for item in self.ingredients:
-            found |= item.all_failures()
-        return found
+            yield from item.everything()
 
 
 def ingredients_of(content: Any) -> tuple[IngredientState, ...]:  # noqa: ANN401 - the SDK's JSON
     """The ingredients of the active manifest, with theirs, from the SDK's report."""
-    deltas: dict[str, dict[str, str]] = defaultdict(dict)
-    for delta in content["validation_results"].get("ingredientDeltas") or []:
-        found = reasons(delta["validationDeltas"]["failure"])
-        deltas[str(delta["ingredientAssertionURI"])] |= found
-    return _below(content["manifests"], content["active_manifest"], deltas, (), set())
+    manifests, active = content["manifests"], content["active_manifest"]
+    recorded: _Failures = defaultdict(dict)
+    for label in manifests:
+        for item in _ingredients(manifests, label):
+            for place, failures in _deltas(item.get("validation_results")).items():
+                recorded[place] |= failures
+    deltas = _deltas(content["validation_results"]), recorded
+    return _below(manifests, active, deltas, (), set())
+
+
+def _ingredients(manifests: Any, label: str) -> Any:  # noqa: ANN401 - likewise
+    return manifests.get(label, {}).get("ingredients") or []
 
 
 def reasons(statuses: Any) -> dict[str, str]:  # noqa: ANN401 - likewise
@@ -62,10 +77,19 @@ def reasons(statuses: Any) -> dict[str, str]:  # noqa: ANN401 - likewise
     return {status["code"]: status.get("explanation", "") for status in statuses or []}
 
 
+def _deltas(results: Any) -> _Failures:  # noqa: ANN401 - likewise
+    """Failures by the address of the ingredient assertion that they belong to."""
+    deltas: _Failures = defaultdict(dict)
+    for delta in (results or {}).get("ingredientDeltas") or []:
+        failures = reasons(delta["validationDeltas"]["failure"])
+        deltas[str(delta["ingredientAssertionURI"])] |= failures
+    return deltas
+
+
 def _below(
     manifests: Any,  # noqa: ANN401 - likewise
     label: str,
-    deltas: Mapping[str, Mapping[str, str]],
+    deltas: tuple[_Failures, _Failures],
     above: tuple[str, ...],
     told: set[str],
 ) -> tuple[IngredientState, ...]:
@@ -74,18 +98,17 @@ def _below(
     Each manifest's own ingredients are told where it is met first, and there alone: a few
     kilobytes in which every manifest names the next one ten times would otherwise take ages.
     """
-    manifest = manifests.get(label)
-    if manifest is None:
-        return ()
     states = []
-    for item in manifest.get("ingredients", []):
+    for item in _ingredients(manifests, label):
         own = item.get("active_manifest")
         uri = f"self#jumbf=/c2pa/{label}/c2pa.assertions/{item.get('label')}"
-        failures = _recorded(item) | dict(deltas.get(uri, {}))
-        failures.pop(UNTRUSTED, None)
+        failures, declared = (dict(found.get(uri, {})) for found in deltas)
+        declared |= _recorded(item)
+        for each in (failures, declared):
+            each.pop(UNTRUSTED, None)
         known = own is not None and own in manifests
-        if own is not None and not known:
-            failures["ingredient.manifest.missing"] = "its manifest is not in the file"
+        if own is not None and not known and MISSING not in declared:
+            failures[MISSING] = "its manifest is not in the file"
         endless = known and (own in above or len(above) >= DEEPEST)
         if endless:
             failures["ingredient.manifest.mismatch"] = "its line of descent does not end"
@@ -98,6 +121,7 @@ def _below(
                 manifest=own,
                 signer=_signer(manifests[own]) if known else None,
                 failures=failures,
+                declared=declared,
                 ingredients=_below(manifests, own, deltas, (*above, label), told)
                 if to_tell
                 else (),

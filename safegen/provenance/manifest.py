@@ -15,7 +15,12 @@ from safegen.provenance.c2pa_bridge import (
     sign_store,
 )
 from safegen.provenance.claims import GENERATOR
-from safegen.provenance.ingredients import UNTRUSTED, IngredientState, ingredients_of, reasons
+from safegen.provenance.ingredients import (
+    UNTRUSTED,
+    IngredientState,
+    ingredients_of,
+    reasons,
+)
 from safegen.provenance.trust import trust_in
 
 if TYPE_CHECKING:
@@ -66,7 +71,9 @@ class Manifest:
         notes: codes that say neither good nor bad, with C2PA's explanation of each.
         failures: codes of the checks that failed, with C2PA's explanation of each.
         ingredients: what it was made from, each with its own state.
-        broken_ingredients: failures inside ingredients, which the top-level state hides.
+        broken_ingredients: failures inside ingredients that nobody declared.
+        declared: failures inside ingredients that whoever used them recorded; C2PA's state passes
+            over them.
         signer: common name and issuer of the signing certificate.
         trusted_by: the name of the list that the signer is on; None when it is on none.
         validity: first and last moment of the signing certificate, in ISO 8601; told only where it
@@ -82,6 +89,7 @@ class Manifest:
     failures: Mapping[str, str]
     ingredients: tuple[IngredientState, ...]
     broken_ingredients: Mapping[str, str]
+    declared: Mapping[str, str]
     signer: str
     trusted_by: str | None
     validity: tuple[str, str] | None
@@ -202,8 +210,8 @@ def _sign(
 def _checked(manifest: Manifest, claim: Claim, signer: Signer) -> Manifest:
     """A signature that does not hold never leaves."""
     wanted = {"Trusted"} if signer.anchor else {"Trusted", "Valid"}
-    broken = {**manifest.failures, **manifest.broken_ingredients}
-    if manifest.state not in wanted or manifest.broken_ingredients:
+    broken = {**manifest.failures, **manifest.broken_ingredients, **manifest.declared}
+    if manifest.state not in wanted or manifest.broken_ingredients or manifest.declared:
         said = ", ".join(f"{code} ({text})" for code, text in broken.items())
         raise SafegenError(f"{claim.title} was withheld: its signature does not hold: {said}")
     return manifest
@@ -264,6 +272,12 @@ def _manifest(content: Any) -> Manifest:  # noqa: ANN401 - the SDK's JSON
         failures=failures,
         ingredients=ingredients,
         broken_ingredients=_broken(content, ingredients),
+        declared={
+            code: text
+            for item in ingredients
+            for each in item.everything()
+            for code, text in each.declared.items()
+        },
         signer=f"{signature.get('common_name', 'unnamed')} ({signature.get('issuer', 'unnamed')})",
         trusted_by=list_name if TRUSTED in successes else None,
         validity=_validity(content.get("certificate_info")),
@@ -293,7 +307,10 @@ def _validity(certificate: Any) -> tuple[str, str] | None:  # noqa: ANN401 - the
 
 def _broken(content: Any, ingredients: tuple[IngredientState, ...]) -> dict[str, str]:  # noqa: ANN401 - likewise
     """What is wrong inside ingredients, however deep, also where none can be named for it."""
-    found = {code: reason for item in ingredients for code, reason in item.all_failures().items()}
+    found: dict[str, str] = {}
+    for item in ingredients:
+        for each in item.everything():
+            found |= each.failures
     for delta in content["validation_results"].get("ingredientDeltas") or []:
         found |= reasons(delta["validationDeltas"]["failure"])
     found.pop(UNTRUSTED, None)

@@ -12,7 +12,7 @@ from typing import Literal
 from safegen.records.canonical import Record
 
 State = Literal["trusted", "valid", "invalid", "unsigned", "unsupported", "unreadable"]
-Outcome = Literal["passed", "failed", "not_checked"]
+Outcome = Literal["passed", "warned", "failed", "not_checked"]
 
 
 class SignerFinding(Record):
@@ -50,6 +50,7 @@ class IngredientFinding(Record):
         state: its own, apart from what it was made from itself.
         signer: common name and issuer of who signed its manifest; None when it has none.
         codes: C2PA's codes of what does not hold.
+        declared: those among them that whoever used it recorded.
         text: the same in words.
         ingredients: what it was made from itself.
     """
@@ -59,6 +60,7 @@ class IngredientFinding(Record):
     state: Literal["sound", "broken", "unsigned"]
     signer: str | None
     codes: tuple[str, ...] = ()
+    declared: tuple[str, ...] = ()
     text: str
     ingredients: tuple[IngredientFinding, ...] = ()
 
@@ -68,7 +70,7 @@ class StepFinding(Record):
 
     Attributes:
         step: the step's name, as in `pipeline.steps`.
-        outcome: passed, failed, or not checked.
+        outcome: passed, warned, failed, or not checked; a warning leaves the file's state alone.
         codes: the first is safegen's own and tells the reason; C2PA's validation codes follow.
         text: the same in words.
     """

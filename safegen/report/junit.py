@@ -5,8 +5,9 @@
         <testcase classname="dist/0001.png" name="integrity" file="dist/0001.png">
           <failure type="safegen.integrity.changed" message="It was changed ...">...</failure>
 
-A step that was not checked is skipped. A file that is not trusted has a failed case always, so that
-the report agrees with the exit code: where nothing failed, that is the signer's.
+A step that was not checked is skipped, and a warning is the output of a case that passed. A file
+that is not trusted has a failed case always, so that the report agrees with the exit code: where
+nothing failed, that is the signer's.
 """
 
 from __future__ import annotations
@@ -54,6 +55,8 @@ def _case(verdict: Verdict, finding: StepFinding) -> ET.Element:
         failure.text = f"{text}\n{path} is {verdict.state}. Codes: {', '.join(finding.codes)}"
     elif finding.outcome == "not_checked":
         ET.SubElement(case, "skipped", {"message": text})
+    elif finding.outcome == "warned":
+        ET.SubElement(case, "system-out").text = f"{text}\nCodes: {', '.join(finding.codes)}"
     return case
 
 

@@ -4,7 +4,8 @@
       "artifacts": [...], "results": [{"ruleId": "safegen.integrity.changed", "level": "error",
         "message": {"text": "It was changed ..."}, "locations": [...]}]}]}
 
-A trusted file has no result: services show every result as an alert. It is among the artifacts.
+A trusted file has no result but for what it is warned of, since services show every result as an
+alert. It is among the artifacts.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ VOUCHED = ("safegen.signer.no-list", "safegen.signer.unknown")  # against nobody
 def render(verdicts: Sequence[Verdict]) -> str:
     """The whole document."""
     accused = [(verdict, finding) for verdict in verdicts for finding in _accusing(verdict)]
+    trusted = all(verdict.state == "trusted" for verdict in verdicts)
     rules = sorted({finding.codes[0] for _, finding in accused})
     places = {verdict.path: number for number, verdict in enumerate(verdicts)}
     run: Json = {
@@ -45,7 +47,7 @@ def render(verdicts: Sequence[Verdict]) -> str:
                 "rules": [_rule(code) for code in rules],
             }
         },
-        "invocations": [{"executionSuccessful": True, "exitCode": 1 if accused else 0}],
+        "invocations": [{"executionSuccessful": True, "exitCode": 0 if trusted else 1}],
         "columnKind": "unicodeCodePoints",
         "artifacts": [_artifact(verdict) for verdict in verdicts],
         "results": [
@@ -57,10 +59,10 @@ def render(verdicts: Sequence[Verdict]) -> str:
 
 
 def _accusing(verdict: Verdict) -> Iterator[StepFinding]:
-    """What keeps a file from being trusted."""
+    """What keeps a file from being trusted, and what it is warned of."""
     for finding in verdict.findings:
         unvouched = verdict.state == "valid" and finding.step == "signer"
-        if finding.outcome == "failed" or unvouched:
+        if finding.outcome in {"failed", "warned"} or unvouched:
             yield finding
 
 
@@ -77,7 +79,8 @@ def _rule(code: str) -> Json:
 
 
 def _level(code: str) -> str:
-    return "warning" if code in VOUCHED else "error"
+    warning = code in VOUCHED or CODES[code].outcome == "warned"
+    return "warning" if warning else "error"
 
 
 def _artifact(verdict: Verdict) -> Json:

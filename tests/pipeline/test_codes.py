@@ -10,7 +10,12 @@ from safegen.pipeline.codes import CODES, STEPS, step_of
 from safegen.pipeline.words import WORDS, of_another, phrase, phrases
 
 ROOT = Path(__file__).resolve().parents[2]
-IN_WORDS = {"passed": "passed", "failed": "failed", "not_checked": "not checked"}
+IN_WORDS = {
+    "passed": "passed",
+    "warned": "warned",
+    "failed": "failed",
+    "not_checked": "not checked",
+}
 GENERAL = {"unfinished", "skipped"}  # of every step, and told in a sentence
 
 

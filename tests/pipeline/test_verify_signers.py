@@ -154,25 +154,3 @@ def test_a_certificate_that_expired_since(forge, stamps):
     outside = safegen.verify(stamped_late, trust=forge.trust, time_trust=stamps.trust)
     assert outside.state == "invalid"
     assert "outside of that" in outside.text
-
-
-def test_every_ingredient_has_its_own_state(forge, mend):
-    sound = forge.signed()
-    broken = bytearray(forge.signed())  # with a label of its own
-    broken[broken.index(b"\x65tests") + 2] ^= 1
-    png = forge.signed(ingredients=[("sound.png", sound), ("broken.png", mend(bytes(broken)))])
-    path = forge.folder / "made.png"
-    path.write_bytes(png)
-    verdict = safegen.verify(path, trust=forge.trust)
-    assert verdict.state == "invalid"
-    assert verdict.text.startswith("It was made from broken.png, whose ")
-    assert "sound.png" not in verdict.text
-    assert {item.title: item.state for item in verdict.ingredients} == {
-        "sound.png": "sound",
-        "broken.png": "broken",
-    }
-    again = forge.folder / "made-of-made.png"
-    again.write_bytes(forge.signed(ingredients=[("made.png", png)]))
-    deeper = safegen.verify(again, trust=forge.trust)
-    assert deeper.state == "invalid"
-    assert "broken.png" in deeper.text
