@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 FINENESS = 2.0**-10  # of the clipping norm: what rounding to the lattice may add
 ALLOWANCE = 2.0**-10  # of the clipping norm: set aside for sums in 32 bits; measured, not proved
-LARGEST = 2.0**60  # a lattice point beyond which adding noise could overflow
+LARGEST = 2.0**52  # of a sum's points: float64 holds each integer up to 2^53, with its noise, too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,12 +53,15 @@ class Lattice:
         Args:
             summed: (d,), float64.
 
+        Dividing by a power of two is exact, and so is rounding to the nearest integer: adding a
+        half first is not, for it is itself rounded.
+
         Raises:
             OverflowError: a value is not finite, or too large for the lattice.
         """
-        scaled = np.floor(summed / self.spacing + 0.5)
+        scaled = np.rint(summed / self.spacing)
         if not bool((np.abs(scaled) < LARGEST).all()):  # false for NaN, too
-            raise OverflowError("a sum of gradients is not finite")
+            raise OverflowError("a sum of gradients is not finite, or too large for its lattice")
         return scaled.astype(np.int64)
 
     def noise(self, dimensions: int, generator: np.random.Generator) -> Integers:

@@ -5,6 +5,7 @@ Draws are from a fixed key, so that a test of their law gives the same answer ev
 
 import functools
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -81,21 +82,35 @@ def test_the_worst_sum_comes_close_to_the_sensitivity(dimensions):
 
 
 @given(
-    summed=st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=50),
+    parts=st.lists(st.floats(2**-52 - 1, 1 - 2**-52), min_size=1, max_size=50),
+    size=st.integers(-60, 52),
     norm=norms,
     multiplier=multipliers,
     key=st.integers(0, 2**128 - 1),
 )
-def test_every_released_value_is_on_the_lattice_exactly(summed, norm, multiplier, key):
-    made = grid(norm, multiplier, len(summed))
-    points = made.points(np.array(summed))
+def test_every_released_value_is_on_the_lattice_exactly(parts, size, norm, multiplier, key):
+    """For sums of every size that is taken, up to the last one below the guard."""
+    made = grid(norm, multiplier, len(parts))
+    summed = np.array(parts) * 2.0**size * made.spacing
+    points = made.points(summed)
     noisy = points + made.noise(len(summed), secure_generator(key))
     values = made.values(noisy)
     assert noisy.dtype == np.int64
     assert values.dtype == np.float64
-    assert (np.rint(values / made.spacing) == values / made.spacing).all()
-    assert (made.values(points) / made.spacing == points).all()
-    assert (np.abs(made.values(points) - summed) <= made.spacing / 2).all()
+    assert [Fraction(value) for value in values.tolist()] == [
+        point * Fraction(made.spacing) for point in noisy.tolist()
+    ]
+    for value, point in zip(summed.tolist(), points.tolist(), strict=True):
+        assert abs(Fraction(value) / Fraction(made.spacing) - point) <= Fraction(1, 2)
+
+
+@pytest.mark.parametrize("value", [0.5 - 2**-54, 2**51 + 0.5, 2**52 - 1.0, 2**52 - 0.75])
+def test_rounding_is_to_the_nearest_where_adding_a_half_is_not(value):
+    """0.5 - 2^-54 and a half make 1 in float64, and above 2^52 no half can be added at all."""
+    made = Lattice(spacing=1.0, sensitivity=1.0, deviation=1.0, margin=0.0)
+    for summed in (value, -value):
+        (point,) = made.points(np.array([summed])).tolist()
+        assert abs(Fraction(summed) - point) <= Fraction(1, 2)
 
 
 @given(
@@ -198,7 +213,7 @@ def test_a_sum_that_is_not_finite_or_too_large_is_refused(broken):
     for place in range(3):
         summed = np.zeros(3)
         summed[place] = broken
-        with pytest.raises(OverflowError, match="not finite"):
+        with pytest.raises(OverflowError, match="not finite, or too large"):
             made.points(summed)
 
 
@@ -207,8 +222,10 @@ def test_the_largest_sum_leaves_room_for_the_noise():
     edge = LARGEST * made.spacing
     with pytest.raises(OverflowError):
         made.points(np.array([edge]))
-    inside = np.nextafter(edge, 0)
+    inside = edge - made.spacing
     points = made.points(np.array([inside, -inside]))
     assert (made.values(points) == [inside, -inside]).all()
     loudest = grid(1.0, 1e6, 10**9)  # as much noise as a certificate can state
-    assert 10 * loudest.deviation / loudest.spacing + LARGEST < 2**63
+    beyond = 10 * loudest.deviation / loudest.spacing
+    assert beyond + LARGEST < 2**53  # with noise, too, float64 holds each point
+    assert 1000 * LARGEST + beyond < 2**63  # and a thousand processes' integers add up exactly
