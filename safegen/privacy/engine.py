@@ -244,7 +244,7 @@ class PrivateEngine:
         mode = self._execution.mode
         if mode == "book-keeping":
             return BookKeeping(network, self._execution)
-        return OpacusGradients(network, mode, self._plan.clipping_norm)
+        return OpacusGradients(network, mode)
 
     def clipped_sums(
         self, draw: Draw, parts: tuple[Tensor, ...], losses: Losses

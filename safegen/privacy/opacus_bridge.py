@@ -31,7 +31,7 @@ LEFT_BEHIND = {"activations", "max_batch_len"}  # on a layer, when a pass ends b
 class OpacusGradients(nn.Module):
     """A network under one of Opacus' modes, with the interface of `BookKeeping`."""
 
-    def __init__(self, network: nn.Module, mode: OpacusMode, norm: float) -> None:
+    def __init__(self, network: nn.Module, mode: OpacusMode) -> None:
         """Wrap a network.
 
         Raises:
@@ -45,7 +45,7 @@ class OpacusGradients(nn.Module):
             for layer in network.to(memory_format=torch.contiguous_format).modules()
         ]
         try:
-            self.wrapped = _wrap(network, mode, norm)
+            self.wrapped = _wrap(network, mode)
         except NotImplementedError as error:
             raise PlanError(
                 f"the network cannot be trained privately: {error}; use GroupNorm or none in "
@@ -63,7 +63,7 @@ class OpacusGradients(nn.Module):
         with warnings.catch_warnings():  # pictures need no gradient, and Opacus knows
             warnings.filterwarnings("ignore", message="Full backward hook is firing")
             if self._mode == "ghost":
-                return self._ghost(losses, rows=rows, records=records)
+                return self._ghost(norm, losses, rows=rows, records=records)
             losses.sum().backward()  # type: ignore[no-untyped-call]
         return self._sums(norm, len(losses), rows=rows, records=records)
 
@@ -97,11 +97,13 @@ class OpacusGradients(nn.Module):
             parameter: (factors @ sample).view_as(parameter) for parameter, sample in each.items()
         }
 
-    def _ghost(self, losses: Tensor, *, rows: int, records: int) -> dict[nn.Parameter, Tensor]:
+    def _ghost(
+        self, norm: float, losses: Tensor, *, rows: int, records: int
+    ) -> dict[nn.Parameter, Tensor]:
         if records != 1 and rows:
             raise PlanError("mode `ghost` cannot clip groups or R1; train with mode `book-keeping`")
         losses.sum().backward(retain_graph=True)  # type: ignore[no-untyped-call]
-        factors = self.wrapped.get_clipping_coef()
+        factors = norm / self.wrapped.get_norm_sample().clamp(min=norm)
         require_rows("layer", len(factors), len(losses))
         self.wrapped.disable_hooks()
         for parameter in self.parameters():
@@ -114,13 +116,13 @@ class OpacusGradients(nn.Module):
         return sums
 
 
-def _wrap(network: nn.Module, mode: OpacusMode, norm: float) -> Any:  # noqa: ANN401 - untyped
+def _wrap(network: nn.Module, mode: OpacusMode) -> Any:  # noqa: ANN401 - untyped
     match mode:
         case "ew":
             return GradSampleModuleExpandedWeights(network, loss_reduction="sum")
         case "ghost":
-            return GradSampleModuleFastGradientClipping(
-                network, loss_reduction="sum", max_grad_norm=norm, use_ghost_clipping=True
+            return GradSampleModuleFastGradientClipping(  # its own clipping norm is not asked for
+                network, loss_reduction="sum", use_ghost_clipping=True
             )
         case "hooks" | "functorch":
             return GradSampleModule(

@@ -60,18 +60,14 @@ def summed(truth, norm):
 # What is under test
 
 
-def wrapped(network, mode, norm):
-    return (
-        BookKeeping(network)
-        if mode == "book-keeping"
-        else OpacusGradients(network, mode, float(norm))
-    )
+def wrapped(network, mode):
+    return BookKeeping(network) if mode == "book-keeping" else OpacusGradients(network, mode)
 
 
 def clipped(network, losses, parts, norm, *, rows, records, mode="book-keeping"):
     """The clipped sum by parameter name."""
     names = {parameter: name for name, parameter in network.named_parameters()}
-    wrapper = wrapped(network, mode, norm)
+    wrapper = wrapped(network, mode)
     sums = wrapper.clipped_sum(losses(wrapper, *parts), float(norm), rows=rows, records=records)
     wrapper.release()
     return {names[parameter]: each for parameter, each in sums.items()}
@@ -270,11 +266,24 @@ def test_a_loud_unit_is_clipped_to_the_norm_and_a_quiet_one_left_as_it_is(make):
             assert length.sqrt().item() == pytest.approx(expected, rel=EXACTLY)
 
 
+@pytest.mark.parametrize("mode", ["book-keeping", *OPACUS])
+def test_the_norm_that_is_passed_is_the_one_that_clips(mode):
+    """One wrapper, one norm after another: none is remembered from before (opacus#664)."""
+    network, losses, parts = trained("gan", 1, 28)
+    truth = gradients(network, losses, parts, 13, 1)
+    names = {parameter: name for name, parameter in network.named_parameters()}
+    wrapper = wrapped(network, mode)
+    for share in (0.5, 0.01, 2.0):
+        norm = share * norms_of(truth).median().item()
+        sums = wrapper.clipped_sum(losses(wrapper, *parts), norm, rows=13, records=1)
+        assert_same({names[p]: each for p, each in sums.items()}, summed(truth, norm))
+
+
 @pytest.mark.parametrize("make", [tokens, lambda: trained("vae", 1, 28)])
 def test_ghost_norms_are_the_true_norms(make):
     network, losses, parts = make()
     truth = norms_of(gradients(network, losses, parts, 13, 1))
-    ghost = OpacusGradients(network, "ghost", 1.0)
+    ghost = OpacusGradients(network, "ghost")
     ghost.clipped_sum(losses(ghost, *parts), 1.0, rows=13, records=1)
     seen = ghost.wrapped.per_sample_gradient_norms.double()
     torch.testing.assert_close(seen, truth, rtol=EXACTLY, atol=0)
@@ -312,7 +321,7 @@ def test_low_precision_moves_the_gradient_and_never_the_bound():
 def test_a_pass_leaves_parameters_flags_and_gradients_as_they_were(mode):
     network, losses, parts = trained("gan", 1, 28)
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    wrapper = wrapped(network, mode, 0.5)
+    wrapper = wrapped(network, mode)
     for _ in range(2):
         wrapper.clipped_sum(losses(wrapper, *parts), 0.5, rows=6, records=1)
         for parameter in network.parameters():
