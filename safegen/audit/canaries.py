@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 from safegen.audit.one_run import one_run_bound
 from safegen.records.certificate import LowerBound
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 ATTACK = "one run, canaries among the units, noisy gradients of all steps seen"
 CONFIDENCE = 0.95
 DOUBT = 1e-3  # a p-value below this is a finding: one sound run in 1,000 has it
-ROUNDS = 4000  # simulated sound runs
+WIDE = 12  # standard deviations of a binomial number, beyond which it does not get
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,13 +43,18 @@ class Comparison:
         what: the property in words.
         found: measured.
         expected: by the plan.
-        p_value: of so large a difference in a sound run.
+        p_value: of so large a difference in a sound run; 0 for what is not a number, so that what
+            cannot be measured is refused.
     """
 
     what: str
     found: float
     expected: float
     p_value: float
+
+    def __post_init__(self) -> None:
+        if math.isnan(self.found) or math.isnan(self.p_value):
+            object.__setattr__(self, "p_value", 0.0)
 
     @property
     def sound(self) -> bool:
@@ -117,7 +122,7 @@ def participation(drawn: int, asked: int, probability: float) -> Comparison:
 
     Args:
         drawn: units that took part, over all steps.
-        asked: coins that were tossed: units times steps.
+        asked: coins that were tossed: units times steps; no coins at all are not sound.
         probability: of taking part in a step.
     """
     found = stats.binomtest(drawn, asked, probability) if asked else None
@@ -125,64 +130,106 @@ def participation(drawn: int, asked: int, probability: float) -> Comparison:
         what="the share of units that took part in a step",
         found=drawn / max(asked, 1),
         expected=probability,
-        p_value=1.0 if found is None else float(found.pvalue),
+        p_value=0.0 if found is None else float(found.pvalue),
     )
+
+
+def dispersion(
+    sizes: NDArray[np.int64], units: int, probability: float, generator: np.random.Generator
+) -> Comparison:
+    """How much the number of units that took part varies from step to step.
+
+    Batches of a fixed size, or shuffled ones, have the right mean and vary too little; units that
+    come together vary too much. Each number's place in its binomial distribution, drawn uniformly
+    within the number's own share of it, is uniform in a sound run, and normal once turned into a
+    deviate (Rosenblatt 1952, Smith 1985): the squares' sum is chi-square, exactly.
+
+    Args:
+        sizes: (steps,), int64, units that took part in each.
+        units: coins that were tossed in each.
+        probability: of taking part.
+        generator: draws the places.
+    """
+    number = stats.binom(units, probability)
+    within = generator.random(len(sizes)) * number.pmf(sizes)
+    below, above = number.cdf(sizes - 1), number.sf(sizes)
+    rest = np.maximum(number.pmf(sizes) - within, 0.0)
+    deviates = np.where(below < above, special.ndtri(below + within), -special.ndtri(above + rest))
+    return Comparison(
+        what="the variance of how many units a step drew",
+        found=float(np.square(sizes - units * probability).mean()) if len(sizes) else 0.0,
+        expected=units * probability * (1 - probability),
+        p_value=_either_tail(float(np.square(deviates).sum()), len(sizes)),
+    )
+
+
+def _either_tail(squares: float, freedom: int) -> float:
+    """Of a sum of squared normal deviates, two-sided; 1 where there is nothing to add up."""
+    if not freedom:
+        return 1.0
+    tails = stats.chi2.cdf(squares, freedom), stats.chi2.sf(squares, freedom)
+    return float(2 * np.min(tails))
 
 
 def _excluded_mean(scores: Scores, noise: float) -> Comparison:
     """A z-test."""
-    found = float(scores.mean())
+    count = max(len(scores), 1)
     return Comparison(
         what="the mean score of excluded canaries",
-        found=found,
+        found=float(scores.sum()) / count,
         expected=0.0,
-        p_value=float(2 * stats.norm.sf(abs(found) / math.sqrt(noise / len(scores)))),
+        p_value=float(2 * stats.norm.sf(abs(scores.sum()) / math.sqrt(noise * count))),
     )
 
 
 def _excluded_variance(scores: Scores, noise: float) -> Comparison:
-    """A chi-square test, exact because these scores are Gaussian."""
-    freedom = len(scores) - 1
-    found = float(scores.var(ddof=1))
-    ratio = freedom * found / noise
-    tail = min(stats.chi2.cdf(ratio, freedom), stats.chi2.sf(ratio, freedom))
+    """A chi-square test around the planned mean, exact because these scores are Gaussian."""
+    squares = float(scores @ scores)
     return Comparison(
         what="the noise variance on excluded canaries",
-        found=found,
+        found=squares / max(len(scores), 1),
         expected=noise,
-        p_value=float(2 * tail),
+        p_value=_either_tail(squares / noise, len(scores)),
     )
 
 
 def _included_mean(scores: Scores, noise: float, steps: int, probability: float) -> Comparison:
     """How often canaries took part in all, binomial, seen through the noise: exact by summing."""
-    turns = len(scores) * steps
-    middle, width = turns * probability, math.sqrt(turns * probability * (1 - probability))
-    count = np.arange(max(0, middle - 12 * width - 12), min(turns, middle + 12 * width + 12) + 1)
-    count = np.rint(count)
-    weight = stats.binom.pmf(count, turns, probability)
-    above = (scores.sum() - count) / math.sqrt(noise * len(scores))
-    tail = min((weight * stats.norm.sf(above)).sum(), (weight * stats.norm.cdf(above)).sum())
+    count, weight = _numbers(len(scores) * steps, probability)
+    above = (scores.sum() - count) / math.sqrt(noise * max(len(scores), 1))
+    tails = (weight * stats.norm.sf(above)).sum(), (weight * stats.norm.cdf(above)).sum()
     return Comparison(
         what="the mean score of included canaries",
-        found=float(scores.mean()),
+        found=float(scores.sum()) / max(len(scores), 1),
         expected=steps * probability,
-        p_value=min(1.0, float(2 * tail)),
+        p_value=float(np.minimum(1.0, 2 * np.min(tails))) if len(scores) else 1.0,
     )
 
 
 def _included_variance(scores: Scores, noise: float, steps: int, probability: float) -> Comparison:
-    """Against simulated sound runs, so that the p-value is never below 2 / ROUNDS."""
-    generator = np.random.default_rng(0)
-    shape = (ROUNDS, len(scores))
-    runs = generator.binomial(steps, probability, shape) + generator.normal(
-        scale=math.sqrt(noise), size=shape
-    )
-    found, sound = float(scores.var(ddof=1)), runs.var(axis=1, ddof=1)
-    tail = min((sound >= found).sum(), (sound <= found).sum()) + 1
+    """A chi-square test around the planned mean, of the scores as normal deviates: exact.
+
+    A score's place in its distribution, a binomial number seen through the noise, is uniform in a
+    sound run, and normal once turned into a deviate.
+    """
+    count, weight = _numbers(steps, probability)
+    above = (scores[:, None] - count) / math.sqrt(noise)
+    with np.errstate(divide="ignore"):  # a weight may be 0
+        weights = np.log(weight)
+    lower = special.logsumexp(weights + stats.norm.logcdf(above), axis=1)
+    upper = special.logsumexp(weights + stats.norm.logsf(above), axis=1)
+    deviates = np.where(lower < upper, special.ndtri_exp(lower), -special.ndtri_exp(upper))
     return Comparison(
         what="the score variance of included canaries",
-        found=found,
+        found=float(np.square(scores - steps * probability).sum()) / max(len(scores), 1),
         expected=noise + steps * probability * (1 - probability),
-        p_value=min(1.0, float(2 * tail / (ROUNDS + 1))),
+        p_value=_either_tail(float(np.square(deviates).sum()), len(scores)),
     )
+
+
+def _numbers(turns: int, probability: float) -> tuple[Scores, Scores]:
+    """Values of a binomial number, and the chance of each, as far as it ever gets."""
+    middle, width = turns * probability, math.sqrt(turns * probability * (1 - probability))
+    reach = WIDE * (width + 1)
+    count = np.arange(max(0, math.floor(middle - reach)), min(turns, math.ceil(middle + reach)) + 1)
+    return count.astype(np.float64), stats.binom.pmf(count, turns, probability)

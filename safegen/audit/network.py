@@ -5,7 +5,8 @@ Made-up rows go through it before any record does. Two things are looked at:
     reach   however loud its losses are, taking one unit out moves the sum of clipped gradients by
             at most the clipping norm and the margin: in every layer, chunk and micro-batch.
     noise   what a step gives out, less the sum that went in, is Gaussian with the planned
-            deviation in every parameter, new in every step, and unlike its neighbours.
+            deviation in every parameter, and no part of it comes again (`repetition`): not in the
+            same step, not in another one, not in another layer.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import torch
 from scipy import stats
 
 from safegen.audit.canaries import Comparison
+from safegen.audit.repetition import repetitions
 from safegen.privacy.sampling import Draw
 
 if TYPE_CHECKING:
@@ -72,7 +74,7 @@ def reach(
         whole = _sum(rehearsal, factor)
         for unit in asked:
             moved = float((whole - _sum(rehearsal, factor, without=int(unit))).norm())
-            furthest = max(furthest, moved / rehearsal.clipping_norm)
+            furthest = float(np.maximum(furthest, moved / rehearsal.clipping_norm))  # keeps a NaN
     most = 1 + rehearsal.engine.lattice.margin
     return Comparison(
         what="how far one unit moves the network's sum, in clipping norms",
@@ -86,17 +88,8 @@ def noise(rehearsal: Rehearsal) -> tuple[Comparison, ...]:
     """What steps add to their sums, parameter by parameter and step by step."""
     residues = [_residue(rehearsal) for _ in range(STEPS)]
     deviation = rehearsal.engine.lattice.deviation
-    whole = [np.concatenate(parts) / deviation for parts in residues]
-    return (
-        _by_parameter(residues, deviation),
-        _gaussian(np.concatenate(whole)),
-        _unlike("the likeness of noise in steps that follow each other", whole[:-1], whole[1:]),
-        _unlike(
-            "the likeness of noise in numbers beside each other",
-            [step[:-1] for step in whole],
-            [step[1:] for step in whole],
-        ),
-    )
+    whole = np.concatenate([part for step in residues for part in step]) / deviation
+    return (_by_parameter(residues, deviation), _gaussian(whole), *repetitions(whole))
 
 
 def _sum(rehearsal: Rehearsal, factor: float, without: int | None = None) -> Tensor:
@@ -133,18 +126,20 @@ def _residue(rehearsal: Rehearsal) -> list[Vector]:
 
 def _by_parameter(residues: list[list[Vector]], deviation: float) -> Comparison:
     """A chi-square test a parameter; the worst of them, times how many there are (Bonferroni)."""
-    worst, found = 1.0, 1.0
+    tails, ratios = [], []
     for steps in zip(*residues, strict=True):
         values = np.concatenate(steps) / deviation
-        ratio = float((values**2).sum())
-        tail = min(stats.chi2.cdf(ratio, len(values)), stats.chi2.sf(ratio, len(values)))
-        if 2 * tail <= worst:
-            worst, found = float(2 * tail), math.sqrt(ratio / len(values))
+        squares = float((values**2).sum())
+        tails.append(
+            2 * np.min((stats.chi2.cdf(squares, len(values)), stats.chi2.sf(squares, len(values))))
+        )
+        ratios.append(math.sqrt(squares / len(values)))
+    worst = int(np.argmin(tails))  # or the first that is not a number
     return Comparison(
         what="the noise of the network's least likely parameter, over the planned deviation",
-        found=found,
+        found=ratios[worst],
         expected=1.0,
-        p_value=min(1.0, worst * len(residues[0])),
+        p_value=float(np.minimum(1.0, tails[worst] * len(tails))),
     )
 
 
@@ -155,17 +150,4 @@ def _gaussian(values: Vector) -> Comparison:
         found=float(distance.statistic),
         expected=0.0,
         p_value=float(distance.pvalue),
-    )
-
-
-def _unlike(what: str, ones: list[Vector], others: list[Vector]) -> Comparison:
-    """The correlation of independent normal values, which is itself nearly normal."""
-    one, other = np.concatenate(ones), np.concatenate(others)
-    size = float(np.linalg.norm(one) * np.linalg.norm(other)) or 1.0
-    found = float(one @ other) / size
-    return Comparison(
-        what=what,
-        found=found,
-        expected=0.0,
-        p_value=float(2 * stats.norm.sf(abs(found) * math.sqrt(len(one)))),
     )

@@ -55,7 +55,7 @@ def certify(
         TrainingError: more ran than the plan allows; then nothing is certified.
     """
     epsilon = accounting.epsilon_of(events, plan.delta)
-    if epsilon > plan.epsilon:
+    if not epsilon <= plan.epsilon:  # so written, a NaN is refused
         raise TrainingError(
             f"the run spent epsilon {epsilon:.6g}, more than its budget of {plan.epsilon:g}; "
             "no certificate is issued, and what was spent stays spent"

@@ -77,6 +77,7 @@ class PrivateEngine:
         lattice: where its sums are rounded to, and how much noise they get.
         units_drawn: how many units took part, over all draws.
         units_asked: how many coins were tossed for that.
+        sizes: how many units took part in each draw.
         rows_per_unit: rows of one unit in a step, beside each other.
         rows_at_a_time: as the execution says, or fewer once memory has ended.
         overheard: called with the noisy sum of each step, which is all that a step gives out.
@@ -126,6 +127,7 @@ class PrivateEngine:
         )
         self._steps_run = steps_before
         self.units_drawn = self.units_asked = 0  # over all draws of this engine
+        self.sizes: list[int] = []
         self._divisor = plan.expected_batch_size + rows_beside
         self.network = self._clipping(network)
         if canaries is not None:
@@ -161,7 +163,8 @@ class PrivateEngine:
     def draw(self) -> Draw:
         """Draw a step's units: each one independently, with the plan's probability."""
         draw = self._sampler.draw()
-        self.units_drawn += len(draw.rows) // self._plan.records_per_unit
+        self.sizes.append(len(draw.rows) // self._plan.records_per_unit)
+        self.units_drawn += self.sizes[-1]
         self.units_asked += self._sampler.units
         return Draw(rows=np.repeat(draw.rows, self._rows_per_record), canaries=draw.canaries)
 
@@ -231,6 +234,11 @@ class PrivateEngine:
     def steps_run(self) -> int:
         """How many noisy steps have run, those of an interrupted run before this included."""
         return self._steps_run
+
+    @property
+    def units_each(self) -> int:
+        """How many units have a coin tossed here in each step."""
+        return self._sampler.units
 
     def events(self) -> tuple[Event, ...]:
         """The steps that ran, as events; without any release."""

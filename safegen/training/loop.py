@@ -60,6 +60,8 @@ class Trained:
         units_drawn: how many units took part, over this process's own steps and those before an
             interruption that a checkpoint knows of.
         units_asked: how many coins were tossed for that.
+        units_each: how many of them in each step.
+        sizes: (draws,), int64, how many units took part in each step that is known of.
     """
 
     generator: PictureGenerator
@@ -69,6 +71,8 @@ class Trained:
     margin: float
     units_drawn: int
     units_asked: int
+    units_each: int
+    sizes: NDArray[np.int64]
 
 
 class Training:
@@ -209,6 +213,8 @@ class Training:
         self._average.restore(parts["average"])
         restore_optimizer(self._optimizer, parts.get("optimizer", {}))  # empty before step 1
         self.engine.units_drawn, self.engine.units_asked = parts["draws"]["units"].tolist()
+        sizes = parts["draws"].get("sizes")  # which checkpoints of 0.1 have not
+        self.engine.sizes = [] if sizes is None else sizes.tolist()
         self._objective.restore(parts.get("objective", {}))
 
     def _step(self, records: Records, factor: float) -> None:
@@ -232,6 +238,8 @@ class Training:
             margin=grid.margin,
             units_drawn=self.engine.units_drawn,
             units_asked=self.engine.units_asked,
+            units_each=self.engine.units_each,
+            sizes=np.array(self.engine.sizes, dtype=np.int64),
         )
 
     def tensors(self) -> dict[str, Tensor]:
@@ -241,7 +249,10 @@ class Training:
             "average": self._average.state(),
             "optimizer": optimizer_tensors(self._optimizer),
             "objective": self._objective.state(),
-            "draws": {"units": torch.tensor([self.engine.units_drawn, self.engine.units_asked])},
+            "draws": {
+                "units": torch.tensor([self.engine.units_drawn, self.engine.units_asked]),
+                "sizes": torch.tensor(self.engine.sizes, dtype=torch.int64),
+            },
         }
         if self._settings.canaries is not None:
             parts["canaries"] = self._settings.canaries.state()

@@ -188,12 +188,60 @@ def the_same_in_every_step(patch):
     )
 
 
+def made_over(patch, change):
+    def noise(self, count, generator):
+        drawn = NOISE(self, count, generator)
+        change(drawn)
+        return drawn
+
+    patch.setattr(Lattice, "noise", noise)
+
+
 def in_pairs(patch):
-    patch.setattr(
-        Lattice,
-        "noise",
-        lambda self, count, generator: np.repeat(NOISE(self, count // 2 + 1, generator), 2)[:count],
-    )
+    def change(drawn):
+        drawn[1::2] = drawn[: len(drawn) // 2 * 2 : 2][: len(drawn[1::2])]
+
+    made_over(patch, change)
+
+
+def the_second_half_as_the_first(patch):
+    def change(drawn):
+        drawn[len(drawn) // 2 :] = drawn[: len(drawn) - len(drawn) // 2]
+
+    made_over(patch, change)
+
+
+def the_second_half_with_its_sign_turned(patch):
+    def change(drawn):
+        drawn[len(drawn) // 2 :] = -drawn[: len(drawn) - len(drawn) // 2]
+
+    made_over(patch, change)
+
+
+def the_second_half_backwards(patch):
+    def change(drawn):
+        drawn[len(drawn) // 2 :] = drawn[: len(drawn) - len(drawn) // 2][::-1]
+
+    made_over(patch, change)
+
+
+def one_small_layer_as_another(patch):
+    def change(drawn):
+        drawn[20_000:20_032] = drawn[5_000:5_032]
+
+    made_over(patch, change)
+
+
+def half_of_it_from_three_steps_before(patch):
+    """As from a stream that goes back: mixed with fresh noise, and of the right deviation."""
+    told = []
+
+    def change(drawn):
+        told.append(drawn.copy())
+        if len(told) > 3 and len(told[-4]) == len(drawn):
+            drawn[:] = np.rint((drawn + told[-4]) / np.sqrt(2))
+
+    made_over(patch, change)
 
 
 def on_empty_batches_only(patch):
@@ -218,19 +266,43 @@ def too_quiet_in_one_layer(patch):
     patch.setattr(Lattice, "noise", noise)
 
 
-@pytest.mark.parametrize(
-    "plant",
-    [
-        on_the_last_parameter_only,
-        the_same_in_every_step,
-        in_pairs,
-        on_empty_batches_only,
-        too_quiet_in_one_layer,
-    ],
-)
-def test_noise_that_is_not_as_planned_is_found(monkeypatch, plant):
+ANYWHERE = "likeness of the network's noise to itself at any distance"
+TWICE = "that occur twice in the network's noise"
+PLANTED = [
+    (on_the_last_parameter_only, "least likely parameter"),
+    (on_the_last_parameter_only, "distance from a Gaussian"),
+    (too_quiet_in_one_layer, "least likely parameter"),
+    (on_empty_batches_only, "least likely parameter"),
+    (the_same_in_every_step, ANYWHERE),
+    (in_pairs, ANYWHERE),
+    (the_second_half_as_the_first, ANYWHERE),
+    (the_second_half_with_its_sign_turned, ANYWHERE),
+    (half_of_it_from_three_steps_before, ANYWHERE),
+    (the_second_half_backwards, "read backwards"),
+    (one_small_layer_as_another, TWICE),
+    (the_second_half_with_its_sign_turned, TWICE),
+]
+SURE = 1e-6  # the level at which training refuses
+
+
+@pytest.mark.parametrize(("plant", "names"), PLANTED)
+def test_noise_that_is_not_as_planned_is_found(monkeypatch, plant, names):
     plant(monkeypatch)
-    assert noise_doubted()
+    found = {each.what for each in network.noise(rehearsal()) if each.p_value < SURE}
+    assert any(names in what for what in found), found
+
+
+def test_no_look_at_the_noise_is_without_a_fault_that_it_finds():
+    looks = {each.what for each in network.noise(rehearsal())}
+    assert all(any(names in what for _, names in PLANTED) for what in looks), looks
+
+
+def test_sums_that_are_no_numbers_are_refused(monkeypatch):
+    made = rehearsal()
+    monkeypatch.setattr(network, "_sum", lambda *_, **__: torch.tensor([float("nan")]))
+    assert network.reach(made).p_value == 0
+    monkeypatch.setattr(network, "_residue", lambda _: [np.full(300, np.nan), np.full(9, np.nan)])
+    assert {each.p_value for each in network.noise(made)} == {0.0}
 
 
 def test_training_refuses_such_an_engine_before_anything_is_spent(made, tmp_path, monkeypatch):
