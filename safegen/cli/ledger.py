@@ -25,7 +25,14 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 @app.command("checkpoint")
-def checkpoint(ledger: Log, keys: Keys = "keys", out: Out = None) -> None:
+def checkpoint(
+    ledger: Log,
+    keys: Keys = "keys",
+    out: Out = None,
+    adopt: Annotated[
+        bool, typer.Option(help="Sign for entries that are under no signed head as your own.")
+    ] = False,
+) -> None:
     """Sign the head of a log; whoever holds it can prove later what the log was."""
     from safegen.provenance.ledger import Ledger
     from safegen.provenance.signer import open_signer
@@ -34,7 +41,7 @@ def checkpoint(ledger: Log, keys: Keys = "keys", out: Out = None) -> None:
     _require_there(ledger)
     if out is not None and out.exists():
         raise InputError(f"{out} is there already, and a kept checkpoint is never replaced")
-    head = Ledger(ledger).checkpoint(signer)
+    head = Ledger(ledger).checkpoint(signer, adopt=adopt)
     _give(head, out, f"the head of {head.tree_size} entries, signed at {head.time}")
 
 
@@ -111,8 +118,11 @@ def export(
     from safegen.provenance.ledger import Ledger
 
     with Bars() as bars:
-        count = log.export(Ledger(ledger, to_read=True), out, bars)
+        opened = Ledger(ledger, to_read=True)
+        count = log.export(opened, out, bars)
     say(f"[bold]{plain(out)}[/]: {count} entries and the checkpoint over them")
+    if len(opened) > count:
+        say(f"[yellow]Left out:[/] {len(opened) - count} entries that are under no signed head")
 
 
 def _check_log(ledger: str, trust: Path | None, given: list[Path], *, as_json: bool) -> None:
@@ -149,7 +159,7 @@ def _show(report: LogReport, given: int) -> None:
         f"{report.root[:16]}..., as {heads} say"
     )
     if not report.checkpoints and not given:
-        say("[dim]Nobody signed a head yet: sign it with `safegen ledger checkpoint`.[/]")
+        say("[dim]Nobody signed a head yet, and there is nothing that one would have to cover.[/]")
     elif not report.signatures_checked:
         say("[dim]Who signed them is not checked: name the root to trust with --trust.[/]")
     if not given:

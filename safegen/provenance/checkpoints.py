@@ -50,6 +50,18 @@ def problem_with_checkpoint(checkpoint: LogCheckpoint, anchors: bytes) -> str | 
     return signatures.problem_with(checkpoint.signature, unsigned, anchors, when)
 
 
+@functools.lru_cache(maxsize=64)
+def problem_without_roots(checkpoint: LogCheckpoint) -> str | None:
+    """What is wrong with a head's signature, whoever made it, in words; None when it holds.
+
+    It says that the head is as somebody signed it, and nothing of who that is.
+    """
+    if checkpoint.signature is None:
+        return "it is not signed"
+    unsigned = canonical_bytes(checkpoint.model_copy(update={"signature": None}))
+    return signatures.mismatch(checkpoint.signature, unsigned)
+
+
 def problem_between(
     one: LogCheckpoint, other: LogCheckpoint, proof: ConsistencyProof | None
 ) -> str | None:

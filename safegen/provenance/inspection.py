@@ -5,7 +5,8 @@
 2. The root over the rows is computed again at every size of which a signed head speaks: those
    that the log keeps, and those that others kept. Whoever rewrites rows can rewrite the stored
    tree as well, but not a signed head that somebody else has.
-3. The heads' signatures are held against the list of trust, where there is one.
+3. The heads' signatures must hold, and stand against the list of trust, where there is one.
+4. No row may come after the last head: whoever appends signs in the same transaction.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sql
 from pydantic import ValidationError
 
+from safegen.errors import TamperedError
+from safegen.progress import silent
 from safegen.provenance import log_tables
-from safegen.provenance.checkpoints import problem_with_checkpoint
+from safegen.provenance.checkpoints import problem_with_checkpoint, problem_without_roots
 from safegen.provenance.log_walk import Walk, places
 from safegen.records.log import LogCheckpoint, LogFault, LogReport
 
@@ -66,8 +69,9 @@ def inspect(
     root = walk.end()
     # 2 and 3. Every signed head.
     faults = [*walk.faults(), *faults, *_against_rows(heads, walk, view.origin)]
-    if anchors is not None:
-        faults.extend(_against_trust(heads, anchors, progress))
+    faults.extend(_against_trust(heads, anchors, progress))
+    # 4. Rows that nobody signed for.
+    faults.extend(_unsigned(heads, walk))
     return LogReport(
         origin=view.origin,
         entries=walk.size,
@@ -76,6 +80,18 @@ def inspect(
         signatures_checked=anchors is not None,
         faults=tuple(faults),
     )
+
+
+def require_adoptable(view: LogView) -> None:
+    """Rows that nobody signed for can only be signed for when nothing else is wrong with a log.
+
+    Raises:
+        TamperedError: something is.
+    """
+    report = inspect(view, anchors=None, earlier=(), progress=silent)
+    wrong = next((fault for fault in report.faults if fault.kind != "unsigned"), None)
+    if wrong is not None:
+        raise TamperedError(f"nothing was signed: {wrong.text}; `safegen ledger check` says more")
 
 
 def _rows(view: LogView) -> int:
@@ -124,10 +140,27 @@ def _against_rows(heads: Sequence[_Head], walk: Walk, origin: str | None) -> Ite
 
 
 def _against_trust(
-    heads: Sequence[_Head], anchors: bytes, progress: Progress
+    heads: Sequence[_Head], anchors: bytes | None, progress: Progress
 ) -> Iterator[LogFault]:
     for done, head in enumerate(heads, start=1):
         progress("signatures", done, len(heads))
-        problem = problem_with_checkpoint(head.checkpoint, anchors)
+        problem = (
+            problem_without_roots(head.checkpoint)
+            if anchors is None
+            else problem_with_checkpoint(head.checkpoint, anchors)
+        )
         if problem is not None:
             yield head.fault(f"does not stand: {problem}")
+
+
+def _unsigned(heads: Sequence[_Head], walk: Walk) -> Iterator[LogFault]:
+    """The rows after the last head."""
+    longest = max((head.checkpoint.tree_size for head in heads), default=0)
+    if walk.size <= longest:
+        return
+    count = walk.size - longest
+    text = (
+        f"{count} {'entry' if count == 1 else 'entries'} from row {longest} on "
+        f"{'is' if count == 1 else 'are'} under no signed head, and worth nothing"
+    )
+    yield LogFault(kind="unsigned", row=longest, text=text)

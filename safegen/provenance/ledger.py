@@ -3,7 +3,9 @@
 Entries are rows; their hashes are the leaves of a Merkle tree whose complete subtrees are stored
 beside them, so that appending and proving read a handful of rows however long the log is. Its
 heads are signed: a head handed out once pins every entry before it, and no row can be edited,
-removed or moved without that head failing afterwards.
+removed or moved without that head failing afterwards. Each batch is signed for in its own
+transaction, so that a row under no signed head is nobody's: it is not believed, and no later head
+takes it in.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sql
 
 from safegen.database import connect, connect_to_read, reading, writing
-from safegen.errors import InputError, KeyMaterialError
+from safegen.errors import InputError, KeyMaterialError, SafegenError, TamperedError
 from safegen.progress import Progress, silent
 from safegen.provenance import checkpoints, inspection, log_tables, merkle
 from safegen.provenance.log_view import LogView
@@ -39,11 +41,29 @@ class Appended:
 
     Attributes:
         proofs: that each entry is in the log as it was after the batch; in order.
-        checkpoint: the signed head that they lead to; None when nobody signed.
+        checkpoint: the signed head that they lead to.
     """
 
     proofs: tuple[InclusionProof, ...]
-    checkpoint: LogCheckpoint | None
+    checkpoint: LogCheckpoint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookUp:
+    """What a log can say of one file.
+
+    Attributes:
+        origin: the log's own name; None for one of before logs had names.
+        head: its last signed head; None when none was.
+        logged: the file's first entry, proved to be under that head; None when it has none there.
+        loose: number of the file's first row that is under no signed head, which is worth nothing;
+            None when there is none.
+    """
+
+    origin: str | None
+    head: LogCheckpoint | None
+    logged: LoggedFile | None
+    loose: int | None
 
 
 class Ledger:
@@ -72,16 +92,20 @@ class Ledger:
         with self._view() as view:
             return view.origin
 
-    def append(self, entries: Sequence[LogEntry], *, signer: Signer | None = None) -> Appended:
+    def append(self, entries: Sequence[LogEntry], *, signer: Signer) -> Appended:
         """Append entries in one transaction, prove that each is in the log, and sign its new head.
+
+        Entries and head stay or go together, so that every row that was appended here is under a
+        signed head; a row that is under none was put there by somebody else.
 
         Args:
             entries: in order.
-            signer: signs the head after them; None leaves it to a later one.
+            signer: signs the head after them.
 
         Raises:
+            InputError: there are rows, and no head of the log was ever signed.
             KeyMaterialError: the log's last head was signed by somebody else.
-            TamperedError: the log is not what its last head says.
+            TamperedError: the log is not what its last head says, or rows came after it.
             StorageError: the database cannot be used. In each case nothing was appended.
         """
         data = [canonical_bytes(entry) for entry in entries]
@@ -97,11 +121,8 @@ class Ledger:
             leaves = [merkle.leaf_hash(each) for each in data]
             known = log_tables.add_nodes(connection, first, leaves)
             size = first + len(rows)
-            head = None
-            if signer is not None:  # in the transaction of its rows, so that all stay or none
-                head = _sign(view, size, log_tables.hash_of(known, (0, size)), signer)
-        if head is not None and signer is not None:
-            self._vouched = (head, signer.chain)
+            head = _sign(view, size, log_tables.hash_of(known, (0, size)), signer)
+        self._vouched = (head, signer.chain)
         hash_of = functools.cache(functools.partial(log_tables.hash_of, known))
         proofs = tuple(prove(number, size, hash_of) for number in range(first, size))
         return Appended(proofs=proofs, checkpoint=head)
@@ -110,23 +131,31 @@ class Ledger:
         """Find out before any work whether a signer may go on with this log.
 
         Raises:
+            InputError: there are rows, and no head was ever signed.
             KeyMaterialError: its last head was signed by somebody else.
-            TamperedError: the log is not what its last head says.
+            TamperedError: the log is not what its last head says, or rows came after it.
         """
         with self._view() as view:
             self._require(view, signer)
 
-    def checkpoint(self, signer: Signer) -> LogCheckpoint:
+    def checkpoint(self, signer: Signer, *, adopt: bool = False) -> LogCheckpoint:
         """Sign the present head, and keep it in the log.
 
+        Args:
+            signer: signs it.
+            adopt: whether rows that are under no signed head become the signer's own; the keeper's
+                decision, after a look at them.
+
         Raises:
+            InputError: there are rows, and no head was ever signed.
             KeyMaterialError: the last head was signed by somebody else.
-            TamperedError: the log is not what its last head says.
+            TamperedError: the log is not what its last head says, or rows came after it; with
+                `adopt`, something else is wrong with it.
             StorageError: nothing was written.
         """
         with writing(self._engine) as connection:
             view = LogView(connection=connection, origin=self._origin)
-            self._require(view, signer)
+            self._require(view, signer, adopt=adopt)
             size = view.size()
             (root,) = view.hashes([(0, size)])
             return _sign(view, size, root, signer)
@@ -141,14 +170,40 @@ class Ledger:
             return view.last()
 
     def find(self, file_digest: str) -> tuple[LogEntry, InclusionProof] | None:
-        """The first entry for a file's digest, with its proof; None when there is none.
+        """The first entry for a file's digest under the last signed head, with its proof.
+
+        Returns:
+            None when there is none; a row that is under no signed head is none.
 
         Raises:
-            TamperedError: the entry's row was rewritten and is no entry any more.
+            TamperedError: the entry's row was rewritten, or the log is not what its head says.
+            StorageError: the log cannot be read.
+        """
+        logged = self.look_up(file_digest).logged
+        return None if logged is None else (logged.entry, logged.proof)
+
+    def look_up(self, file_digest: str) -> LookUp:
+        """All that the log can say of a file.
+
+        Raises:
+            TamperedError: a row that it finds was rewritten, or the log is not what its last head
+                says.
             StorageError: the log cannot be read.
         """
         with self._view() as view:
-            return view.find(file_digest)
+            head = view.last()
+            if head is not None:
+                view.require_holds(head)
+            found = None if head is None else view.find(file_digest, head.tree_size)
+            loose = view.first_after(file_digest, 0 if head is None else head.tree_size)
+            return LookUp(
+                origin=view.origin,
+                head=head,
+                logged=None
+                if found is None or head is None
+                else LoggedFile(entry=found[0], proof=found[1], checkpoint=head),
+                loose=loose,
+            )
 
     def find_under(self, file_digest: str, checkpoint: LogCheckpoint | None) -> LoggedFile | None:
         """The first entry for a file's digest, proved to be under a signed head.
@@ -258,21 +313,40 @@ class Ledger:
                 view = LogView(connection=connection, origin=self._origin)
             yield view
 
-    def _require(self, view: LogView, signer: Signer | None) -> None:
-        """The log must be what its last head says, and that head the signer's own."""
+    def _require(self, view: LogView, signer: Signer, *, adopt: bool = False) -> None:
+        """The log must be what its last head says, to its end, and that head the signer's own."""
         head = view.last()
+        if adopt:
+            inspection.require_adoptable(view)
+        elif view.size() != (0 if head is None else head.tree_size):
+            raise _unsigned_rows(head, view.size())
         if head is None:
             return
         view.require_holds(head)
-        if signer is None or (head, signer.chain) == self._vouched:
-            return
-        if not checkpoints.follows(head, signer):
+        if (head, signer.chain) != self._vouched and not checkpoints.follows(head, signer):
             raise KeyMaterialError(
                 f"the ledger was last signed by {checkpoints.signed_by(head)}, whose certificates "
                 "do not lead to the authority of the keys that were given; nothing was appended: "
                 "use keys of that authority, or begin another ledger with --ledger"
             )
         self._vouched = (head, signer.chain)
+
+
+def _unsigned_rows(head: LogCheckpoint | None, size: int) -> SafegenError:
+    """Rows that nobody signed for: of before heads were signed, or put in around the log."""
+    way_out = (
+        "look at them with `safegen ledger check`, and if they are yours, sign for them with "
+        "`safegen ledger checkpoint --adopt`"
+    )
+    if head is None:
+        return InputError(
+            f"no head of this ledger was signed yet, and it has {size} entries that anybody may "
+            f"have written; nothing was appended: {way_out}"
+        )
+    return TamperedError(
+        f"the ledger has {size} entries and its last signed head only {head.tree_size}, so that "
+        f"somebody else added to it from row {head.tree_size} on; nothing was appended: {way_out}"
+    )
 
 
 _UNSIGNED = (

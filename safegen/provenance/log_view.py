@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from safegen.errors import InputError, TamperedError
 from safegen.provenance import log_tables, merkle
+from safegen.provenance.checkpoints import problem_without_roots
 from safegen.provenance.proofs import prove, proves
 from safegen.records.log import LogCheckpoint, LogEntry
 
@@ -73,7 +74,7 @@ class LogView:
         """The last head that was signed; None when none was.
 
         Raises:
-            TamperedError: its row is no checkpoint any more.
+            TamperedError: its row is no checkpoint any more, or was not signed by whom it names.
         """
         if self.origin is None:
             return None
@@ -83,9 +84,15 @@ class LogView:
         if row is None:
             return None
         try:
-            return LogCheckpoint.model_validate_json(row.checkpoint)
+            head = LogCheckpoint.model_validate_json(row.checkpoint)
         except ValidationError as error:
             raise TamperedError(f"checkpoint {row.number} of the ledger cannot be read") from error
+        problem = problem_without_roots(head)
+        if problem is not None:
+            raise TamperedError(
+                f"the ledger's last head, of {head.time}, does not stand: {problem}"
+            )
+        return head
 
     def require_holds(self, head: LogCheckpoint) -> None:
         """The log must begin with what a head says.
@@ -105,15 +112,21 @@ class LogView:
                 f"of {head.time}; `safegen ledger check` names what was changed"
             )
 
-    def find(
-        self, file_digest: str, size: int | None = None
-    ) -> tuple[LogEntry, InclusionProof] | None:
+    def first_after(self, file_digest: str, size: int) -> int | None:
+        """The number of the first row for a file's digest that is not among the first rows."""
+        table = log_tables.entries
+        query = sql.select(table.c.number).where(table.c.file_digest == file_digest)
+        found: int | None = self.connection.execute(
+            query.where(table.c.number >= size).order_by(table.c.number).limit(1)
+        ).scalar()
+        return found
+
+    def find(self, file_digest: str, size: int) -> tuple[LogEntry, InclusionProof] | None:
         """The first entry for a file's digest among the first rows, proved to be under them.
 
         Raises:
             TamperedError: the entry's row was rewritten and is no entry any more.
         """
-        size = self.size() if size is None else size
         table = log_tables.entries
         query = sql.select(table).where(table.c.file_digest == file_digest, table.c.number < size)
         row = self.connection.execute(query.order_by(table.c.number).limit(1)).one_or_none()

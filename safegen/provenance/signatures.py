@@ -17,12 +17,11 @@ from safegen.records.signature import Signature
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
-
     from safegen.provenance.profile import Finding
     from safegen.provenance.signer import Signer
 
 TIMES = {"expired", "not-yet-valid"}
+UNREADABLE = "its signature cannot be read"
 LINKS = {"no-path", "self-signed", "wrong-issuer", "out-of-order"}
 
 
@@ -45,13 +44,23 @@ def problem_with(signature: Signature, data: bytes, anchors: bytes, when: dateti
         when: the time at which the certificates must have been valid; with a time zone.
     """
     try:
-        value = base64.b64decode(signature.value, validate=True)
-        key, findings = _examined(signature.chain, anchors, when)
-    except (ValueError, TypeError, binascii.Error, UnsupportedAlgorithm):
-        return "its signature cannot be read"
+        findings = _examined(signature.chain, anchors, when)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return UNREADABLE
     against = next((finding for finding in findings if finding.grade != "note"), None)
-    if against is not None:
-        return _in_words(against)
+    return mismatch(signature, data) if against is None else _in_words(against)
+
+
+def mismatch(signature: Signature, data: bytes) -> str | None:
+    """Why a signature is not over these bytes by the key that it shows; None when it is.
+
+    Whose key that is stays open: anybody can show certificates of his own.
+    """
+    try:
+        value = base64.b64decode(signature.value, validate=True)
+        key = x509.load_pem_x509_certificates(signature.chain.encode())[0].public_key()
+    except (ValueError, TypeError, binascii.Error, UnsupportedAlgorithm):
+        return UNREADABLE
     if algorithms.algorithm_of(key) != signature.algorithm:
         return "its signer's key is of another kind than its signature"
     if not algorithms.verifies(signature.algorithm, key, value, data):
@@ -60,12 +69,9 @@ def problem_with(signature: Signature, data: bytes, anchors: bytes, when: dateti
 
 
 @functools.lru_cache(maxsize=64)  # a release's receipts share their chain, and mostly their second
-def _examined(
-    pem: str, anchors: bytes, when: datetime
-) -> tuple[PublicKeyTypes, tuple[Finding, ...]]:
+def _examined(pem: str, anchors: bytes, when: datetime) -> tuple[Finding, ...]:
     chain = x509.load_pem_x509_certificates(pem.encode())
-    roots = x509.load_pem_x509_certificates(anchors)
-    return chain[0].public_key(), examine(chain, roots, at=when)
+    return examine(chain, x509.load_pem_x509_certificates(anchors), at=when)
 
 
 def _in_words(finding: Finding) -> str:

@@ -19,7 +19,7 @@ from safegen.records.signature import Signature
 
 Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 FaultKind = Literal[
-    "edited", "removed", "moved", "inserted", "refiled", "tree", "cut", "checkpoint"
+    "edited", "removed", "moved", "inserted", "refiled", "tree", "cut", "checkpoint", "unsigned"
 ]
 
 

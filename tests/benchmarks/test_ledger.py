@@ -105,12 +105,13 @@ def test_appends_beside_bare_inserts(url, tmp_path):
     assert ledger.check(anchors=signer.anchor).faults == ()
 
 
-def test_proofs_do_not_grow_with_the_log(url):
-    ledger, size = Ledger(url), 0
+def test_proofs_do_not_grow_with_the_log(url, tmp_path):
+    pki.init(tmp_path / "keys")
+    ledger, signer, size = Ledger(url), open_signer(tmp_path / "keys"), 0
     print("\n| entries in the log | ms to find and prove one |\n| --- | --- |")
     for until in (1_000, 10_000, 100_000):
         while size < until:
-            ledger.append(entries(size, 1000))
+            ledger.append(entries(size, 1000), signer=signer)
             size += 1000
         wanted = [each.file_digest for each in entries(0, size)[:: size // 100]]
         taken = statistics.median(seconds(ledger.find, each) for each in wanted)

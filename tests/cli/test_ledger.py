@@ -15,6 +15,7 @@ import pytest
 from safegen.cli import main
 from safegen.provenance import pki
 from safegen.provenance.ledger import Ledger
+from safegen.provenance.signer import open_signer
 from safegen.records.receipt import FirstReceipt, Receipt
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "ledger.md"
@@ -58,7 +59,7 @@ def grown(made, ledger, tmp_path, say):
     done = say("checkpoint", ledger, "--keys", made.keys, "--out", "early.json")
     assert done.returncode == 0, done.stderr
     log = Ledger(ledger)
-    log.append([log.find(first_digest(made))[0]] * 5)
+    log.append([log.find(first_digest(made))[0]] * 5, signer=open_signer(made.keys))
     assert say("checkpoint", ledger, "--keys", made.keys, "--out", "late.json").returncode == 0
     return ledger
 
@@ -113,8 +114,8 @@ def test_a_changed_log_exits_with_1_and_names_the_row(made, grown, say):
 def test_a_log_cut_short_is_found_by_a_checkpoint_kept_elsewhere(made, grown, say):
     with sqlite3.connect(grown) as connection:
         for table in ("entries", "nodes"):
-            connection.execute(f"DELETE FROM {table} WHERE number >= 5")
-        connection.execute("DELETE FROM checkpoints WHERE tree_size > 5")
+            connection.execute(f"DELETE FROM {table} WHERE number >= 1")
+        connection.execute("DELETE FROM checkpoints WHERE tree_size > 1")
     assert say("check", grown, "--trust", made.root).returncode == 0
     failed(say("check", grown, "--checkpoint", "early.json"), 1, "given checkpoint", "were cut off")
 
@@ -224,3 +225,39 @@ def test_a_kept_checkpoint_is_never_replaced(made, ledger, say, tmp_path):
     done = say("checkpoint", "ledger.db", "--keys", made.keys, "--out", "monday.json")
     failed(done, 2, "monday.json is there already")
     assert (tmp_path / "monday.json").read_text() == "kept"
+
+
+def put_in(path, entry):
+    """Add a row with its hashes, and no head: all that somebody without keys can do."""
+    from safegen.database import writing
+    from safegen.provenance import log_tables, merkle
+    from safegen.records.canonical import canonical_bytes
+
+    log, data = Ledger(path), canonical_bytes(entry)
+    with writing(log._engine) as connection:
+        row = {"number": len(log), "file_digest": entry.file_digest, "entry": data}
+        log_tables.add_rows(connection, log_tables.entries, [row])
+        log_tables.add_nodes(connection, row["number"], [merkle.leaf_hash(data)])
+
+
+def test_an_entry_that_nobody_signed_for_is_left_out_and_its_keeper_asked(
+    made, ledger, say, tmp_path
+):
+    from safegen.records.canonical import sha256
+
+    (tmp_path / "never.txt").write_text("never released")
+    real, size = Ledger(ledger).find(first_digest(made))[0], len(Ledger(ledger))
+    digest = sha256(b"never released")
+    put_in(ledger, real.model_copy(update={"file_digest": digest}))
+    failed(
+        say("check", ledger, "--trust", made.root), 1, f"1 entry from row {size} on", "no signed"
+    )
+    assert json.loads(say("check", ledger, "--json").stdout)["faults"][0]["kind"] == "unsigned"
+    failed(say("prove", ledger, "never.txt"), 2, "has no entry for exactly this never.txt")
+    said = say("export", ledger, "--out", "log.jsonl")
+    assert "Left out: 1 entries" in said.stdout
+    assert digest not in (tmp_path / "log.jsonl").read_text()
+    failed(say("checkpoint", ledger, "--keys", made.keys), 1, "somebody else added", "--adopt")
+    assert say("checkpoint", ledger, "--keys", made.keys, "--adopt").returncode == 0
+    assert say("check", ledger, "--trust", made.root).returncode == 0
+    assert say("prove", ledger, "never.txt").returncode == 0

@@ -155,7 +155,7 @@ def _signed_as_output(made, mime: str, plain: bytes) -> bytes:
         policy_digest=receipt.entry.policy_digest,
         time=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    Ledger(made.ledger).append([entry])
+    Ledger(made.ledger).append([entry], signer=open_signer(made.keys))
     return data
 
 

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from safegen.errors import InputError, KeyMaterialError, StorageError, TamperedError
-from safegen.provenance import log_tables
+from safegen.provenance import log_tables, merkle
 from safegen.provenance.checkpoints import problem_between, problem_with_checkpoint, sign_checkpoint
 from safegen.provenance.ledger import Ledger
 from safegen.provenance.proofs import continues, leads_to, proves
@@ -31,10 +31,9 @@ def statements(ledger):
     return sent
 
 
-def test_what_is_appended_is_found_and_proved(ledger, entry):
-    logged = ledger.append([entry(0), entry(1), entry(2)])
+def test_what_is_appended_is_found_and_proved(ledger, entry, keeper):
+    logged = ledger.append([entry(0), entry(1), entry(2)], signer=keeper)
     assert [proof.index for proof in logged.proofs] == [0, 1, 2]
-    assert logged.checkpoint is None
     found, proof = ledger.find(entry(1).file_digest)
     assert found == entry(1)
     assert proves(found, proof)
@@ -43,9 +42,9 @@ def test_what_is_appended_is_found_and_proved(ledger, entry):
     assert len(ledger) == 3
 
 
-def test_an_older_proof_still_holds_after_more_was_appended(ledger, entry, entries):
-    (first,) = ledger.append([entry(0)]).proofs
-    more = ledger.append(entries(1, 9)).proofs
+def test_an_older_proof_still_holds_after_more_was_appended(ledger, entry, entries, keeper):
+    (first,) = ledger.append([entry(0)], signer=keeper).proofs
+    more = ledger.append(entries(1, 9), signer=keeper).proofs
     assert ledger.holds(first)
     assert all(ledger.holds(proof) for proof in more)
     assert not ledger.holds(first.model_copy(update={"root": "00" * 32}))
@@ -74,19 +73,21 @@ def test_batches_of_any_size_make_one_tree(tmp_path_factory, entries, batches, k
 def test_the_log_is_the_same_on_every_database(ledger, sqlite_url, entries, keeper):
     other = Ledger(f"{sqlite_url}.other")
     for first in (0, 5, 6):
-        one, two = (each.append(entries(first, first + 9)) for each in (ledger, other))
+        one, two = (
+            each.append(entries(first, first + 9), signer=keeper) for each in (ledger, other)
+        )
         assert one.proofs == two.proofs
     assert ledger.check().root == other.check().root
     assert ledger.origin != other.origin
 
 
-def test_work_does_not_grow_with_the_log(ledger, entries):
+def test_work_does_not_grow_with_the_log(ledger, entries, keeper):
     """Appending and proving read a handful of rows, however many there are."""
     counts, reads = [], []
     for size in (10, 1000):
-        ledger.append(entries(size * 10, size * 11))
+        ledger.append(entries(size * 10, size * 11), signer=keeper)
         sent = statements(ledger)
-        ledger.append(entries(3))
+        ledger.append(entries(3), signer=keeper)
         ledger.find(entries(2)[1].file_digest)
         counts.append(len(sent))
         assert not any("count(" in each for each in sent)
@@ -97,8 +98,8 @@ def test_work_does_not_grow_with_the_log(ledger, entries):
 
 
 def test_appending_nothing_appends_nothing(ledger, entry, keeper):
-    ledger.append([entry(0)])
-    assert ledger.append([]).proofs == ()
+    ledger.append([entry(0)], signer=keeper)
+    assert ledger.append([], signer=keeper).proofs == ()
     assert ledger.append([], signer=keeper).checkpoint.tree_size == 1
     assert len(ledger) == 1
     assert ledger.check().faults == ()
@@ -154,15 +155,118 @@ def test_a_log_of_another_key_is_refused_before_anything(ledger, entries, keeper
 
 def test_a_stolen_chain_does_not_make_a_log_ones_own(ledger, entries, keeper, stranger):
     """Anybody can show our certificates; the signature under them must hold too."""
-    ledger.append(entries(2))
+    ledger.append(entries(2), signer=keeper)
     head = sign_checkpoint(ledger.origin, 2, bytes.fromhex(ledger.check().root), stranger)
     shown = head.signature.model_copy(update={"chain": keeper.chain.decode()})
-    forged = head.model_copy(update={"signature": shown})
+    keep_head(ledger, head.model_copy(update={"signature": shown}))
+    for use in (
+        lambda: ledger.append(entries(2, 3), signer=keeper),
+        lambda: ledger.checkpoint(keeper, adopt=True),
+        ledger.last_checkpoint,
+        lambda: ledger.find("sha256:0"),
+    ):
+        with pytest.raises(TamperedError, match="does not match its content"):
+            use()
+    assert "does not match its content" in ledger.check().faults[0].text
+
+
+def keep_head(ledger, head):
+    """Write a head into the log's own table, as whoever can write the database may."""
     with ledger._engine.begin() as connection:
-        row = {"number": 0, "tree_size": 2, "checkpoint": canonical_bytes(forged)}
+        number = sql.select(sql.func.count()).select_from(log_tables.checkpoints)
+        row = {
+            "number": connection.execute(number).scalar(),
+            "tree_size": head.tree_size,
+            "checkpoint": canonical_bytes(head),
+        }
         connection.execute(sql.insert(log_tables.checkpoints), row)
-    with pytest.raises(KeyMaterialError):
-        ledger.append(entries(2, 3), signer=keeper)
+
+
+def put_in(ledger, entries):
+    """Add rows with their hashes in the stored tree, and no head: all that needs no key."""
+    with ledger._engine.begin() as connection:
+        first = log_tables.size_of(connection)
+        rows = [
+            {"number": first + n, "file_digest": each.file_digest, "entry": canonical_bytes(each)}
+            for n, each in enumerate(entries)
+        ]
+        log_tables.add_rows(connection, log_tables.entries, rows)
+        leaves = [merkle.leaf_hash(row["entry"]) for row in rows]
+        log_tables.add_nodes(connection, first, leaves)
+
+
+def test_a_row_under_no_signed_head_is_not_believed_and_not_taken_in(
+    ledger, url, entries, entry, keeper
+):
+    head = ledger.append(entries(5), signer=keeper).checkpoint
+    put_in(ledger, [entry(77)])
+    looked_up = ledger.look_up(entry(77).file_digest)
+    assert (looked_up.head, looked_up.logged, looked_up.loose) == (head, None, 5)
+    assert ledger.find(entry(77).file_digest) is None
+    assert ledger.find_under(entry(77).file_digest, None) is None
+    assert ledger.find(entry(3).file_digest)[1].tree_size == 5
+    for anchors in (None, keeper.anchor):
+        (fault,) = ledger.check(anchors=anchors).faults
+        assert (fault.kind, fault.row) == ("unsigned", 5)
+        assert "1 entry from row 5 on is under no signed head" in fault.text
+    for refused in (
+        lambda: ledger.append(entries(5, 6), signer=keeper),
+        lambda: ledger.append([], signer=keeper),
+        lambda: ledger.checkpoint(keeper),
+        lambda: ledger.require(keeper),
+        lambda: Ledger(url).require(keeper),
+    ):
+        with pytest.raises(TamperedError, match="somebody else added to it from row 5 on"):
+            refused()
+    assert ledger.last_checkpoint() == head
+    assert len(ledger) == 6
+
+
+def test_rows_under_no_head_are_signed_for_on_their_keepers_word(
+    ledger, entries, entry, keeper, stranger
+):
+    ledger.append(entries(5), signer=keeper)
+    put_in(ledger, [entry(77), entry(78)])
+    with pytest.raises(KeyMaterialError, match="last signed by"):
+        ledger.checkpoint(stranger, adopt=True)
+    assert ledger.checkpoint(keeper, adopt=True).tree_size == 7
+    assert ledger.find(entry(78).file_digest)[1].index == 6
+    assert ledger.check(anchors=keeper.anchor).faults == ()
+    ledger.append(entries(7, 9), signer=keeper)
+
+
+def test_rows_that_are_not_what_the_tree_holds_are_never_signed_for(ledger, entries, entry, keeper):
+    ledger.append(entries(5), signer=keeper)
+    put_in(ledger, [entry(77), entry(78)])
+    with ledger._engine.begin() as connection:
+        connection.exec_driver_sql(
+            "UPDATE entries SET entry = (SELECT entry FROM entries WHERE number = 0) "
+            "WHERE number = 6"
+        )
+    with pytest.raises(TamperedError, match="nothing was signed: row 6"):
+        ledger.checkpoint(keeper, adopt=True)
+
+
+def test_a_head_of_a_strangers_own_is_believed_by_nobody_who_asks(
+    ledger, entries, entry, keeper, stranger
+):
+    """Whoever can write the database can sign, too, with keys that he made."""
+    ledger.append(entries(5), signer=keeper)
+    put_in(ledger, [entry(77)])
+    root = bytes.fromhex(ledger.check().root)
+    keep_head(ledger, sign_checkpoint(ledger.origin, 6, root, stranger))
+    with pytest.raises(KeyMaterialError, match="last signed by CN=somebody else signer"):
+        ledger.append(entries(5, 6), signer=keeper)
+    (fault,) = ledger.check(anchors=keeper.anchor).faults
+    assert "does not lead to a trusted root" in fault.text
+
+
+def test_an_unsigned_head_is_none(ledger, entries, keeper):
+    head = ledger.append(entries(5), signer=keeper).checkpoint
+    keep_head(ledger, head.model_copy(update={"signature": None}))
+    with pytest.raises(TamperedError, match="it is not signed"):
+        ledger.last_checkpoint()
+    assert "it is not signed" in ledger.check().faults[0].text
 
 
 def test_a_renewed_leaf_of_the_same_authority_goes_on(ledger, entries, keys, keeper, tmp_path):
@@ -243,16 +347,22 @@ def test_a_log_of_before_trees_were_stored_is_read_and_taken_over(url, entries, 
     begin_old(url, entries(2500))
     reader = Ledger(url, to_read=True)
     assert reader.origin is None
-    found, before = reader.find(entry(2400).file_digest)
-    assert proves(found, before)
-    assert reader.holds(before)
+    assert reader.find(entry(2400).file_digest) is None  # nobody signed for it
+    assert reader.look_up(entry(2400).file_digest).loose == 2400
     report = reader.check()
-    assert (report.entries, report.root, report.faults) == (2500, before.root, ())
+    assert report.entries == 2500
+    assert [(fault.kind, fault.row) for fault in report.faults] == [("unsigned", 0)]
     with pytest.raises(InputError, match="no head"):
         reader.find_under(entry(1).file_digest, None)
     ledger = Ledger(url)
-    assert ledger.holds(before)
-    assert ledger.find(entry(2400).file_digest) == (found, before)
+    for refused in (lambda: ledger.append(entries(1), signer=keeper),
+                    lambda: ledger.checkpoint(keeper)):  # fmt: skip
+        with pytest.raises(InputError, match="2500 entries that anybody may have written"):
+            refused()
+    assert ledger.checkpoint(keeper, adopt=True).root == report.root
+    found, proof = ledger.find(entry(2400).file_digest)
+    assert proves(found, proof)
+    assert ledger.holds(proof)
     ledger.append(entries(2500, 2503), signer=keeper)
     assert ledger.check(anchors=keeper.anchor).faults == ()
 

@@ -168,10 +168,10 @@ def test_an_edited_or_exchanged_row_is_not_given_out(ledger, entry):
 
 
 @pytest.mark.parametrize("value", ["1.5", "'words'", "x'00'"])
-def test_a_row_rewritten_as_something_else_is_no_entry(tmp_path, entries, entry, value):
+def test_a_row_rewritten_as_something_else_is_no_entry(tmp_path, entries, entry, keeper, value):
     """SQLite keeps whatever it is given."""
     ledger = Ledger(tmp_path / "ledger.db")
-    ledger.append(entries(3))
+    ledger.append(entries(3), signer=keeper)
     tamper(ledger, f"UPDATE entries SET entry = {value} WHERE number = 1")
     with pytest.raises(TamperedError, match="row 1 is no entry any more"):
         ledger.find(entry(1).file_digest)
@@ -208,11 +208,13 @@ def test_a_history_whose_heads_were_removed_needs_one_kept_elsewhere(ledger, kee
     kept = ledger.last_checkpoint()
     rewrite(ledger, entries(0, 12))
     tamper(ledger, "DELETE FROM checkpoints WHERE tree_size > 10")
+    assert found(ledger, keeper)[0] == [("unsigned", 10)]
+    rewrite(ledger, entries(0, 10))
     assert found(ledger, keeper) == ([], "")  # nothing here can tell
     kinds, said = found(ledger, keeper, kept)
     assert kinds == [("cut", None)]
     assert "the given checkpoint" in said
-    assert "9 were cut off its end" in said
+    assert "11 were cut off its end" in said
     ledger.append(entries(50, 70), signer=keeper)
     assert "no longer holds" in found(ledger, keeper, kept)[1]
 
