@@ -46,15 +46,6 @@ class DataSet:
     def __len__(self) -> int:
         return len(self.images)
 
-    def order(self) -> str:
-        """A digest of records, labels and groups in their order, for processes to agree on."""
-        parts = (self.images, self.labels, np.arange(0) if self.groups is None else self.groups)
-        found = hashlib.sha256()
-        for part in parts:
-            found.update(f"{part.shape} {part.dtype} ".encode())
-            found.update(np.ascontiguousarray(part).tobytes())
-        return found.hexdigest()
-
 
 def assemble(
     images: NDArray[np.uint8],

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from safegen.data.dataset import DataSet
+    from safegen.pipeline.sealing import TrainingData
     from safegen.privacy.execution import Execution
     from safegen.privacy.plan import PrivacyPlan
     from safegen.privacy.processes import Processes
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 def training_of(
     facts: RunFacts,
-    data: DataSet,
+    data: TrainingData,
     processes: Processes,
     execution: Execution,
     made_up: Canaries | None,
@@ -52,7 +52,7 @@ def training_of(
         objective,
         facts.plan,
         facts.recipe,
-        groups=data.groups,
+        groups=data.records,
         settings=settings,
         resumed=resumed,
     )

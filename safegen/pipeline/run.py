@@ -31,6 +31,7 @@ from safegen.pipeline.wishes import Wishes, plan_for, preset_for
 from safegen.privacy import noise
 from safegen.privacy.engine import Settings
 from safegen.privacy.processes import Processes
+from safegen.privacy.releases import Releases
 from safegen.progress import Progress, silent
 from safegen.records.card import published
 from safegen.records.names import DIGESTS
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from safegen.data.dataset import DataSet
     from safegen.pipeline.networks import Resumed
     from safegen.pipeline.publish import Publisher
+    from safegen.pipeline.sealing import TrainingData
     from safegen.privacy.budget import Budget, Grant
     from safegen.privacy.execution import Execution
     from safegen.privacy.plan import PrivacyPlan
@@ -57,7 +59,7 @@ if TYPE_CHECKING:
 class Run:
     """The first process's part: it decides, keeps the books and publishes."""
 
-    data: DataSet
+    data: TrainingData
     budget: Budget
     publisher: Publisher
     processes: Processes
@@ -79,7 +81,7 @@ class Run:
         self.budget.require_unit(self.data.card, self.data.grouping)
         self.progress("planning", 0, 1)
         chosen = preset_for(wishes, self.data.card)
-        plan = plan_for(wishes, chosen, self.data)
+        plan = plan_for(wishes, chosen, self.data.card)
         self.budget.require_room(plan, self.data.card)
         self._rehearse(plan, chosen.architecture, chosen.recipe)
         self.progress("planning", 1, 1)
@@ -103,7 +105,7 @@ class Run:
             release_key=f"{noise.new_key():032x}",
             unsafe_seeded_noise=wishes.unsafe_seeded_noise,
         )
-        self._train(facts, start, None, fresh=True)
+        self._train(facts, start, None, _releases(facts), fresh=True)
 
     def _rehearse(self, plan: PrivacyPlan, made: Architecture, recipe: Recipe) -> None:
         """Look at the engine as it is going to run here, which a resumed run may change."""
@@ -132,12 +134,19 @@ class Run:
             )
         self._rehearse(facts.plan, facts.architecture, facts.recipe)
         if standing.claimed:
-            self._train(facts, None, (standing.claimed, tensors), fresh=False)
+            resumed, releases = (standing.claimed, tensors), _releases(facts, standing)
+            self._train(facts, None, resumed, releases, fresh=False)
         else:  # before its first step a run has nothing but its start
-            self._train(facts, start_in(tensors), None, fresh=False)
+            self._train(facts, start_in(tensors), None, _releases(facts), fresh=False)
 
     def _train(
-        self, facts: RunFacts, start: Start | None, resumed: Resumed | None, *, fresh: bool
+        self,
+        facts: RunFacts,
+        start: Start | None,
+        resumed: Resumed | None,
+        releases: Releases,
+        *,
+        fresh: bool,
     ) -> None:
         def keep(counted: int, claimed: int, tensors: Mapping[str, Tensor]) -> None:
             standing = Standing(
@@ -145,6 +154,7 @@ class Run:
                 counted=counted,
                 claimed=claimed,
                 events=facts.plan.step_events(claimed),
+                releases=releases.made,
             )
             checkpoint.keep(self._checkpoint, standing, tensors)
 
@@ -153,18 +163,21 @@ class Run:
         grant = self._grant(facts, resumed, fresh=fresh)
         if resumed is None:
             start = from_releases(
-                facts, self.data, start, device=self.processes.device, progress=self.progress
+                facts,
+                self.data,
+                start,
+                releases,
+                device=self.processes.device,
+                progress=self.progress,
             )
         if self.processes.world > 1:
-            self.processes.tell(self.data.order())
+            self.processes.tell(self.data.records.order())
         facts, start, resumed = self.processes.tell((facts, start, resumed))
         made = canaries_of(facts)
         training = training_of(
             facts, self.data, self.processes, self.execution, made, resumed, start
         )
-        trained = training.run(
-            self.data, key=int(facts.release_key, 16), keep=keep, progress=self.progress
-        )
+        trained = training.run(self.data.records, releases, keep=keep, progress=self.progress)
         assert trained is not None  # the first process finishes
         self.budget.settle(grant.number, trained.events)
         card = published(self.data.card, grant.salt)
@@ -205,7 +218,13 @@ class Run:
         return self.publisher.folder / checkpoint.NAME
 
 
-def _begun_with(facts: RunFacts, data: DataSet) -> bool:
+def _releases(facts: RunFacts, standing: Standing | None = None) -> Releases:
+    """The run's account of releases, with those that were made before it was interrupted."""
+    made = None if standing is None else standing.releases_made()
+    return Releases(facts.plan, int(facts.release_key, 16), made=made)
+
+
+def _begun_with(facts: RunFacts, data: TrainingData) -> bool:
     """Whether a run was begun with these records, in this shape, under these units."""
     made, plan, card = facts.architecture, facts.plan, data.card
     return (
@@ -216,17 +235,17 @@ def _begun_with(facts: RunFacts, data: DataSet) -> bool:
     )
 
 
-def follow(data: DataSet, processes: Processes, execution: Execution) -> None:
+def follow(data: TrainingData, processes: Processes, execution: Execution) -> None:
     """The other processes' part: train along with the first.
 
     Each owns units by their numbers, so that all must have the records in one order.
     """
     order = processes.told()
     facts, start, resumed = processes.told()
-    if not _begun_with(facts, data) or order != data.order():
+    if not _begun_with(facts, data) or order != data.records.order():
         raise DataError(
             "this process found other records than the first, or in another order; give all the "
             "same ones in the same order"
         )
     training = training_of(facts, data, processes, execution, canaries_of(facts), resumed, start)
-    training.run(data, key=0, progress=silent)
+    training.run(data.records, Releases(facts.plan), progress=silent)

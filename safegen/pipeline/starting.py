@@ -17,7 +17,7 @@ import torch
 from safegen.errors import DataError, PlanError
 from safegen.models.vae import ConditionalVAE
 from safegen.pipeline.networks import first_weights
-from safegen.training.objective import Records, Start
+from safegen.training.objective import Start
 from safegen.training.pretraining import loss_scale, pretrain
 from safegen.training.priors import PRIORS, draw_prior
 from safegen.training.warmstart import warm_pictures
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from safegen.data.dataset import DataSet
+    from safegen.pipeline.sealing import TrainingData
     from safegen.privacy.budget import Budget
+    from safegen.privacy.releases import Releases
     from safegen.progress import Progress
     from safegen.records.config import Architecture, Recipe
     from safegen.training.checkpoint import RunFacts
@@ -109,7 +111,7 @@ def _pictures(recipe: Recipe, architecture: Architecture, public: DataSet | None
     return draw_prior(recipe.prior, recipe.prior_pictures, shape, PICTURES_SEED)
 
 
-def require_public(public: DataSet, data: DataSet, budget: Budget) -> None:
+def require_public(public: DataSet, data: TrainingData, budget: Budget) -> None:
     """A prior's data set must be another one, of the same shape, and public.
 
     Whoever names a folder as a prior says that it is public. Where a private run has learnt from
@@ -128,7 +130,7 @@ def require_public(public: DataSet, data: DataSet, budget: Budget) -> None:
             f"{public.card.name} cannot be a prior: private runs have trained on it, so it is not "
             "public; choose other pictures"
         )
-    if public.images.shape[1:] != data.images.shape[1:]:
+    if public.images.shape[1:] != data.records.shape:
         shape, wanted = public.card.shape, data.card.shape
         raise DataError(
             f"the prior {public.card.name} has {shape.channels} channels and {shape.width}x"
@@ -139,8 +141,9 @@ def require_public(public: DataSet, data: DataSet, budget: Budget) -> None:
 
 def from_releases(
     facts: RunFacts,
-    data: DataSet,
+    data: TrainingData,
     start: Start | None,
+    releases: Releases,
     *,
     device: torch.device,
     progress: Progress,
@@ -151,16 +154,12 @@ def from_releases(
         facts: of the run, whose grant is taken.
         data: the records.
         start: from the prior; None for none.
+        releases: makes what is planned.
         device: where to learn.
         progress: told after each step.
     """
-    records = Records(
-        pictures=torch.from_numpy(data.images),
-        labels=torch.from_numpy(data.labels),
-        groups=data.groups,
-    )
     made, recipe = facts.architecture, facts.recipe
-    warm = warm_pictures(records, made.classes, facts.plan, key=int(facts.release_key, 16))
+    warm = warm_pictures(data.records, made.classes, releases)
     if warm is None:
         return start
     with first_weights(facts.seed, device):

@@ -19,6 +19,7 @@ from safegen.errors import DataError, KeyMaterialError, PlanError, StorageError
 from safegen.pipeline.model import Model, load
 from safegen.pipeline.publish import Publisher
 from safegen.pipeline.run import Run, follow
+from safegen.pipeline.sealing import sealed
 from safegen.pipeline.wishes import Wishes
 from safegen.privacy.budget import Budget
 from safegen.privacy.canaries import DEFAULT_COUNT
@@ -133,7 +134,7 @@ def train(  # noqa: PLR0913 - a run has as many choices as it has
     with joined(_device(device)) as processes:
         execution = execution or Execution()
         if not processes.first:
-            records = _load(data, data_root, size, download, groups)
+            records = sealed(_load(data, data_root, size, download, groups))
             follow(records, processes, execution)
         else:
             publisher = Publisher(
@@ -146,7 +147,7 @@ def train(  # noqa: PLR0913 - a run has as many choices as it has
             with checkpoint.alone(folder):
                 _require_room(folder, resume=resume)
                 progress("loading", 0, 1)
-                records = _load(data, data_root, size, download, groups)
+                records = sealed(_load(data, data_root, size, download, groups))
                 progress("loading", 1, 1)
                 run = Run(records, Budget(budget), publisher, processes, execution, progress)
                 if resume:

@@ -13,7 +13,6 @@ from safegen.records.config import Family, WarmStart
 from safegen.training.recipe import Preset, preset
 
 if TYPE_CHECKING:
-    from safegen.data.dataset import DataSet
     from safegen.records.card import DataCard
 
 RECORDS_PER_GROUP = 4  # in a step at most, when units are groups
@@ -74,7 +73,7 @@ def preset_for(wishes: Wishes, card: DataCard) -> Preset:
     )
 
 
-def plan_for(wishes: Wishes, chosen: Preset, data: DataSet) -> PrivacyPlan:
+def plan_for(wishes: Wishes, chosen: Preset, card: DataCard) -> PrivacyPlan:
     """The plan of a run: the preset's where nothing else is wished.
 
     Raises:
@@ -83,24 +82,24 @@ def plan_for(wishes: Wishes, chosen: Preset, data: DataSet) -> PrivacyPlan:
     return plan_within(
         epsilon=wishes.epsilon,
         delta=wishes.delta,
-        units=data.card.units,
+        units=card.units,
         expected_batch_size=chosen.expected_batch_size if wishes.batch is None else wishes.batch,
         steps=chosen.steps if wishes.steps is None else wishes.steps,
         clipping_norm=chosen.clipping_norm,
         noise_multiplier=wishes.noise_multiplier,
         shares=chosen.shares,
-        unit=data.card.unit,
-        records_per_unit=_records_per_group(wishes, data),
+        unit=card.unit,
+        records_per_unit=_records_per_group(wishes, card),
     )
 
 
-def _records_per_group(wishes: Wishes, data: DataSet) -> int:
+def _records_per_group(wishes: Wishes, card: DataCard) -> int:
     """As many as wished; never what the groups themselves tell, whose sizes are private."""
-    if data.groups is None:
+    if card.unit == "record":
         if wishes.records_per_group is not None:
             raise PlanError(
                 "records_per_group was given and no groups; say who belongs together with --groups"
             )
         return 1
     wished = RECORDS_PER_GROUP if wishes.records_per_group is None else wishes.records_per_group
-    return min(wished, len(data))
+    return min(wished, card.count)

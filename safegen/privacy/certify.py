@@ -52,8 +52,9 @@ def certify(
         assumptions: what this run takes to be public beside what all do.
 
     Raises:
-        TrainingError: more ran than the plan allows; then nothing is certified.
+        TrainingError: something else ran than was planned, or more; then nothing is certified.
     """
+    _require_planned(plan, events, steps_run)
     epsilon = accounting.epsilon_of(events, plan.delta)
     if not epsilon <= plan.epsilon:  # so written, a NaN is refused
         raise TrainingError(
@@ -80,3 +81,27 @@ def certify(
         public_by_assumption=(*PUBLIC_BY_ASSUMPTION, *assumptions),
         not_protected=(*NOT_PROTECTED, UNIT_NOT_PROTECTED[plan.unit]),
     )
+
+
+def _require_planned(plan: PrivacyPlan, events: tuple[Event, ...], steps_run: int) -> None:
+    """What ran must be the plan's steps, as many as were counted, and each of its releases.
+
+    Raises:
+        TrainingError: it was not.
+    """
+    if events != plan.events(steps_run):
+        raise TrainingError(
+            f"what ran is not what was planned: {_told(events)} ran, and "
+            f"{_told(plan.events(steps_run))} were planned; no certificate is issued, and what was "
+            "spent stays spent"
+        )
+
+
+def _told(events: tuple[Event, ...]) -> str:
+    """Events in a few words, such as `40 steps at noise 1.3, 1 release at noise 5`."""
+    words = [
+        f"{each.count} {'release' if each.event == 'gaussian' else 'step'}"
+        f"{'' if each.count == 1 else 's'} at noise {each.noise_multiplier:.4g}"
+        for each in events
+    ]
+    return ", ".join(words) or "nothing"

@@ -2,7 +2,7 @@
 
 A step, in order:
 
-    1. `draw`: every unit enters independently (`sampling`).
+    1. `draw`: every unit enters independently (`sampling`); their records are opened for `learn`.
     2. Losses of the drawn rows, and of the public rows beside them, in one pass or in
        micro-batches; each unit's gradient is clipped and the clipped ones are summed. When a GPU's
        memory ends, nothing has left yet: the same draw is summed in smaller micro-batches.
@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from safegen.errors import PlanError
+from safegen.privacy import opening
 from safegen.privacy.bookkeeping import BookKeeping
 from safegen.privacy.execution import Execution
 from safegen.privacy.lattice import lattice
@@ -29,7 +30,8 @@ from safegen.privacy.memory import RowsAtATime
 from safegen.privacy.noise import secure_generator, unsafe_seeded_generator
 from safegen.privacy.opacus_bridge import NoisyOptimizer, OpacusGradients
 from safegen.privacy.processes import Processes
-from safegen.privacy.sampling import Draw, PoissonSampler
+from safegen.privacy.sampling import ABSENT, Draw, PoissonSampler
+from safegen.privacy.sealed import PrivateRecords
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from safegen.privacy.canaries import Canaries
+    from safegen.privacy.outlet import Outlet
     from safegen.privacy.plan import PrivacyPlan
     from safegen.records.certificate import Event
 
@@ -52,6 +55,19 @@ class Losses(Protocol):
         ...
 
 
+class Batch(Protocol):
+    """What makes a step's tensors of the drawn records."""
+
+    def __call__(self, pictures: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
+        """Tensors whose first dimension is rows: the records' in their order, then public ones.
+
+        Args:
+            pictures: (rows, channels, height, width), float32 in [0, 1].
+            labels: (rows,), int64.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """How a run is carried out; nothing here changes epsilon, apart from what is unsafe.
@@ -61,12 +77,14 @@ class Settings:
         processes: this process among those that train together.
         canaries: made-up units that take part, moved to where the network is; None for none.
         unsafe_seeded_noise: a seed for the noise; voids the guarantee, for tests only.
+        outlet: what every step's noisy sum goes through, in rehearsals; None for none.
     """
 
     execution: Execution = field(default_factory=Execution)
     processes: Processes = field(default_factory=Processes)
     canaries: Canaries | None = None
     unsafe_seeded_noise: int | None = None
+    outlet: Outlet | None = None
 
 
 class PrivateEngine:
@@ -91,7 +109,7 @@ class PrivateEngine:
         *,
         rows_beside: int = 0,
         rows_per_record: int = 1,
-        groups: NDArray[np.int64] | None = None,
+        groups: NDArray[np.int64] | PrivateRecords | None = None,
         settings: Settings | None = None,
         steps_before: int = 0,
     ) -> None:
@@ -107,7 +125,8 @@ class PrivateEngine:
                 double sensitivity.
             rows_per_record: how often each record is in a draw, beside itself; its losses may
                 depend on all of these rows, which are clipped as one.
-            groups: (records,), int64, the unit of each record; None when records are units.
+            groups: (records,), int64, the unit of each record, or the records under seal, which
+                know it; None when records are units.
             settings: how the plan is carried out.
             steps_before: steps that an interrupted run has counted already.
 
@@ -115,6 +134,8 @@ class PrivateEngine:
             PlanError: the network has a layer without a rule, or the groups do not fit.
         """
         self._plan = plan
+        if isinstance(groups, PrivateRecords):
+            groups = opening.groups_of(groups)
         settings = settings or Settings()
         canaries, seed = settings.canaries, settings.unsafe_seeded_noise
         self._execution, self._processes = settings.execution, settings.processes
@@ -156,6 +177,7 @@ class PrivateEngine:
             expected_batch_size=self._divisor,
             noise_multiplier=plan.noise_multiplier,
             clipping_norm=plan.clipping_norm,
+            outlet=settings.outlet,
         )
         self._optimizer.attach_step_hook(self._count)
         self.overheard: Callable[[dict[nn.Parameter, Tensor]], None] | None = None
@@ -167,6 +189,28 @@ class PrivateEngine:
         self.units_drawn += self.sizes[-1]
         self.units_asked += self._sampler.units
         return Draw(rows=np.repeat(draw.rows, self._rows_per_record), canaries=draw.canaries)
+
+    def learn(self, records: PrivateRecords, batch: Batch, losses: Losses) -> None:
+        """Draw, open the drawn records, and take one noisy step.
+
+        Raises:
+            TrainingError: as `step`.
+        """
+        draw, parts = self.opened(records, self.draw(), batch)
+        self.step(draw, parts, losses)
+
+    def opened(
+        self, records: PrivateRecords, draw: Draw, batch: Batch
+    ) -> tuple[Draw, tuple[Tensor, ...]]:
+        """A step's tensors, made of the drawn records; none may leave but through `step`.
+
+        A record that is its own unit and is not there leaves no row; one of a group leaves its row
+        empty, as the group may have fewer than are drawn.
+        """
+        places = opening.places_of(records, draw.rows)
+        if self._plan.unit == "record":
+            places = places[places != ABSENT]
+        return Draw(rows=places, canaries=draw.canaries), batch(*opening.rows_of(records, places))
 
     def step(self, draw: Draw, parts: tuple[Tensor, ...], losses: Losses) -> None:
         """Take one noisy step.

@@ -19,9 +19,13 @@ from torch import Tensor, nn
 
 from safegen.errors import PlanError, TrainingError
 from safegen.privacy.bookkeeping import require_rows, require_unmixed
+from safegen.privacy.outlet import STEP, Output
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from safegen.privacy.lattice import Lattice
+    from safegen.privacy.outlet import Outlet
     from safegen.privacy.processes import Processes
 
 OpacusMode = Literal["hooks", "ew", "functorch", "ghost"]
@@ -152,6 +156,7 @@ class NoisyOptimizer(DPOptimizerFastGradientClipping):  # type: ignore[misc]
         expected_batch_size: int,
         noise_multiplier: float,
         clipping_norm: float,
+        outlet: Outlet | None = None,
     ) -> None:
         super().__init__(
             optimizer,
@@ -163,6 +168,7 @@ class NoisyOptimizer(DPOptimizerFastGradientClipping):  # type: ignore[misc]
         self._lattice = lattice
         self._noise = noise
         self._processes = processes
+        self._outlet = outlet
         self.sums: dict[nn.Parameter, Tensor] = {}
 
     def accumulate(self) -> None:
@@ -193,9 +199,23 @@ class NoisyOptimizer(DPOptimizerFastGradientClipping):  # type: ignore[misc]
                 "a gradient is not finite, so it cannot be clipped: training stops here; lower "
                 "the learning rate, or look for broken values in the pictures"
             )
-        noisy = torch.from_numpy(self._lattice.values(shared[:-1]))
+        noisy = torch.from_numpy(self._left(flat, self._lattice.values(shared[:-1])))
         start = 0
         for parameter in self.params:
             stop = start + parameter.numel()
             parameter.grad = noisy[start:stop].view_as(parameter).to(parameter)
             start = stop
+
+    def _left(self, summed: NDArray[np.float64], noisy: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What leaves: the noisy sum, or what a rehearsal puts in its place in every process."""
+        if self._outlet is None:
+            return noisy
+        return self._outlet(
+            Output(
+                name=STEP,
+                statistic=summed,
+                noisy=noisy,
+                sensitivity=self._lattice.sensitivity,
+                noise_multiplier=self._lattice.deviation / self._lattice.sensitivity,
+            )
+        )

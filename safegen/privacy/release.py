@@ -8,6 +8,8 @@ mechanism.
 When units are groups, each record counts as one over its group's size: a group adds the average
 of its records' entries, whose norm is at most that of one record's. Statistic and noise are
 integers on a lattice (`lattice`).
+
+Only `releases` makes a `Mechanism`, and counts it.
 """
 
 from __future__ import annotations
@@ -21,9 +23,12 @@ import numpy as np
 from safegen.errors import TrainingError
 from safegen.privacy.lattice import lattice
 from safegen.privacy.noise import generator_for, secure_generator
+from safegen.privacy.outlet import Output
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from safegen.privacy.outlet import Outlet
 
     Vectors = NDArray[np.float64]
 
@@ -79,6 +84,7 @@ class Mechanism:
         noise_multiplier: noise deviation over the L2 sensitivity.
         key: of the noise (`noise.generator_for`); fresh from the operating system when None.
         groups: (records,), int64, the unit of each record; None when records are units.
+        outlet: what the output goes through, in rehearsals; None for none.
     """
 
     name: str
@@ -86,12 +92,11 @@ class Mechanism:
     noise_multiplier: float
     key: int | None = None
     groups: NDArray[np.int64] | None = None
+    outlet: Outlet | None = None
 
     def within(self, vectors: Vectors) -> Vectors:
         """Vectors (records, dimensions) clipped to the radius and divided by it."""
-        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-        clipped: Vectors = vectors / np.maximum(norms, self.radius)
-        return clipped
+        return within(vectors, self.radius)
 
     def weights(self, records: int) -> Vectors:
         """What each record counts, (records,)."""
@@ -115,17 +120,35 @@ class Mechanism:
             points = grid.points(statistic)
         except OverflowError as error:
             raise TrainingError(
-                f"the {self.name} are not finite, so nothing can be released of them; lower the "
-                "learning rate"
+                f"the statistic of the release {self.name} is not finite, so it cannot be made; "
+                "lower the learning rate"
             ) from error
         noise = grid.noise(len(statistic), self._stream(points, grid.spacing))
-        return grid.values(points + noise), grid.deviation
+        noisy = grid.values(points + noise)
+        if self.outlet is not None:
+            noisy = self.outlet(
+                Output(
+                    name=self.name,
+                    statistic=statistic,
+                    noisy=noisy,
+                    sensitivity=sensitivity,
+                    noise_multiplier=self.noise_multiplier,
+                )
+            )
+        return noisy, grid.deviation
 
     def _stream(self, points: NDArray[np.int64], spacing: float) -> np.random.Generator:
         if self.key is None:
             return secure_generator()
         name = f"{self.name} {self.noise_multiplier!r} {spacing!r} {self.radius!r}"
         return generator_for(self.key, name, points)
+
+
+def within(vectors: Vectors, radius: float) -> Vectors:
+    """Vectors (records, dimensions) clipped to a radius and divided by it."""
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    clipped: Vectors = vectors / np.maximum(norms, radius)
+    return clipped
 
 
 def total(vectors: Vectors, mechanism: Mechanism) -> tuple[Vectors, float]:

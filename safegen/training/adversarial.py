@@ -36,9 +36,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from safegen.privacy.engine import PrivateEngine
-    from safegen.privacy.plan import PrivacyPlan
+    from safegen.privacy.releases import Releases
+    from safegen.privacy.sealed import PrivateRecords
     from safegen.records.config import Architecture, Recipe
-    from safegen.training.objective import Records, Start
+    from safegen.training.objective import Start
 
 
 class GanObjective:
@@ -138,7 +139,12 @@ class GanObjective:
         self._generator.load_state_dict(_below("generator.", state))
         restore_optimizer(self._optimizer, _below("moments.", state))
 
-    def prepare(self, records: Records, plan: PrivacyPlan, key: int) -> None:
+    def fix_draws(self, seed: int) -> None:
+        """Draw directions and generated pictures from a seed, in rehearsals."""
+        self._secret = np.random.default_rng(seed)
+        self._public.manual_seed(seed)
+
+    def prepare(self, records: PrivateRecords, releases: Releases) -> None:
         """Make the first generator of the autoencoder that the run starts from.
 
         Its encoder says where the records' codes lie, which is released as for a VAE; the decoder
@@ -153,9 +159,8 @@ class GanObjective:
                 network,
                 self._architecture,
                 records,
-                plan,
+                releases,
                 reference=self._start.reference,
-                key=key,
             )
             self._generator.load_state_dict(made.state_dict())
         self._processes.agree(list(self._generator.state_dict().values()))
@@ -163,9 +168,8 @@ class GanObjective:
     def finish(
         self,
         average: nn.Module,
-        records: Records,  # noqa: ARG002 - the protocol's shape
-        plan: PrivacyPlan,  # noqa: ARG002 - likewise
-        key: int,  # noqa: ARG002 - likewise
+        records: PrivateRecords,  # noqa: ARG002 - the protocol's shape
+        releases: Releases,  # noqa: ARG002 - likewise
     ) -> PictureGenerator:
         """Keep the averaged generator; what is released was released before the steps."""
         assert isinstance(average, PictureGenerator)

@@ -22,7 +22,7 @@ from safetensors.torch import load, save
 
 from safegen import storage
 from safegen.errors import DataError, StorageError
-from safegen.privacy.plan import PrivacyPlan
+from safegen.privacy.plan import PrivacyPlan, Purpose
 from safegen.records.canonical import Record
 from safegen.records.certificate import Event
 from safegen.records.config import Architecture, Recipe
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 NAME = "checkpoint.safetensors"
+BEFORE_THE_STEPS = {"basis", "classes"}  # a VAE's releases, in runs that were begun with 0.1
 _METADATA = "safegen"
 
 
@@ -72,6 +73,7 @@ class Standing(Record):
         counted: steps that are behind it, or were lost to a crash.
         claimed: steps that may have run by the time anybody reads this; at least `counted`.
         events: those of the claimed steps.
+        releases: how many were made, by purpose; None where an earlier version wrote this.
     """
 
     format: Literal["safegen.checkpoint/2"] = "safegen.checkpoint/2"
@@ -79,6 +81,18 @@ class Standing(Record):
     counted: NonNegativeInt
     claimed: NonNegativeInt
     events: tuple[Event, ...]
+    releases: dict[Purpose, int] | None = None
+
+    def releases_made(self) -> dict[Purpose, int]:
+        """How many releases were made; an earlier version made those before the steps in full."""
+        if self.releases is not None:
+            return self.releases
+        gan = self.facts.architecture.family == "gan"
+        return {
+            each.purpose: each.count
+            for each in self.facts.plan.releases
+            if self.claimed and (gan or each.purpose in BEFORE_THE_STEPS)
+        }
 
 
 _STANDING: TypeAdapter[Standing] = TypeAdapter(Standing)

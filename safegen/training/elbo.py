@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
     from safegen.models.generator import PictureGenerator
     from safegen.privacy.engine import PrivateEngine
-    from safegen.privacy.plan import PrivacyPlan
+    from safegen.privacy.releases import Releases
+    from safegen.privacy.sealed import PrivateRecords
     from safegen.records.config import Architecture, Recipe
-    from safegen.training.objective import Records, Start
+    from safegen.training.objective import Start
 
 
 class VaeObjective:
@@ -85,14 +86,18 @@ class VaeObjective:
         """Take up what `state` gave."""
         self._reference = state.get("reference")
 
-    def prepare(self, records: Records, plan: PrivacyPlan, key: int) -> None:
+    def fix_draws(self, seed: int) -> None:
+        """Draw latent noise from a seed, in rehearsals."""
+        self._secret = np.random.default_rng(seed)
+
+    def prepare(self, records: PrivateRecords, releases: Releases) -> None:
         """Nothing: all its releases come after the steps."""
 
     def finish(
-        self, average: nn.Module, records: Records, plan: PrivacyPlan, key: int
+        self, average: nn.Module, records: PrivateRecords, releases: Releases
     ) -> PictureGenerator:
         """Keep the decoder, with the latent prior and the grain that the plan releases."""
         assert isinstance(average, ConditionalVAE)
         return fit_generator(
-            average, self._architecture, records, plan, reference=self._reference, key=key
+            average, self._architecture, records, releases, reference=self._reference
         )

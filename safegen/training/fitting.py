@@ -23,16 +23,14 @@ from safegen.training.latents import Mixture, fit_mixture
 from safegen.training.texture import band_energies, fit_spectrum
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
     from torch import Tensor
 
     from safegen.models.judge import Judge
     from safegen.models.vae import ConditionalVAE
-    from safegen.privacy.plan import PrivacyPlan
+    from safegen.privacy.releases import Releases
+    from safegen.privacy.sealed import PrivateRecords, PrivateVectors
     from safegen.records.config import Architecture
-    from safegen.training.objective import Records
 
 EXACTLY = Execution()  # what is released is computed in 32 bits or more, on a GPU, too
 ROWS = 2048  # encoded at once, of pictures of 28 x 28 grey pixels; fewer of larger ones
@@ -61,46 +59,39 @@ class Ball:
 def fit_generator(
     network: ConditionalVAE,
     architecture: Architecture,
-    records: Records,
-    plan: PrivacyPlan,
+    records: PrivateRecords,
+    releases: Releases,
     *,
     reference: Tensor | None,
-    key: int,
 ) -> PictureGenerator:
-    """Keep the decoder, and give it the latent prior, grain and judge that the plan releases.
+    """Keep the decoder, and give it the latent prior, grain and judge that are planned.
 
     Args:
         network: trained; on the device of the records.
         architecture: of the generator.
         records: all of them.
-        plan: what was granted; each of its releases `latents`, `components`, `grain` and `judge` is
-            made.
+        releases: makes `latents`, `components`, `grain` and `judge`, those that are planned.
         reference: public pictures (n, channels, height, width), uint8, that look somewhat like
             the records; None for none.
-        key: of the releases' noise; the same key makes the same releases again.
     """
-    generator = PictureGenerator(architecture).to(records.labels.device)
+    generator = PictureGenerator(architecture).to(records.device)
     generator.decoder.load_state_dict(network.decoder.state_dict())
-    with EXACTLY.products(records.labels.device):
+    with EXACTLY.products(records.device):
         ball = _ball(network, architecture, reference)
-        codes = np.concatenate(list(_codes(network, records, architecture.classes)))
         mixture = fit_mixture(
-            codes - ball.centre,
-            records.labels.cpu().numpy(),
+            _codes(network, records, ball.centre, architecture.classes),
+            releases,
             classes=architecture.classes,
             components=architecture.components,
             radius=ball.radius,
-            plan=plan,
-            groups=records.groups,
-            key=key,
         )
         if mixture is not None:
             _place(generator, mixture, ball.centre)
-        _add_grain(network, generator, records, plan, key)
+        _add_grain(network, generator, records, releases)
         if generator.judge is not None and reference is not None:
             _add_judge(
                 generator.judge,
-                fit_judge(records, architecture.classes, plan, reference=reference, key=key),
+                fit_judge(records, architecture.classes, releases, reference=reference),
             )
     return generator
 
@@ -108,21 +99,13 @@ def fit_generator(
 def _add_grain(
     network: ConditionalVAE,
     generator: PictureGenerator,
-    records: Records,
-    plan: PrivacyPlan,
-    key: int,
+    records: PrivateRecords,
+    releases: Releases,
 ) -> None:
-    """Release how rough the records are, where the plan does."""
-    release = plan.release("grain")
-    if release is None or generator.grain is None:
+    """Release how rough the records are, where that is planned."""
+    if not releases.planned("grain") or generator.grain is None:
         return
-    spectrum = fit_spectrum(
-        np.concatenate(list(_misses(network, generator, records))),
-        (records.pictures.shape[1], records.pictures.shape[2], records.pictures.shape[3]),
-        noise_multiplier=release.noise_multiplier,
-        groups=records.groups,
-        key=key,
-    )
+    spectrum = fit_spectrum(_misses(network, generator, records), records.shape, releases)
     generator.grain.spectrum.copy_(torch.from_numpy(spectrum))
 
 
@@ -140,7 +123,7 @@ def _ball(network: ConditionalVAE, architecture: Architecture, reference: Tensor
         return Ball(centre=np.zeros(latent), radius=RADIUS * math.sqrt(latent))
     device = next(network.parameters()).device
     parts = []
-    rows = _rows(reference)
+    rows = _rows(tuple(reference.shape[1:]))
     for start in range(0, len(reference), rows):
         pictures = reference[start : start + rows]
         nobody = torch.zeros(len(pictures), architecture.classes, device=device)
@@ -151,33 +134,33 @@ def _ball(network: ConditionalVAE, architecture: Architecture, reference: Tensor
     return Ball(centre=centre, radius=max(float(reach) * BEYOND, LEAST * math.sqrt(latent)))
 
 
-def _rows(pictures: Tensor) -> int:
-    return max(1, min(ROWS, ROWS * 28 * 28 // pictures[0].numel()))
-
-
-def _batches(records: Records) -> Iterator[tuple[Tensor, Tensor]]:
-    """All records in order, a chunk at a time."""
-    count, rows = len(records.labels), _rows(records.pictures)
-    for start in range(0, count, rows):
-        yield records.rows(np.arange(start, min(start + rows, count)))
+def _rows(shape: tuple[int, ...]) -> int:
+    return max(1, min(ROWS, ROWS * 28 * 28 // math.prod(shape)))
 
 
 def _codes(
-    network: ConditionalVAE, records: Records, classes: int
-) -> Iterator[NDArray[np.float64]]:
-    """The records' codes, a chunk at a time, (rows, latent)."""
-    for pictures, labels in _batches(records):
-        yield network.encode(pictures, one_hot(labels, classes))[0].double().cpu().numpy()
+    network: ConditionalVAE, records: PrivateRecords, centre: NDArray[np.float64], classes: int
+) -> PrivateVectors:
+    """The records' codes around a centre, (records, latent), float64."""
+
+    def encoded(pictures: Tensor, labels: Tensor) -> NDArray[np.float64]:
+        codes = network.encode(pictures.float() / 255, one_hot(labels, classes))[0]
+        return codes.double().cpu().numpy() - centre
+
+    return records.derived(encoded, rows=_rows(records.shape))
 
 
 def _misses(
-    network: ConditionalVAE, generator: PictureGenerator, records: Records
-) -> Iterator[NDArray[np.float64]]:
-    """What decoding each record misses, as band energies, a chunk at a time."""
-    for pictures, labels in _batches(records):
-        onehot = one_hot(labels, generator.classes)
-        decoded = generator.decoded(network.encode(pictures, onehot)[0], onehot)
-        yield band_energies(pictures, decoded).double().cpu().numpy()
+    network: ConditionalVAE, generator: PictureGenerator, records: PrivateRecords
+) -> PrivateVectors:
+    """What decoding each record misses, as band energies."""
+
+    def missed(pictures: Tensor, labels: Tensor) -> NDArray[np.float64]:
+        shown, onehot = pictures.float() / 255, one_hot(labels, generator.classes)
+        decoded = generator.decoded(network.encode(shown, onehot)[0], onehot)
+        return band_energies(shown, decoded).double().cpu().numpy()
+
+    return records.derived(missed, rows=_rows(records.shape))
 
 
 def _place(generator: PictureGenerator, mixture: Mixture, centre: NDArray[np.float64]) -> None:

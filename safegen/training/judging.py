@@ -8,6 +8,8 @@ spread, features tell more in few rounds.
 
 from __future__ import annotations
 
+import functools
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,7 +17,6 @@ import numpy as np
 import torch
 
 from safegen.models.edges import SIDE, edge_features
-from safegen.privacy.release import Mechanism, outer_products
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from safegen.privacy.plan import PrivacyPlan
-    from safegen.training.objective import Records
+    from safegen.privacy.releases import Releases
+    from safegen.privacy.sealed import PrivateRecords, Values
 
     Vectors = NDArray[np.float64]
 
@@ -50,43 +51,33 @@ class View:
 
 
 def fit_judge(
-    records: Records, classes: int, plan: PrivacyPlan, *, reference: Tensor, key: int
+    records: PrivateRecords, classes: int, releases: Releases, *, reference: Tensor
 ) -> tuple[Vectors, Vectors] | None:
     """Release a judge's gradients, and follow them.
 
     Args:
         records: all of them.
         classes: how many labels.
-        plan: what was granted; its releases `judge` are made.
+        releases: makes `judge`, as often as is planned.
         reference: public pictures (n, channels, height, width), uint8.
-        key: of the noise; the same key makes the same releases again.
 
     Returns:
         Weights (classes, features) and biases (classes,) as `models.judge.Judge` holds them; None
-        when the plan has no such releases.
+        when no such releases are planned.
     """
-    rounds = plan.release("judge")
-    if rounds is None:
+    rounds = releases.planned("judge")
+    if not rounds:
         return None
     view = view_of(reference)
-    seen = np.empty((len(records.pictures), len(view.centre) + 1), dtype=np.float32)
-    start = 0
-    for part in _features(records.pictures):
-        seen[start : start + len(part)] = _seen(part, view)
-        start += len(part)
-    labels = records.labels.cpu().numpy()
-    weights, speed = (np.zeros((seen.shape[1], classes)) for _ in range(2))
-    for number in range(rounds.count):
-        mechanism = Mechanism(
-            name=f"judge's gradients of round {number}",
-            radius=1.0,
-            noise_multiplier=rounds.noise_multiplier,
-            key=key,
-            groups=records.groups,
-        )
-        slope = outer_products(seen, _errors(seen, weights, labels), mechanism)
-        speed = MOMENTUM * speed + slope / plan.units
-        weights = weights - RATE * (1 - number / rounds.count) * speed
+    seen = records.derived(
+        lambda pictures, _: _seen(_edges(pictures), view), rows=_rows(records.shape)
+    )
+    weights, speed = (np.zeros((len(view.centre) + 1, classes)) for _ in range(2))
+    for number in range(rounds):
+        errors = functools.partial(_errors, weights)
+        slope = releases.outer_products("judge", seen, errors, radius=1.0)
+        speed = MOMENTUM * speed + slope / releases.units
+        weights = weights - RATE * (1 - number / rounds) * speed
     inner, constant = weights[:-1], weights[-1]
     folded = view.turn @ inner
     return folded.T, CONSTANT * constant - view.centre @ folded
@@ -104,12 +95,20 @@ def view_of(reference: Tensor) -> View:
     return View(centre=centre, turn=turn / (usual or 1.0))
 
 
-@torch.no_grad()
 def _features(pictures: Tensor) -> Iterator[NDArray[np.float32]]:
     """Features of pictures (n, channels, height, width), uint8, a chunk at a time."""
-    rows = max(1, min(ROWS, ROWS * SIDE**2 // pictures[0].numel()))
-    for part in torch.split(pictures, rows):
-        yield edge_features(part.float() / 255).cpu().numpy()
+    for part in torch.split(pictures, _rows(tuple(pictures.shape[1:]))):
+        yield _edges(part)
+
+
+@torch.no_grad()
+def _edges(pictures: Tensor) -> NDArray[np.float32]:
+    return edge_features(pictures.float() / 255).cpu().numpy()
+
+
+def _rows(shape: tuple[int, ...]) -> int:
+    """How many pictures of that shape are looked at at once."""
+    return max(1, min(ROWS, ROWS * SIDE**2 // math.prod(shape)))
 
 
 def _seen(features: NDArray[np.float32], view: View) -> NDArray[np.float32]:
@@ -118,7 +117,7 @@ def _seen(features: NDArray[np.float32], view: View) -> NDArray[np.float32]:
     return np.column_stack([seen, np.full(len(seen), CONSTANT)]).astype(np.float32)
 
 
-def _errors(seen: NDArray[np.float32], weights: Vectors, labels: NDArray[np.int64]) -> Vectors:
+def _errors(weights: Vectors, seen: Values, labels: NDArray[np.int64]) -> Vectors:
     """Probabilities less what is true, (n, classes): the slope of each record's cross-entropy.
 
     In 64 bits, so that how a product is cut up among rows moves none of them.
@@ -127,7 +126,7 @@ def _errors(seen: NDArray[np.float32], weights: Vectors, labels: NDArray[np.int6
         seen[start : start + ROWS].astype(np.float64) @ weights
         for start in range(0, len(seen), ROWS)
     ]
-    logits = np.concatenate(parts)
+    logits = np.concatenate(parts) if parts else np.zeros((0, weights.shape[1]))
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     errors: Vectors = powers / powers.sum(axis=1, keepdims=True)
     errors[np.arange(len(labels)), labels] -= 1.0

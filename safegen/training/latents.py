@@ -20,12 +20,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from safegen.privacy.release import ClassMoments, ClassSums, Mechanism, class_moments, class_sums
+from safegen.privacy.releases import within
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from safegen.privacy.plan import PrivacyPlan
+    from safegen.privacy.releases import ClassMoments, ClassSums, Releases
+    from safegen.privacy.sealed import PrivateVectors, Values
 
     Vectors = NDArray[np.float64]
     Labels = NDArray[np.int64]
@@ -57,59 +58,46 @@ class Mixture:
 
 
 def fit_mixture(
-    codes: Vectors,
-    labels: Labels,
-    *,
-    classes: int,
-    components: int,
-    radius: float,
-    plan: PrivacyPlan,
-    groups: Labels | None = None,
-    key: int | None = None,
+    codes: PrivateVectors, releases: Releases, *, classes: int, components: int, radius: float
 ) -> Mixture | None:
     """Release what a mixture a class takes, and fit it.
 
     Args:
         codes: (records, latent), float64, around 0; clipped to `radius`.
-        labels: (records,), int64.
+        releases: makes `latents`, and `components` when there is more than one.
         classes: how many.
         components: Gaussians a class.
         radius: public bound on a code's norm.
-        plan: with the releases `latents`, and `components` when there is more than one.
-        groups: (records,), int64, the unit of each record; None when records are units.
-        key: of the noise; fresh from the operating system when None.
 
     Returns:
-        The mixture; None when the plan releases no latents.
+        The mixture; None when no latents are planned.
     """
-    moments_release, rounds = plan.release("latents"), plan.release("components")
-    if moments_release is None:
+    if not releases.planned("latents"):
         return None
-
-    def mechanism(name: str, noise_multiplier: float) -> Mechanism:
-        return Mechanism(
-            name=name, radius=radius, noise_multiplier=noise_multiplier, key=key, groups=groups
-        )
-
-    made = mechanism("latents", moments_release.noise_multiplier)
-    moments = class_moments(codes, labels, classes, made)
+    moments = releases.class_moments("latents", codes, classes=classes, radius=radius)
     least = LEAST_VARIANCE / radius**2
     whole = gaussians(moments, least)
-    if components == 1 or rounds is None:
+    rounds = releases.planned("components")
+    if components == 1 or not rounds:
         return _scaled(_alike(whole, components), radius)
-    centres = _first_centres(whole, components)
-    units, sums = made.within(codes), None
-    for number in range(rounds.count):
-        nearest = _nearest(units, labels, centres)
-        sums = class_sums(
-            codes,
-            labels * components + nearest,
-            classes * components,
-            mechanism(f"components {number}", rounds.noise_multiplier),
-        )
+    centres, sums = _first_centres(whole, components), None
+    for _ in range(rounds):
+        near = _among_centres(codes, centres, radius)
+        sums = releases.class_sums("components", near, classes=classes * components, radius=radius)
         centres, shares = _means(sums, whole.means)
     assert sums is not None
     return _scaled(_split(whole, centres, shares, sums), radius)
+
+
+def _among_centres(codes: PrivateVectors, centres: Vectors, radius: float) -> PrivateVectors:
+    """Codes under the number of the centre of their class that is nearest to each."""
+
+    def numbered(values: Values, labels: Labels) -> Labels:
+        units = within(values.astype(np.float64, copy=False), radius)
+        numbers: Labels = labels * centres.shape[1] + _nearest(units, labels, centres)
+        return numbers
+
+    return codes.relabelled(numbered)
 
 
 def gaussians(moments: ClassMoments, least_variance: float = 0.0) -> Mixture:

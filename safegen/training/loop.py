@@ -23,7 +23,6 @@ from safegen.privacy.engine import PrivateEngine, Settings
 from safegen.privacy.memory import memory_named
 from safegen.privacy.sampling import Draw
 from safegen.training.average import Average
-from safegen.training.objective import Objective, Records
 from safegen.training.optimizers import optimizer_tensors, restore_optimizer
 
 if TYPE_CHECKING:
@@ -31,13 +30,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from safegen.data.dataset import DataSet
     from safegen.models.generator import PictureGenerator
     from safegen.privacy.engine import Losses
     from safegen.privacy.plan import PrivacyPlan
+    from safegen.privacy.releases import Releases
+    from safegen.privacy.sealed import PrivateRecords
     from safegen.progress import Progress
     from safegen.records.certificate import Event
     from safegen.records.config import Recipe
+    from safegen.training.objective import Objective
 
     Keep = Callable[[int, int, Mapping[str, Tensor]], None]
 
@@ -53,7 +54,7 @@ class Trained:
 
     Attributes:
         generator: ready to sample.
-        events: what ran.
+        events: what ran: the steps as the engine counted them, the releases as they were made.
         steps_run: how many steps are among them, those lost to a crash included.
         spacing: of the lattice that the noise was added on.
         margin: of sensitivity there.
@@ -84,7 +85,7 @@ class Training:
         plan: PrivacyPlan,
         recipe: Recipe,
         *,
-        groups: NDArray[np.int64] | None = None,
+        groups: NDArray[np.int64] | PrivateRecords | None = None,
         settings: Settings | None = None,
         resumed: tuple[int, Mapping[str, Tensor]] | None = None,
     ) -> None:
@@ -94,7 +95,8 @@ class Training:
             objective: the family's part, its networks on the device that trains.
             plan: what will be granted.
             recipe: what does not affect epsilon.
-            groups: (records,), int64, the unit of each record; None when records are units.
+            groups: (records,), int64, the unit of each record, or the records under seal, which
+                know it; None when records are units.
             settings: how it is carried out.
             resumed: steps of an interrupted run that count already, and what `keep` was given.
 
@@ -110,7 +112,6 @@ class Training:
         self._optimizer = torch.optim.Adam(
             objective.private.parameters(), lr=recipe.learning_rate, betas=recipe.betas
         )
-        self._groups = groups
         canaries = self._settings.canaries
         if canaries is not None:
             if parts is not None:
@@ -164,13 +165,18 @@ class Training:
         return self._objective.losses
 
     def run(
-        self, data: DataSet, *, key: int, keep: Keep | None = None, progress: Progress
+        self,
+        records: PrivateRecords,
+        releases: Releases,
+        *,
+        keep: Keep | None = None,
+        progress: Progress,
     ) -> Trained | None:
         """Run the granted plan to its end.
 
         Args:
-            data: the records.
-            key: of the releases' noise.
+            records: all of them.
+            releases: makes what is planned, and knows what was made.
             keep: writes a checkpoint of (counted, claimed, tensors); None for none.
             progress: told after each step.
 
@@ -181,21 +187,15 @@ class Training:
             TrainingError: a gradient is not finite, or the GPU's memory ends.
         """
         with memory_named("and go on with --resume"):
-            return self._run(data, key, keep, progress)
+            return self._run(records.to(self.device), releases, keep, progress)
 
     def _run(
-        self, data: DataSet, key: int, keep: Keep | None, progress: Progress
+        self, records: PrivateRecords, releases: Releases, keep: Keep | None, progress: Progress
     ) -> Trained | None:
-        device = self._settings.processes.device
-        records = Records(
-            pictures=torch.from_numpy(data.images).to(device),
-            labels=torch.from_numpy(data.labels).to(device),
-            groups=self._groups,
-        )
         allowed = self._plan.affordable_steps()
         claimed = self.engine.steps_run
         if not claimed:
-            self._objective.prepare(records, self._plan, key)
+            self._objective.prepare(records, releases)
             self._average.restart(self._objective.averaged)
         for step in range(self.engine.steps_run, allowed):
             if keep is not None and step >= claimed:
@@ -205,7 +205,7 @@ class Training:
             progress("training", step + 1, allowed)
         if keep is not None:
             keep(allowed, allowed, self.tensors())
-        return self._finish(records, key) if self._settings.processes.first else None
+        return self._finish(records, releases) if self._settings.processes.first else None
 
     def _restore(self, parts: Mapping[str, Mapping[str, Tensor]]) -> None:
         """Take up what `keep` was given."""
@@ -217,22 +217,19 @@ class Training:
         self.engine.sizes = [] if sizes is None else sizes.tolist()
         self._objective.restore(parts.get("objective", {}))
 
-    def _step(self, records: Records, factor: float) -> None:
+    def _step(self, records: PrivateRecords, factor: float) -> None:
         self.engine.set_learning_rate(self._recipe.learning_rate * factor)
-        draw = self.engine.draw()
-        self.engine.step(
-            draw, self._objective.batch(*records.rows(draw.rows)), self._objective.losses
-        )
+        self.engine.learn(records, self._objective.batch, self._objective.losses)
         self._objective.work_publicly(self.engine, rate_factor=factor)
         self._average.update(self._objective.averaged)
 
-    def _finish(self, records: Records, key: int) -> Trained:
+    def _finish(self, records: PrivateRecords, releases: Releases) -> Trained:
         events, grid = self.engine.events(), self.engine.lattice
         self.engine.release_network()
-        generator = self._objective.finish(self._average.network, records, self._plan, key)
+        generator = self._objective.finish(self._average.network, records, releases)
         return Trained(
             generator=generator.cpu().eval(),
-            events=(*events, *self._plan.release_events()),
+            events=(*events, *releases.events()),
             steps_run=self.engine.steps_run,
             spacing=grid.spacing,
             margin=grid.margin,

@@ -5,41 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-import torch
-from torch import Tensor, nn
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from numpy.typing import NDArray
+    from torch import Tensor, nn
 
     from safegen.models.generator import PictureGenerator
     from safegen.privacy.engine import PrivateEngine
-    from safegen.privacy.plan import PrivacyPlan
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Records:
-    """The data set on the device that trains.
-
-    Attributes:
-        pictures: (n, channels, height, width), uint8.
-        labels: (n,), int64.
-        groups: (n,), int64, the unit of each record; None when records are units.
-    """
-
-    pictures: Tensor
-    labels: Tensor
-    groups: NDArray[np.int64] | None
-
-    def rows(self, chosen: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-        """The chosen rows: pictures as float32 in [0, 1], and labels; an absent row is record 0.
-
-        The engine takes the losses of absent rows out again.
-        """
-        numbers = torch.from_numpy(np.maximum(chosen, 0)).to(self.labels.device)
-        return self.pictures[numbers].float() / 255, self.labels[numbers]
+    from safegen.privacy.releases import Releases
+    from safegen.privacy.sealed import PrivateRecords
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +50,11 @@ class Objective(Protocol):
     def rows_per_record(self) -> int: ...  # noqa: D102 - above
 
     def batch(self, pictures: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
-        """A step's tensors, row by row: the records' rows, then public ones beside them."""
+        """A step's tensors, row by row: the records' rows, then public ones beside them.
+
+        Secret draws are taken row by row in the records' order, so that leaving out the last one
+        changes none of the others'.
+        """
         ...
 
     def losses(self, network: nn.Module, *parts: Tensor) -> Tensor:
@@ -95,19 +73,25 @@ class Objective(Protocol):
         """Take up what a checkpoint held."""
         ...
 
-    def prepare(self, records: Records, plan: PrivacyPlan, key: int) -> None:
+    def fix_draws(self, seed: int) -> None:
+        """Draw from streams of a seed from now on: for rehearsals alone, on made-up pictures.
+
+        Then two batches differ by their records and by nothing else.
+        """
+        ...
+
+    def prepare(self, records: PrivateRecords, releases: Releases) -> None:
         """Make the releases that come before the first step; nothing where there are none."""
         ...
 
     def finish(
-        self, average: nn.Module, records: Records, plan: PrivacyPlan, key: int
+        self, average: nn.Module, records: PrivateRecords, releases: Releases
     ) -> PictureGenerator:
         """Make the generator, with any release that this takes.
 
         Args:
             average: the averaged network.
             records: all of them.
-            plan: what was granted.
-            key: of the releases' noise; the same key makes the same releases again.
+            releases: makes what is planned.
         """
         ...

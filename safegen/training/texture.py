@@ -12,11 +12,13 @@ import numpy as np
 import torch
 
 from safegen.models.grain import roughness
-from safegen.privacy.release import Mechanism, total
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
+
+    from safegen.privacy.releases import Releases
+    from safegen.privacy.sealed import PrivateVectors
 
 BANDS = 8  # of height's frequencies, and of width's
 BOUND = 0.25  # on a record's energies in L2; a picture of plain noise has less
@@ -40,30 +42,20 @@ def band_energies(pictures: Tensor, decoded: Tensor) -> Tensor:
 
 
 def fit_spectrum(
-    energies: NDArray[np.float64],
-    shape: tuple[int, int, int],
-    *,
-    noise_multiplier: float,
-    groups: NDArray[np.int64] | None = None,
-    key: int | None = None,
+    energies: PrivateVectors, shape: tuple[int, int, int], releases: Releases
 ) -> NDArray[np.float64]:
     """Release the mean energies, and make amplitudes of them.
 
     Args:
         energies: (records, channels x BANDS x BANDS).
         shape: channels, height, width.
-        noise_multiplier: noise deviation over the release's L2 sensitivity.
-        groups: (records,), int64, the unit of each record; None when records are units.
-        key: of the noise; fresh from the operating system when None.
+        releases: makes `grain`.
 
     Returns:
         (channels, height, width): amplitudes as `models.grain.Grain.spectrum` holds them.
     """
-    units = len(energies) if groups is None else int(groups.max()) + 1
-    mechanism = Mechanism(
-        name="grain", radius=BOUND, noise_multiplier=noise_multiplier, key=key, groups=groups
-    )
-    summed, deviation = total(energies, mechanism)
+    units = releases.units
+    summed, deviation = releases.total("grain", energies, radius=BOUND)
     mean = summed * BOUND / units
     # What cannot be told from noise is left out.
     mean[mean < deviation * BOUND / units] = 0.0

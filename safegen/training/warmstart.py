@@ -16,15 +16,14 @@ import numpy as np
 import torch
 from scipy.fft import dctn, idctn
 
-from safegen.privacy.release import Mechanism, class_moments
 from safegen.training.latents import gaussians
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from safegen.privacy.plan import PrivacyPlan, Release
-    from safegen.training.objective import Records
+    from safegen.privacy.releases import Releases
+    from safegen.privacy.sealed import PrivateRecords
 
     Vectors = NDArray[np.float64]
 
@@ -34,65 +33,60 @@ DRAWN = 20_000  # pictures
 ROWS = 4096  # transformed at once
 
 
-def warm_pictures(records: Records, classes: int, plan: PrivacyPlan, *, key: int) -> Tensor | None:
+def warm_pictures(
+    records: PrivateRecords, classes: int, releases: Releases, *, count: int | None = None
+) -> Tensor | None:
     """Release what is planned, and draw pictures of it.
 
     Args:
         records: all of them.
         classes: how many labels.
-        plan: what was granted; its releases `basis` and `classes` are made.
-        key: of the noise; the same key makes the same releases again.
+        releases: makes `basis` and `classes`.
+        count: of pictures; `DRAWN` when None.
 
     Returns:
-        (DRAWN, channels, height, width), uint8, its classes in equal parts; None when the plan
-        has no such releases.
+        (count, channels, height, width), uint8, its classes in equal parts; None when no such
+        releases are planned.
     """
-    basis_release, class_release = plan.release("basis"), plan.release("classes")
-    if basis_release is None or class_release is None:
+    if not (releases.planned("basis") and releases.planned("classes")):
         return None
-    labels = records.labels.cpu().numpy()
-    shape = tuple(records.pictures.shape[1:])
+    shape = records.shape
     radius = math.sqrt(math.prod(shape)) / 2  # of a picture with a quarter of its pixels white
-    waves = _waves(records)
-
-    def mechanism(release: Release) -> Mechanism:
-        return Mechanism(
-            name=release.purpose,
-            radius=radius,
-            noise_multiplier=release.noise_multiplier,
-            key=key,
-            groups=records.groups,
-        )
-
-    everyone = np.zeros(len(labels), dtype=np.int64)
-    whole = class_moments(waves, everyone, 1, mechanism(basis_release))
+    waves = records.derived(_waves, rows=ROWS)
+    everyone = waves.relabelled(lambda _, labels: np.zeros_like(labels))
+    whole = releases.class_moments("basis", everyone, classes=1, radius=radius)
     basis = np.linalg.eigh(whole.products[0])[1][:, -DIMENSIONS:]
-    moments = class_moments(waves @ basis, labels, classes, mechanism(class_release))
+    seen = waves.mapped(lambda values: values @ basis)
+    moments = releases.class_moments("classes", seen, classes=classes, radius=radius)
     found = gaussians(moments)
-    return _pictures(found.means[:, 0], found.factors[:, 0], basis * radius, shape)
+    return _pictures(
+        found.means[:, 0],
+        found.factors[:, 0],
+        basis * radius,
+        shape,
+        DRAWN if count is None else count,
+    )
 
 
-def _waves(records: Records) -> Vectors:
+def _waves(pictures: Tensor, _: Tensor) -> Vectors:
     """The records' lowest frequencies, (n, channels x WAVES x WAVES); no norm grows by it."""
-    parts = []
-    for start in range(0, len(records.labels), ROWS):
-        pictures = records.pictures[start : start + ROWS]
-        shown = pictures.cpu().numpy().astype(np.float64) / 255
-        kept = dctn(shown, axes=(2, 3), norm="ortho")[:, :, :WAVES, :WAVES]
-        parts.append(kept.reshape(len(kept), -1))
-    return np.concatenate(parts)
+    shown = pictures.cpu().numpy().astype(np.float64) / 255
+    kept: Vectors = dctn(shown, axes=(2, 3), norm="ortho")[:, :, :WAVES, :WAVES]
+    return kept.reshape(len(kept), -1)
 
 
-def _pictures(means: Vectors, factors: Vectors, basis: Vectors, shape: tuple[int, ...]) -> Tensor:
+def _pictures(
+    means: Vectors, factors: Vectors, basis: Vectors, shape: tuple[int, ...], count: int
+) -> Tensor:
     """Pictures of points drawn from each class's Gaussian."""
     drawing = np.random.default_rng(0)  # public: what it draws from was released
     channels, height, width = shape
-    labels = np.arange(DRAWN) % len(means)
-    noise = drawing.standard_normal((DRAWN, means.shape[1]))
+    labels = np.arange(count) % len(means)
+    noise = drawing.standard_normal((count, means.shape[1]))
     points = means[labels]
     for label, factor in enumerate(factors):
         points[labels == label] += noise[labels == label] @ factor.T
-    kept = (points @ basis.T).reshape(DRAWN, channels, WAVES, WAVES)
+    kept = (points @ basis.T).reshape(count, channels, WAVES, WAVES)
     made = []
     for part in np.array_split(kept, 10):
         padded = np.zeros((len(part), channels, height, width))

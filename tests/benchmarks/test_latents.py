@@ -18,9 +18,10 @@ from safegen.models.vae import ConditionalVAE
 from safegen.pipeline.starting import from_prior
 from safegen.privacy import release
 from safegen.privacy.plan import Release, plan_within
+from safegen.privacy.releases import Releases
+from safegen.privacy.sealed import PrivateVectors, Vectors
 from safegen.progress import silent
 from safegen.training import fitting, latents
-from safegen.training.objective import Records
 from safegen.training.recipe import preset
 
 pytestmark = pytest.mark.benchmark
@@ -50,12 +51,13 @@ def learnt(shared_data):
 
 @torch.no_grad()
 def codes(network, data):
-    everyone = Records(
-        pictures=torch.from_numpy(data.images), labels=torch.from_numpy(data.labels), groups=None
-    )
-    parts = fitting._batches(everyone)
     found = [
-        network.encode(shown, one_hot(labels, 10))[0].double().numpy() for shown, labels in parts
+        network.encode(shown.float() / 255, one_hot(labels, 10))[0].double().numpy()
+        for shown, labels in zip(
+            torch.from_numpy(data.images).split(2048),
+            torch.from_numpy(data.labels).split(2048),
+            strict=True,
+        )
     ]
     return np.concatenate(found), data.labels
 
@@ -91,13 +93,11 @@ ROWS = {
 def fitted(learnt, plan, key):
     _, _, ball, (found, labels), _ = learnt
     return latents.fit_mixture(
-        found - ball.centre,
-        labels,
+        PrivateVectors(Vectors(values=found - ball.centre, labels=labels, groups=None)),
+        Releases(plan, key),
         classes=10,
         components=1,
         radius=ball.radius,
-        plan=plan,
-        key=key,
     )
 
 

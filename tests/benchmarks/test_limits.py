@@ -18,6 +18,7 @@ from safegen.modality.image import to_bytes
 from safegen.models.generator import one_hot
 from safegen.models.grain import Grain, roughness
 from safegen.pipeline.measure import drawn_labels
+from safegen.privacy import opening
 from safegen.provenance import pki
 from safegen.training import elbo, fitting
 
@@ -37,8 +38,8 @@ def fitted(name, shared_data, tmp_path_factory):
     folder, kept = tmp_path_factory.mktemp("limits"), []
     pki.init(folder / "keys")
 
-    def keeping(network, architecture, records, plan, **rest):
-        made = fitting.fit_generator(network, architecture, records, plan, **rest)
+    def keeping(network, architecture, records, releases, **rest):
+        made = fitting.fit_generator(network, architecture, records, releases, **rest)
         kept[:] = [network.eval(), made.eval(), records]
         return made
 
@@ -113,8 +114,8 @@ def decoded(network, generator, records, seed):
     """Records decoded from their own codes; with grain, and as far as the judge agrees."""
     source = torch.Generator().manual_seed(seed)
     pictures, labels = [], []
-    for rows in torch.randperm(len(records.labels), generator=source).split(1000):
-        shown, mine = records.rows(rows.numpy())
+    for rows in torch.randperm(len(records._held.labels), generator=source).split(1000):
+        shown, mine = opening.rows_of(records, rows.numpy())
         onehot = one_hot(mine, 10)
         made = generator.decoded(network.encode(shown, onehot)[0], onehot)
         if generator.grain is not None:
@@ -132,7 +133,7 @@ def decoded(network, generator, records, seed):
 def misses(network, generator, records):
     """What decoding leaves out of some records, in the units of grain."""
     for start in range(0, BANKED, 1000):
-        shown, labels = records.rows(np.arange(start, start + 1000))
+        shown, labels = opening.rows_of(records, np.arange(start, start + 1000))
         onehot = one_hot(labels, 10)
         smooth = generator.decoded(network.encode(shown, onehot)[0], onehot)
         yield (shown - smooth) / roughness(smooth)

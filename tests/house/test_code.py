@@ -70,6 +70,10 @@ def lint(checkout):
         ("safegen/provenance/ledger.py", "import safegen.models.vae"),
         ("safegen/training/loop.py", "import opacus"),
         ("safegen/provenance/claims.py", "import c2pa"),
+        ("safegen/training/loop.py", "import safegen.privacy.opening"),
+        ("safegen/pipeline/publish.py", "import safegen.privacy.opening"),
+        ("safegen/training/fitting.py", "import safegen.privacy.release"),
+        ("safegen/training/fitting.py", "import safegen.data.dataset"),
     ],
 )
 def test_a_planted_import_against_a_contract_is_found(tmp_path, module, planted):

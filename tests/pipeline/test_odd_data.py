@@ -9,8 +9,10 @@ import safegen
 from safegen.data.dataset import assemble
 from safegen.errors import PlanError
 from safegen.pipeline.networks import throwaway
+from safegen.pipeline.sealing import sealed
 from safegen.privacy.engine import Settings
 from safegen.privacy.plan import plan_within
+from safegen.privacy.releases import Releases
 from safegen.progress import silent
 from safegen.provenance import pki
 from safegen.training.recipe import preset
@@ -128,6 +130,6 @@ def test_every_size_takes_a_private_step(family, side, channels):
         update={"generator_rows": min(chosen.recipe.generator_rows, 4)}
     )
     training = throwaway(plan, chosen.architecture, recipe, Settings())
-    made = training.run(data, key=0, progress=silent)
+    made = training.run(sealed(data).records, Releases(plan), progress=silent)
     assert made.steps_run == 1
     assert made.generator.sample(torch.tensor([0, 1]), seed=0).shape == (2, channels, side, side)

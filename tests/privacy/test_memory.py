@@ -18,7 +18,9 @@ from safegen.privacy.execution import Execution
 from safegen.privacy.memory import RowsAtATime, memory_named
 from safegen.privacy.plan import PrivacyPlan
 from safegen.privacy.processes import Processes
+from safegen.privacy.releases import Releases
 from safegen.privacy.sampling import Draw
+from safegen.privacy.sealed import PrivateRecords
 from safegen.progress import silent
 from safegen.training.recipe import preset
 
@@ -249,9 +251,13 @@ def training():
         chosen = preset(family, data.card, 8.0, prior="none")
         made_plan = plan(units=40, expected_batch_size=20, steps=3, delta=1e-3)
         made = throwaway(made_plan, chosen.architecture, chosen.recipe, Settings())
-        return made, data, made_plan
+        return made, PrivateRecords(data.images, data.labels), made_plan
 
     return make
+
+
+def run(made, records, made_plan):
+    return made.run(records, Releases(made_plan), progress=silent)
 
 
 @pytest.fixture
@@ -274,9 +280,9 @@ def small_card(monkeypatch):
 
 @pytest.mark.parametrize("family", ["vae", "gan"])
 def test_a_run_goes_to_its_end_on_a_small_card(training, small_card, family):
-    made, data, made_plan = training(family)
+    made, records, made_plan = training(family)
     small_card(made, 7)
-    assert made.run(data, key=0, progress=silent).events == made_plan.step_events(3)
+    assert run(made, records, made_plan).events == made_plan.step_events(3)
     assert made.engine.rows_at_a_time.size <= 7
 
 
@@ -326,7 +332,7 @@ def test_a_rehearsal_passes_in_micro_batches(training, small_card):
 
 
 def test_memory_that_ends_in_public_work_says_how_to_go_on(training, monkeypatch):
-    made, data, _ = training("gan")
+    made, records, made_plan = training("gan")
 
     def too_much(*arguments, **options):
         raise torch.OutOfMemoryError("CUDA out of memory")
@@ -335,4 +341,4 @@ def test_memory_that_ends_in_public_work_says_how_to_go_on(training, monkeypatch
     with pytest.raises(
         TrainingError, match=r"memory ran out; .*--device cpu, and go on with --res"
     ):
-        made.run(data, key=0, progress=silent)
+        run(made, records, made_plan)

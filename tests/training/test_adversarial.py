@@ -17,14 +17,16 @@ from safegen.privacy.canaries import Canaries
 from safegen.privacy.engine import PrivateEngine, Settings
 from safegen.privacy.execution import Execution
 from safegen.privacy.plan import PrivacyPlan, Release
+from safegen.privacy.releases import Releases
 from safegen.privacy.sampling import Draw
+from safegen.privacy.sealed import PrivateRecords
 from safegen.progress import silent
 from safegen.records.card import DataCard, Shape
 from safegen.training.adversarial import GanObjective
 from safegen.training.balance import LADDER, Balance
 from safegen.training.fitting import fit_generator
 from safegen.training.loop import Training
-from safegen.training.objective import Records, Start
+from safegen.training.objective import Start
 from safegen.training.playing import (
     discriminator_losses,
     generator_loss,
@@ -70,9 +72,7 @@ def _shape(chosen):
 
 
 def records_of(data):
-    return Records(
-        pictures=torch.from_numpy(data.images), labels=torch.from_numpy(data.labels), groups=None
-    )
+    return PrivateRecords(data.images, data.labels)
 
 
 SCORES, SIGNS = [-2.0, 0.5, 3.0, -2.0, 0.5, 3.0, 7.0], [-1, -1, -1, 1, 1, 1, 0]
@@ -335,11 +335,15 @@ def test_the_first_generator_is_the_fitted_autoencoder(digits, chosen):
     """Before the first step there is nothing in it but the start and what was released."""
     start, records, made = start_of(chosen), records_of(digits), plan(releases=(LATENTS,))
     objective = GanObjective(chosen.architecture, recipe_of(chosen), start=start)
-    objective.prepare(records, made, key=3)
+    objective.prepare(records, Releases(made, 3))
     autoencoder = ConditionalVAE(chosen.architecture)
     autoencoder.load_state_dict(start.weights)
     fitted = fit_generator(
-        autoencoder, chosen.architecture, records, made, reference=start.reference, key=3
+        autoencoder,
+        chosen.architecture,
+        records,
+        Releases(made, 3),
+        reference=start.reference,
     )
     for name, tensor in fitted.state_dict().items():
         assert torch.equal(objective.averaged.state_dict()[name], tensor), name
@@ -359,7 +363,9 @@ def test_steps_move_the_decoder_and_never_what_was_released(digits, chosen):
         first.update({k: t.clone() for k, t in objective.averaged.state_dict().items()})
 
     objective.prepare = remembered
-    trained = Training(objective, made, recipe).run(digits, key=3, progress=silent)
+    trained = Training(objective, made, recipe).run(
+        records_of(digits), Releases(made, 3), progress=silent
+    )
     assert trained.events == made.events()
     after = trained.generator.state_dict()
     moved = {name for name in first if not torch.equal(first[name], after[name])}

@@ -6,9 +6,10 @@ import torch
 
 from safegen.models.vae import ConditionalVAE
 from safegen.privacy.plan import PrivacyPlan, Release
+from safegen.privacy.releases import Releases
+from safegen.privacy.sealed import PrivateRecords
 from safegen.records.config import Architecture
 from safegen.training.fitting import FEW, LONG, SPREAD, fit_generator
-from safegen.training.objective import Records
 
 COUNT, KEY = 600, 7
 
@@ -24,7 +25,7 @@ def architecture(components, latent=LONG):
 def records():
     generator = torch.Generator().manual_seed(0)
     pictures = (torch.rand(COUNT, 1, 28, 28, generator=generator) * 255).byte()
-    return Records(pictures=pictures, labels=torch.arange(COUNT) % 2, groups=None)
+    return pictures, torch.arange(COUNT) % 2
 
 
 def network(latent):
@@ -41,19 +42,18 @@ def fitted(records, components=1, latent=LONG):
     return fit_generator(
         network(latent),
         architecture(components, latent),
-        records,
-        plan,
-        reference=records.pictures[:300],
-        key=KEY,
+        PrivateRecords(*records),
+        Releases(plan, KEY),
+        reference=records[0][:300],
     )
 
 
 def test_codes_lie_where_the_records_do(records):
     made = fitted(records)
     with torch.no_grad():
-        codes, _ = network(LONG).encode(records.pictures.float() / 255, torch.zeros(COUNT, 2))
+        codes, _ = network(LONG).encode(records[0].float() / 255, torch.zeros(COUNT, 2))
     for label in range(2):
-        mean = codes[records.labels == label].mean(0)
+        mean = codes[records[1] == label].mean(0)
         assert made.prior.means[label].numpy() == pytest.approx(mean.numpy(), abs=0.02)
     assert made.prior.weights.tolist() == pytest.approx([0.5, 0.5], abs=0.05)
 

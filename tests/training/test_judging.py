@@ -7,9 +7,10 @@ import torch
 from safegen.models.judge import Judge
 from safegen.privacy.lattice import Lattice
 from safegen.privacy.plan import PrivacyPlan, Release
+from safegen.privacy.releases import Releases
+from safegen.privacy.sealed import PrivateRecords
 from safegen.training import judging
 from safegen.training.judging import fit_judge
-from safegen.training.objective import Records
 
 COUNT, CLASSES, KEY = 1500, 3, 7
 
@@ -29,7 +30,7 @@ def pictures(count, seed=0):
 
 def records(groups=None):
     shown, labels = pictures(COUNT)
-    return Records(pictures=shown, labels=labels, groups=groups)
+    return PrivateRecords(shown, labels, groups)
 
 
 def plan(noise_multiplier=5.0, purpose="judge", units=COUNT, **changes):
@@ -43,7 +44,7 @@ def plan(noise_multiplier=5.0, purpose="judge", units=COUNT, **changes):
 
 def fitted(made, data=None, key=KEY, reference=None):
     shown = pictures(300, seed=5)[0] if reference is None else reference
-    return fit_judge(data or records(), CLASSES, made, reference=shown, key=key)
+    return fit_judge(data or records(), CLASSES, Releases(made, key), reference=shown)
 
 
 def accuracy(found):
@@ -105,25 +106,21 @@ def test_no_record_moves_a_round_by_more_than_its_bound(released, monkeypatch):
     data = records()
     fitted(plan(), data)
     for left_out in range(3):
-        kept = torch.arange(COUNT) != left_out
-        fitted(plan(), Records(pictures=data.pictures[kept], labels=data.labels[kept], groups=None))
+        fitted(plan(), data.without([left_out]))
     whole, *without = (np.array(each) for each in released[::30])
     for less in without:
         assert np.linalg.norm(whole - less) == pytest.approx(1)
 
 
 def test_no_group_moves_a_round_by_more_than_its_bound(released):
-    data, groups = records(), np.arange(COUNT) // 3
+    groups = np.arange(COUNT) // 3
     made = plan(2.0, units=COUNT // 3, unit="group", records_per_unit=3)
     fitted(made, records(groups))
-    kept = slice(3, None)
-    fitted(
-        made, Records(pictures=data.pictures[kept], labels=data.labels[kept], groups=groups[:-3])
-    )
+    fitted(made, records(groups).without([0]))
     assert 0 < np.linalg.norm(released[0] - released[30]) <= 1 + 1e-9
     total = np.linalg.norm(released[0])
     released.clear()
-    fitted(made, data)
+    fitted(made, records())
     assert np.linalg.norm(released[0]) == pytest.approx(3 * total, rel=0.05)
 
 

@@ -9,6 +9,8 @@ from scipy import stats
 from safegen.privacy import release as releasing
 from safegen.privacy.plan import PrivacyPlan, Release
 from safegen.privacy.release import Mechanism, class_moments
+from safegen.privacy.releases import Releases
+from safegen.privacy.sealed import PrivateVectors, Vectors
 from safegen.training.latents import LEAST_VARIANCE, fit_mixture, gaussians
 
 CLASSES, LATENT, COUNT, RADIUS = 40, 12, 500, 3.0
@@ -24,15 +26,13 @@ def plan(latents, components=None, rounds=2):
     )  # fmt: skip
 
 
-def fit(codes, labels, made_plan, *, classes=CLASSES, components=1, **options):
+def fit(codes, labels, made_plan, *, classes=CLASSES, components=1, groups=None, key=None):
     return fit_mixture(
-        codes,
-        labels,
+        PrivateVectors(Vectors(values=codes, labels=labels, groups=groups)),
+        Releases(made_plan, key),
         classes=classes,
         components=components,
         radius=RADIUS,
-        plan=made_plan,
-        **options,
     )
 
 

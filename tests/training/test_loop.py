@@ -12,6 +12,8 @@ from safegen.privacy.engine import Settings
 from safegen.privacy.execution import Execution
 from safegen.privacy.plan import PrivacyPlan, Release
 from safegen.privacy.processes import Processes
+from safegen.privacy.releases import Releases
+from safegen.privacy.sealed import PrivateRecords
 from safegen.progress import silent
 from safegen.training.adversarial import GanObjective
 from safegen.training.elbo import VaeObjective
@@ -57,11 +59,16 @@ def trained(family, data, made_plan, progress=silent, settings=None, keep=None, 
         objective,
         made_plan,
         chosen.recipe,
-        groups=data.groups,
+        groups=records_of(data),
         settings=settings,
         resumed=resumed,
     )
-    return objective, training.run(data, key=1, keep=keep, progress=progress)
+    releases = Releases(made_plan, 1)
+    return objective, training.run(records_of(data), releases, keep=keep, progress=progress)
+
+
+def records_of(data):
+    return PrivateRecords(data.images, data.labels, data.groups)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -134,7 +141,8 @@ def test_a_few_steps_already_learn_something(digits):
 
     before = loss()
     quiet = plan(epsilon=1e6, noise_multiplier=0.2, steps=40, expected_batch_size=128)
-    Training(objective, quiet, chosen.recipe).run(digits, key=1, progress=silent)
+    training = Training(objective, quiet, chosen.recipe)
+    training.run(records_of(digits), Releases(quiet), progress=silent)
     assert loss() < 0.95 * before
 
 

@@ -7,10 +7,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from safegen.models.grain import Grain, roughness
+from safegen.privacy.lattice import Lattice
+from safegen.privacy.plan import PrivacyPlan, Release
 from safegen.privacy.release import Mechanism
-from safegen.training.texture import BANDS, BOUND, band_energies, fit_spectrum
+from safegen.privacy.releases import Releases
+from safegen.privacy.sealed import PrivateVectors, Vectors
+from safegen.training.texture import BANDS, BOUND, band_energies
+from safegen.training.texture import fit_spectrum as spectrum_of
 
 SHAPE = (1, 28, 28)
+
+
+def fit_spectrum(energies, *, noise_multiplier, groups=None, key=None):
+    units = len(energies) if groups is None else int(groups.max()) + 1
+    made = PrivacyPlan(
+        epsilon=8.0, delta=1e-6, units=max(units, 2), expected_batch_size=1, steps=1,
+        clipping_norm=1.0, noise_multiplier=1.0,
+        releases=(Release(purpose="grain", noise_multiplier=noise_multiplier),),
+    )  # fmt: skip
+    labels = np.zeros(len(energies), dtype=np.int64)
+    held = PrivateVectors(Vectors(values=energies, labels=labels, groups=groups))
+    return spectrum_of(held, SHAPE, Releases(made, key))
 
 
 @given(
@@ -51,7 +68,7 @@ def test_a_known_spectrum_is_found_again():
     spectrum = known_spectrum()
     energies = band_energies(*misses(20_000, spectrum)).double().numpy()
     assert np.quantile(np.linalg.norm(energies, axis=1), 0.9) < BOUND
-    found = fit_spectrum(energies, SHAPE, noise_multiplier=1.0)
+    found = fit_spectrum(energies, noise_multiplier=1.0)
     assert found.shape == SHAPE
     strong = spectrum.numpy() > 0.2
     assert found[strong] == pytest.approx(spectrum.numpy()[strong], rel=0.1)
@@ -60,15 +77,17 @@ def test_a_known_spectrum_is_found_again():
 
 def test_a_grain_with_a_found_spectrum_makes_pictures_of_that_roughness():
     energies = band_energies(*misses(20_000, known_spectrum())).double().numpy()
-    found = torch.from_numpy(fit_spectrum(energies, SHAPE, noise_multiplier=1.0)).float()
+    found = torch.from_numpy(fit_spectrum(energies, noise_multiplier=1.0)).float()
     again = band_energies(*misses(5000, found)).double().numpy()
     assert again.mean(axis=0) == pytest.approx(energies.mean(axis=0), abs=0.002)
 
 
-def test_what_noise_hides_is_left_out():
-    found = fit_spectrum(np.zeros((10, BANDS * BANDS)), SHAPE, noise_multiplier=1e-6)
+def test_what_noise_hides_is_left_out(monkeypatch):
+    with monkeypatch.context() as quiet:
+        quiet.setattr(Lattice, "noise", lambda _, count, __: np.zeros(count, dtype=np.int64))
+        found = fit_spectrum(np.zeros((10, BANDS * BANDS)), noise_multiplier=0.05)
     assert not found.any()
-    hidden = fit_spectrum(np.full((10, BANDS * BANDS), 1e-6), SHAPE, noise_multiplier=1e4, key=3)
+    hidden = fit_spectrum(np.full((10, BANDS * BANDS), 1e-6), noise_multiplier=1e4, key=3)
     assert np.isfinite(hidden).all()
     assert (hidden >= 0).all()
 
@@ -84,17 +103,18 @@ def test_one_picture_counts_no_more_than_the_bound(monkeypatch):
     monkeypatch.setattr(Mechanism, "release", release)
     wild = band_energies(torch.ones(1, *SHAPE), torch.zeros(1, *SHAPE)).double().numpy()
     assert wild.sum() > 100
-    fit_spectrum(wild, SHAPE, noise_multiplier=1.0)
+    fit_spectrum(wild, noise_multiplier=1.0)
     assert np.linalg.norm(seen[0]) == pytest.approx(1.0)
 
 
-def test_groups_count_as_one():
+def test_groups_count_as_one(monkeypatch):
+    monkeypatch.setattr("safegen.privacy.plan.NOISE_RANGE", (1e-4, 1e6))
     energies = band_energies(*misses(3000, known_spectrum())).double().numpy()
     groups = np.arange(3000) // 3
-    found = fit_spectrum(energies, SHAPE, noise_multiplier=1e-3, groups=groups)
-    alone = fit_spectrum(energies, SHAPE, noise_multiplier=1e-3)
+    found = fit_spectrum(energies, noise_multiplier=1e-3, groups=groups)
+    alone = fit_spectrum(energies, noise_multiplier=1e-3)
     assert found == pytest.approx(alone, abs=0.02)
-    repeated = fit_spectrum(energies, SHAPE, noise_multiplier=5.0, groups=groups, key=9)
+    repeated = fit_spectrum(energies, noise_multiplier=5.0, groups=groups, key=9)
     assert np.array_equal(
-        repeated, fit_spectrum(energies, SHAPE, noise_multiplier=5.0, groups=groups, key=9)
+        repeated, fit_spectrum(energies, noise_multiplier=5.0, groups=groups, key=9)
     )

@@ -9,8 +9,9 @@ import torch
 from safegen.data.sources import load
 from safegen.privacy.plan import PrivacyPlan, Release
 from safegen.privacy.release import MOMENTS, Mechanism
+from safegen.privacy.releases import Releases
+from safegen.privacy.sealed import PrivateRecords
 from safegen.training import warmstart
-from safegen.training.objective import Records
 from safegen.training.warmstart import warm_pictures
 
 DRAWN = 400
@@ -37,9 +38,7 @@ def plan(noise_multiplier=1.0, *, purposes=("basis", "classes")):
 
 
 def records(data, groups=None):
-    return Records(
-        pictures=torch.from_numpy(data.images), labels=torch.from_numpy(data.labels), groups=groups
-    )
+    return PrivateRecords(data.images, data.labels, groups)
 
 
 def means(pictures, labels):
@@ -48,7 +47,7 @@ def means(pictures, labels):
 
 
 def test_they_look_like_their_classes(digits):
-    made = warm_pictures(records(digits), 10, plan(0.5), key=1)
+    made = warm_pictures(records(digits), 10, Releases(plan(0.5), 1))
     assert made.shape == (DRAWN, 1, 28, 28)
     assert made.dtype == torch.uint8
     found, true = means(made, np.arange(DRAWN) % 10), means(digits.images, digits.labels)
@@ -59,15 +58,19 @@ def test_they_look_like_their_classes(digits):
 
 
 def test_the_same_key_releases_the_same(digits):
-    one = warm_pictures(records(digits), 10, plan(), key=1)
-    assert torch.equal(one, warm_pictures(records(digits), 10, plan(), key=1))
-    assert not torch.equal(one, warm_pictures(records(digits), 10, plan(), key=2))
+    one = warm_pictures(records(digits), 10, Releases(plan(), 1))
+    assert torch.equal(one, warm_pictures(records(digits), 10, Releases(plan(), 1)))
+    assert not torch.equal(one, warm_pictures(records(digits), 10, Releases(plan(), 2)))
 
 
 @pytest.mark.parametrize("purposes", [(), ("latents",), ("latents", "grain")])
 def test_nothing_is_released_where_the_plan_has_nothing(digits, monkeypatch, purposes):
     monkeypatch.setattr(Mechanism, "release", lambda *_: 1 / 0)
-    assert warm_pictures(records(digits), 10, plan(purposes=purposes), key=1) is None
+    assert warm_pictures(records(digits), 10, Releases(plan(purposes=purposes), 1)) is None
+
+
+def _same(one, other):
+    return one is other is None or np.array_equal(one, other)
 
 
 @pytest.mark.parametrize("groups", [None, np.arange(1797) // 3])
@@ -76,11 +79,11 @@ def test_each_release_is_made_once_as_the_plan_counts_it(digits, monkeypatch, gr
     whole = Mechanism.release
 
     def release(self, statistic, sensitivity):
-        made.append((self.name, self.noise_multiplier, sensitivity, self.groups is groups))
+        made.append((self.name, self.noise_multiplier, sensitivity, _same(self.groups, groups)))
         return whole(self, statistic, sensitivity)
 
     monkeypatch.setattr(Mechanism, "release", release)
-    warm_pictures(records(digits, groups), 10, plan(3.0), key=1)
+    warm_pictures(records(digits, groups), 10, Releases(plan(3.0), 1))
     assert made == [("basis", 3.0, MOMENTS, True), ("classes", 3.0, MOMENTS, True)]
 
 
@@ -93,12 +96,10 @@ def test_no_record_is_shown_longer_than_the_radius(digits, monkeypatch):
         "within",
         lambda self, v: seen.append((self.radius, whole(self, v))) or seen[-1][1],
     )
-    white = Records(
-        pictures=torch.full((3, 1, 28, 28), 255, dtype=torch.uint8),
-        labels=torch.zeros(3, dtype=torch.int64),
-        groups=None,
+    white = PrivateRecords(
+        torch.full((3, 1, 28, 28), 255, dtype=torch.uint8), torch.zeros(3, dtype=torch.int64)
     )
-    warm_pictures(white, 1, plan(), key=1)
+    warm_pictures(white, 1, Releases(plan(), 1))
     for radius, vectors in seen:
         assert radius == math.sqrt(28 * 28) / 2
         assert np.linalg.norm(vectors, axis=1).max() <= 1 + 1e-9
@@ -109,7 +110,7 @@ def test_no_record_is_shown_longer_than_the_radius(digits, monkeypatch):
 def test_any_shape_and_any_number_of_classes(shape, classes):
     pictures = torch.randint(0, 256, (20, *shape), dtype=torch.uint8)
     labels = torch.zeros(20, dtype=torch.int64)  # the other classes are empty
-    held = Records(pictures=pictures, labels=labels, groups=None)
+    held = PrivateRecords(pictures, labels)
     for noise in (0.1, 1e4):
-        made = warm_pictures(held, classes, plan(noise), key=1)
+        made = warm_pictures(held, classes, Releases(plan(noise), 1))
         assert made.shape == (DRAWN, *shape)
