@@ -15,6 +15,7 @@ import tempfile
 import threading
 import uuid
 import wave
+import zipfile
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -288,13 +289,13 @@ def _sound():
     return file.getvalue()
 
 
-def _film():
+def _film(brand=b"isom", also=b"isommp41"):
     """The smallest film that C2PA takes: a header, a clock, and data that no track speaks of."""
     fixed = struct.pack(">9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
     clock = struct.pack(">5I", 0, 0, 0, 1000, 0) + struct.pack(">IH", 0x10000, 0x100)
     header = _box(b"mvhd", clock + bytes(10) + fixed + bytes(24) + struct.pack(">I", 1))
-    brand = _box(b"ftyp", b"isom" + struct.pack(">I", 512) + b"isommp41")
-    return brand + _box(b"moov", header) + _box(b"mdat", b"some media bytes" * 20)
+    kind = _box(b"ftyp", brand + struct.pack(">I", 512) + also)
+    return kind + _box(b"moov", header) + _box(b"mdat", b"some media bytes" * 20)
 
 
 def _box(kind, body):
@@ -304,6 +305,73 @@ def _box(kind, body):
 def _arrays():
     file = io.BytesIO()
     np.savez(file, rows=np.arange(12).reshape(4, 3))
+    return file.getvalue()
+
+
+@pytest.fixture(scope="session")
+def covered() -> dict[str, bytes]:
+    """Small whole files of types that C2PA covers and that get their manifest beside them."""
+    return {
+        "video/x-msvideo": _avi(),
+        "image/svg+xml": b'<?xml version="1.0"?>\n<!-- drawn by hand -->\n'
+        b'<svg xmlns="http://www.w3.org/2000/svg" width="4" height="4"><rect width="4"/></svg>',
+        "application/pdf": pdf(),
+        "image/heic": _film(b"heic", b"mif1"),
+        "audio/mpeg": b"ID3\x03\0\0\0\0\0\x0eTIT2\0\0\0\x03\0\0\0d\0\xff\xfb\x90\0" + bytes(413),
+        "audio/flac": b"fLaC\x80\0\0\x22" + struct.pack(">HH", 4096, 4096) + bytes(6)
+        + bytes.fromhex("0ac442f0") + bytes(20),
+        "image/jxl": b"\0\0\0\x0cJXL \r\n\x87\n"
+        + _box(b"ftyp", b"jxl \0\0\0\0jxl ") + _box(b"jxlc", b"\xff\x0a" + bytes(20)),
+        "audio/mp4": _film(b"M4A "),
+        "video/quicktime": _film(b"qt  ", b"qt  "),
+        "application/zip": _archive(),
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def pdf_with():
+    """The function `pdf`, for modules that cannot import it."""
+    return pdf
+
+
+def _avi():
+    def chunk(kind, body):
+        return kind + struct.pack("<I", len(body)) + body
+
+    header = chunk(b"LIST", b"hdrl" + chunk(b"avih", bytes(56)))
+    film = chunk(b"LIST", b"movi" + chunk(b"00dc", bytes(range(64))))
+    return chunk(b"RIFF", b"AVI " + header + film)
+
+
+def pdf(store: bytes | None = None) -> bytes:
+    """A page without a word; with a manifest store as C2PA puts it into a PDF."""
+    carried = b"/AF[4 0 R]/Names<</EmbeddedFiles<</Names[(c) 4 0 R]>>>>" if store else b""
+    objects = [
+        b"<</Type/Catalog/Pages 2 0 R" + carried + b">>",
+        b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 99 99]>>",
+    ]
+    if store:
+        objects += [
+            b"<</Type/FileSpec/AFRelationship/C2PA_Manifest/F(c)/UF(c)/EF<</F 5 0 R>>>>",
+            b"<</Length %d>>stream\n%s\nendstream" % (len(store), store),
+        ]
+    whole, places = b"%PDF-1.7\n", []
+    for number, content in enumerate(objects, 1):
+        places.append(len(whole))
+        whole += b"%d 0 obj\n%s\nendobj\n" % (number, content)
+    table = b"0000000000 65535 f \n" + b"".join(b"%010d 00000 n \n" % each for each in places)
+    count = len(objects) + 1
+    return (
+        whole + b"xref\n0 %d\n%strailer\n<</Size %d/Root 1 0 R>>\n" % (count, table, count)
+        + b"startxref\n%d\n%%%%EOF\n" % len(whole)
+    )  # fmt: skip
+
+
+def _archive():
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("notes.txt", "words")
     return file.getvalue()
 
 

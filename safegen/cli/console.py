@@ -36,6 +36,11 @@ def say(text: str) -> None:
     out.print(text)
 
 
+def tell(text: str) -> None:
+    """Print a line of markup on standard error, where it disturbs no document."""
+    err.print(text)
+
+
 def plain(text: object) -> str:
     r"""Somebody else's text, unable to pass for ours.
 

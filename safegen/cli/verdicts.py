@@ -72,13 +72,20 @@ def _lines(verdicts: Sequence[Verdict], width: int | None) -> Iterator[str]:
     for verdict in verdicts:
         if len(verdicts) <= SHOWN_WHOLE:
             yield from _whole(verdict, width)
-        elif len(verdicts) <= SHOWN_ALL or verdict.state != "trusted" or _warns(verdict):
+        elif (
+            len(verdicts) <= SHOWN_ALL
+            or verdict.state != "trusted"
+            or _warns(verdict)
+            or verdict.notes
+        ):
             yield from _short(verdict, width)
 
 
 def _whole(verdict: Verdict, width: int | None) -> Iterator[str]:
     yield _headline(verdict)
     yield from _wrapped("  ", plain(verdict.text), 2, width)
+    for note in verdict.notes:
+        yield from _wrapped("  [yellow]![/] ", plain(note), 4, width)
     yield ""
     for finding in verdict.findings:
         colour, mark = OUTCOMES[finding.outcome]
@@ -94,6 +101,8 @@ def _short(verdict: Verdict, width: int | None) -> Iterator[str]:
     yield _headline(verdict)
     if _warns(verdict) or verdict.state not in {"trusted", "valid"}:
         yield from _wrapped(" " * 14, plain(verdict.text), 14, width)
+    for note in verdict.notes:
+        yield from _wrapped(f"{' ' * 14}[yellow]![/] ", plain(note), 16, width)
 
 
 def _headline(verdict: Verdict) -> str:

@@ -72,15 +72,21 @@ def verify(
     """Say of any file who signed it, whether it was changed, and whether its claims hold."""
     from safegen import storage
     from safegen.cli import verdicts as page
+    from safegen.cli.console import plain, say, tell
     from safegen.errors import InputError
+    from safegen.pipeline.covered import in_words, not_covered
+    from safegen.pipeline.files import look_through
 
     if out is not None:
         storage.require_writable(out.parent)
     if as_json and form not in {Format.TEXT, Format.JSON}:
         raise InputError(f"--json and --format {form.value} contradict each other; give one")
     chosen = Format.JSON if as_json else form
-    listed = _listed(paths, null=null)
-    verdicts = _verdicts(listed, trust or (), time_trust or (), ledger, jobs, strict=strict)
+    try:
+        found = look_through(_listed(paths, null=null))
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
+    verdicts = _verdicts(found.files, trust or (), time_trust or (), ledger, jobs, strict=strict)
     if out is not None:
         text = page.plain_text(verdicts) if chosen is Format.TEXT else render(chosen, verdicts)
         storage.write(out, text.encode())
@@ -89,6 +95,8 @@ def verify(
         page.show(verdicts, trusting=bool(trust))
     else:
         typer.echo(render(chosen, verdicts), nl=False)
+    if left := not_covered(found, verdicts):
+        (say if chosen is Format.TEXT else tell)(f"[dim]{plain(in_words(left))}[/]")
     if any(verdict.state != "trusted" for verdict in verdicts):
         raise typer.Exit(1)
 

@@ -60,6 +60,7 @@ CODES = {
     "safegen.manifest.none": _failed("There is no C2PA manifest."),
     "safegen.manifest.unsupported": _failed("C2PA does not cover this type of file."),
     "safegen.manifest.unreadable": _failed("The file or its manifest is broken."),
+    "safegen.manifest.remote": _failed("Its manifest is elsewhere, and nothing is fetched."),
     "safegen.manifest.no-file": _failed("It is no regular file, or may not be read."),
     "safegen.manifest.too-large": _failed("The file is larger than is looked at."),
     "safegen.manifest.too-long": _failed("Looking at the file took too long and was stopped."),

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from safegen.errors import SafegenError, StorageError
+from safegen.errors import SafegenError
 from safegen.pipeline import evidence as looked_at
 from safegen.pipeline import steps
 from safegen.pipeline.files import UnfitFileError, content_of, shown
 from safegen.pipeline.findings import found
 from safegen.pipeline.made_from import findings_of
+from safegen.pipeline.manifests import choose
 from safegen.pipeline.unread import LARGEST, unread
-from safegen.provenance import formats, sidecar
-from safegen.provenance.manifest import Manifest, UnreadableManifestError, read
+from safegen.provenance import formats
+from safegen.provenance.kinds import STORE
+from safegen.provenance.manifest import Manifest, UnreadableManifestError
 from safegen.records.verdict import SignerFinding, StampFinding, State, StepFinding, Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from safegen.pipeline.evidence import Evidence, Log
+    from safegen.provenance.c2pa_bridge import Problem
     from safegen.provenance.trust import Trust
 
 SHORT = {
@@ -29,10 +33,11 @@ UNKNOWN_ORIGIN = (
     "Its signer is on your list, but nobody whom you trust vouches for something that it was made "
     "from: name the root of who signed that, or of who time-stamped it (--time-trust)."
 )
-PROBLEMS = {
-    "unsigned": "safegen.manifest.none",
-    "unsupported": "safegen.manifest.unsupported",
-    "unreadable": "safegen.manifest.unreadable",
+PROBLEMS: dict[Problem, tuple[str, State]] = {
+    "unsigned": ("safegen.manifest.none", "unsigned"),
+    "unsupported": ("safegen.manifest.unsupported", "unsupported"),
+    "unreadable": ("safegen.manifest.unreadable", "unreadable"),
+    "remote": ("safegen.manifest.remote", "unreadable"),
 }
 
 
@@ -57,18 +62,24 @@ def examine(
     except UnfitFileError as error:
         code = "safegen.manifest.too-large" if error.too_large else "safegen.manifest.no-file"
         return unread(path, code, str(error))
-    if path.suffix == sidecar.SUFFIX:
+    mime, notes = formats.mime_of(path.name, data), []
+    if mime == STORE:
         text = "It is a manifest itself; name the file that it lies beside."
         return unread(path, "safegen.manifest.unsupported", text, "unsupported")
+    if misnamed := formats.disagreement(path.name, data):
+        notes.append(misnamed)
     try:
-        manifest, beside = _manifest(path, data, trust)
+        chosen = choose(path, data, mime, trust)
     except UnreadableManifestError as error:
-        return unread(path, PROBLEMS[error.problem], f"{_capital(str(error))}.", error.problem)
+        code, state = PROBLEMS[error.problem]
+        return unread(path, code, f"{_capital(str(error))}.", state, notes)
+    if told := chosen.told():
+        notes.append(told)
     receipt, receipt_problem = looked_at.receipt_of(path)
     evidence = looked_at.Evidence(
         data=data,
-        manifest=manifest,
-        beside=beside,
+        manifest=chosen.manifest,
+        beside=None if chosen.beside is None else chosen.beside[0],
         trust=trust,
         ledger=ledger,
         receipt=receipt,
@@ -76,28 +87,10 @@ def examine(
         package=looked_at.package_files(path),
         strict=strict,
     )
-    return _verdict(path, evidence)
+    return _verdict(path, evidence, notes)
 
 
-def _manifest(path: Path, data: bytes, trust: Trust | None) -> tuple[Manifest, Path | None]:
-    """The manifest in a file, or else the one beside it, with the place of that."""
-    mime = formats.mime_of(path.name, data)
-    try:
-        return read(data, mime, trust=trust), None
-    except UnreadableManifestError as error:
-        if error.problem == "unreadable" and formats.embeds(mime):
-            raise
-        try:
-            aside = sidecar.find(path, data)
-        except StorageError as unreadable:
-            raise UnreadableManifestError("unreadable", str(unreadable)) from error
-        if aside is None:
-            raise
-    place, store = aside
-    return read(data, mime, trust=trust, beside=store), place
-
-
-def _verdict(path: Path, evidence: Evidence) -> Verdict:
+def _verdict(path: Path, evidence: Evidence, notes: Sequence[str]) -> Verdict:
     manifest, stamp = evidence.manifest, evidence.manifest.time_stamp
     findings = tuple(
         _take(step, name, evidence) for step, name in zip(steps.ALL, steps.NAMES, strict=True)
@@ -114,6 +107,7 @@ def _verdict(path: Path, evidence: Evidence) -> Verdict:
         manifest_beside=None if evidence.beside is None else shown(evidence.beside),
         ingredients=findings_of(manifest.ingredients),
         findings=findings,
+        notes=tuple(notes),
     )
 
 

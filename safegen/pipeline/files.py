@@ -2,29 +2,53 @@
 
 from __future__ import annotations
 
-import mimetypes
+import mmap
 import os
 import stat
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from safegen.errors import InputError, StorageError
-from safegen.provenance.formats import HEAD, kind_of
+from safegen.provenance.formats import is_media, promises
+from safegen.provenance.kinds import HEAD, ZIP, kind_of
 from safegen.provenance.sidecar import SUFFIX, find
 from safegen.records.names import MODEL_MANIFEST, WEIGHTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-MEDIA = {"image", "video", "audio"}
-DOCUMENTS = {"application/pdf"}  # C2PA can sign them too
 MAGIC = "*?["
 LARGEST_SOUGHT = 2**26  # bytes of a file whose manifest may have another name
+IN_ARCHIVES = b"META-INF/content_credential.c2pa"  # C2PA 2.2, "Embedding manifests into ZIP"
+DIRECTORY = 2**24  # bytes at the end of an archive, in which its list of contents is sought
 _TO_LOOK = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What people meant.
+
+    Attributes:
+        files: to look at, each once, in the order in which they were named.
+        passed_over: what lies in the folders beside them and can carry no manifest.
+    """
+
+    files: tuple[Path, ...]
+    passed_over: tuple[Path, ...]
+
+
 def files_in(paths: Iterable[str | Path]) -> tuple[Path, ...]:
+    """The files to look at, as `look_through` finds them.
+
+    Raises:
+        InputError: something is not there, a pattern matches nothing, or nothing is left to do.
+    """
+    return look_through(paths).files
+
+
+def look_through(paths: Iterable[str | Path]) -> Found:
     """The files that people meant, each once, in the order in which they were named.
 
     Args:
@@ -35,15 +59,18 @@ def files_in(paths: Iterable[str | Path]) -> tuple[Path, ...]:
         InputError: something is not there, a pattern matches nothing, or nothing is left to do.
     """
     found: dict[str, Path] = {}
+    others: dict[str, Path] = {}
     for path in paths:
-        for file in _meant(path):
-            found.setdefault(os.path.abspath(file), file)  # noqa: PTH100 - a link is a name of its own
+        for file, counts in _meant(path):
+            place = os.path.abspath(file)  # noqa: PTH100 - a link is a name of its own
+            (found if counts else others).setdefault(place, file)
     if not found:
         raise InputError(
             "nothing to verify: the folders hold no pictures, sounds or models, and nothing that "
             "has its manifest beside it"
         )
-    return tuple(found.values())
+    left = tuple(path for place, path in others.items() if place not in found)
+    return Found(files=tuple(found.values()), passed_over=left)
 
 
 def names_in(data: bytes, *, null: bool = False) -> tuple[Path, ...]:
@@ -101,17 +128,20 @@ def content_of(path: Path, largest: int) -> bytes:
         raise UnfitFileError(f"It cannot be read: {reason}.") from error
 
 
-def _meant(path: str | Path) -> Iterator[Path]:
-    """What one path means: a file itself, the media below a folder, or what a pattern matches."""
+def _meant(path: str | Path) -> Iterator[tuple[Path, bool]]:
+    """What one path means: a file itself, what a pattern matches, or what lies below a folder.
+
+    With each file, whether it is to be looked at; in a folder, not everything is.
+    """
     place = Path(path)
     if os.path.lexists(place):
-        yield from (_media_below(place) if _is_folder(place) else (place,))
+        yield from (_below_folder(place) if _is_folder(place) else [(place, True)])
     elif isinstance(path, str) and any(letter in path for letter in MAGIC):
         matched = list(_matches(place))
         if not matched:
             raise InputError(f"no file matches {path}; correct the pattern, or quote it as it is")
         for match in matched:
-            yield from (_media_below(match) if _is_folder(match) else (match,))
+            yield from (_below_folder(match) if _is_folder(match) else [(match, True)])
     else:
         raise InputError(f"no file or folder {path}; check its name")
 
@@ -120,8 +150,8 @@ def _is_folder(path: Path) -> bool:
     return os.path.isdir(path)  # noqa: PTH112 - never raises, whatever the name
 
 
-def _media_below(folder: Path) -> Iterator[Path]:
-    """The media files below a folder, sorted; links to folders are not followed, so it ends.
+def _below_folder(folder: Path) -> Iterator[tuple[Path, bool]]:
+    """The files below a folder, sorted; links to folders are not followed, so it ends.
 
     A folder that may not be read is given itself: it will be called unreadable, not passed over.
     """
@@ -131,33 +161,40 @@ def _media_below(folder: Path) -> Iterator[Path]:
         barred.append(Path(error.filename))
 
     for root, folders, files in os.walk(folder, onerror=bar):
-        yield from barred
+        yield from ((path, True) for path in barred)
         barred.clear()
         folders.sort()
         here, names = Path(root), set(files)
-        yield from (here / name for name in sorted(files) if _is_media(here / name, names))
-    yield from barred
+        yield from ((here / name, _counts(here / name, names)) for name in sorted(files))
+    yield from ((path, True) for path in barred)
 
 
-def _is_media(path: Path, beside: set[str]) -> bool:
-    """Whether a file in a folder is one that can be signed: by its name, or its first bytes."""
-    if path.suffix == SUFFIX:
-        return False
-    mime = mimetypes.guess_type(path.name)[0] or ""
-    manifests = {f"{path.name}{SUFFIX}", f"{path.stem}{SUFFIX}"}
+def _counts(path: Path, beside: set[str]) -> bool:
+    """Whether a file in a folder can be signed: by its first bytes, its name or what lies by it."""
+    manifests = {f"{path.name}{SUFFIX}", f"{path.stem}{SUFFIX}"} - {path.name}
     if path.name == WEIGHTS:
         manifests.add(MODEL_MANIFEST)
-    if mime.partition("/")[0] in MEDIA or mime in DOCUMENTS or beside & manifests:
-        return True
-    if _is_described(path, beside):
+    if promises(path.name) or (path.suffix != SUFFIX and beside & manifests):
         return True
     try:
         if not path.is_file():
-            return False
+            return False  # nor does its name promise anything
         with path.open("rb") as file:
-            return kind_of(file.read(HEAD)) is not None
+            kind = kind_of(file.read(HEAD))
+        if is_media(kind or "") or (kind == ZIP and _holds_manifest(path)):
+            return True
     except OSError:
         return True  # it will be called unreadable, not passed over
+    return path.suffix != SUFFIX and _is_described(path, beside)
+
+
+def _holds_manifest(path: Path) -> bool:
+    """Whether an archive names a manifest among its contents, whole or broken as it may be."""
+    with (
+        path.open("rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
+    ):
+        return content.rfind(IN_ARCHIVES, max(0, len(content) - DIRECTORY)) >= 0
 
 
 def _is_described(path: Path, beside: set[str]) -> bool:

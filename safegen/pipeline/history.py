@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from safegen import storage
 from safegen.errors import DataError, InputError, StorageError
+from safegen.pipeline.manifests import choose
 from safegen.provenance import formats, sidecar
 from safegen.provenance.claims import Ingredient
 from safegen.provenance.manifest import (
@@ -15,7 +16,6 @@ from safegen.provenance.manifest import (
     UNTRUSTED,
     Manifest,
     UnreadableManifestError,
-    read,
 )
 
 if TYPE_CHECKING:
@@ -71,25 +71,30 @@ def open_file(path: Path, trust: Trust | None = None) -> File:
     if not data:
         raise DataError(f"{path} is empty; there is nothing to sign")
     mime = formats.mime_of(path, data)
-    found = None if formats.embeds(mime) else sidecar.find(path, data)
-    if found is None:
-        carried = _manifest(path, data, mime, None, trust)
-        if carried is not None or not formats.embeds(mime):
-            return File(path=path, data=data, mime=mime, mode=mode, manifest=carried, beside=None)
-        found = sidecar.find(path, data)
-    manifest = None if found is None else _manifest(found[0], data, mime, found[1], trust)
-    return File(path=path, data=data, mime=mime, mode=mode, manifest=manifest, beside=found)
-
-
-def _manifest(
-    where: Path, data: bytes, mime: str, beside: bytes | None, trust: Trust | None
-) -> Manifest | None:
     try:
-        return read(data, mime, trust=trust, beside=beside)
+        chosen = choose(path, data, mime, trust)
     except UnreadableManifestError as error:
-        if error.problem == "unreadable" or beside is not None:
-            raise DataError(f"{where} is broken: {error}; use an intact copy of it") from error
-        return None
+        _require_none(path, error)
+        return File(path=path, data=data, mime=mime, mode=mode, manifest=None, beside=None)
+    return File(
+        path=path,
+        data=data,
+        mime=mime,
+        mode=mode,
+        manifest=chosen.manifest,
+        beside=chosen.beside,
+    )
+
+
+def _require_none(path: Path, error: UnreadableManifestError) -> None:
+    """Refuse what has a manifest that cannot be read: its history would be dropped."""
+    if error.problem == "remote":
+        raise InputError(
+            f"{path} has a history that cannot be read: {error}; fetch that, and lay it beside the "
+            f"file as {sidecar.beside(path).name}"
+        ) from error
+    if error.problem == "unreadable":
+        raise DataError(f"{path} cannot be signed: {error}; use an intact copy of it") from error
 
 
 def _read(path: Path) -> tuple[bytes, int]:

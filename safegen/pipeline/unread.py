@@ -10,6 +10,7 @@ from safegen.pipeline.findings import found
 from safegen.records.verdict import Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from safegen.records.verdict import State
@@ -17,9 +18,12 @@ if TYPE_CHECKING:
 LARGEST = 2**28  # bytes; C2PA's reader holds a file about twice beside our own copy
 
 
-def unread(path: Path, code: str, text: str, state: State = "unreadable") -> Verdict:
+def unread(
+    path: Path, code: str, text: str, state: State = "unreadable", notes: Iterable[str] = ()
+) -> Verdict:
     """The first step fails, and no other can be taken."""
     skipped = (
         found(f"safegen.{step}.skipped", "There is no manifest to check.") for step in STEPS[1:]
     )
-    return Verdict(path=shown(path), state=state, text=text, findings=(found(code, text), *skipped))
+    findings = (found(code, text), *skipped)
+    return Verdict(path=shown(path), state=state, text=text, findings=findings, notes=tuple(notes))

@@ -46,11 +46,17 @@ _ALGORITHMS = {
 _COORDINATE = {"es256": 32, "es384": 48}  # bytes of r and of s (RFC 9053, section 2.1)
 _PATIENCE = 30  # seconds that the SDK waits for an authority; it offers no other limit
 
-Problem = Literal["unsigned", "unsupported", "unreadable"]
+RAW = "application/octet-stream"
+_ASKED = {"application/zip": "application/x-zip"}  # types that the SDK knows by another name
+
+Problem = Literal["unsigned", "unsupported", "unreadable", "remote"]
 
 
 class UnreadableManifestError(SafegenError):
-    """No manifest could be read; `problem` says which kind of none."""
+    """No manifest could be read; `problem` says which kind of none.
+
+    `remote`: the file names an address from which one could be fetched, and nothing is.
+    """
 
     exit_code = 1
 
@@ -71,6 +77,7 @@ def read_store(data: bytes, mime: str, *, trust: Trust | None, beside: bytes | N
     Raises:
         UnreadableManifestError: there is none, or it cannot be read.
     """
+    mime = _ASKED.get(mime, mime)
     if beside is None and mime not in READABLE:
         raise UnreadableManifestError("unsupported", f"no manifest can be read from {mime}")
     try:
@@ -89,9 +96,18 @@ def read_store(data: bytes, mime: str, *, trust: Trust | None, beside: bytes | N
             "unsupported", f"C2PA cannot read it: {_said(error)}"
         ) from error
     except (c2pa.C2paError, ValueError, RecursionError) as error:
-        raise UnreadableManifestError(
-            "unreadable", f"C2PA cannot read it: {_said(error)}"
-        ) from error
+        raise _unreadable(error) from error
+
+
+def _unreadable(error: Exception) -> UnreadableManifestError:
+    """Why there is no report, in our words; the SDK's are for whoever knows its code."""
+    if elsewhere := re.search(r"must fetch remote manifests from url (\S{1,500})", str(error)):
+        text = f"its manifest lies at {elsewhere[1]}, and nothing is fetched from there"
+        return UnreadableManifestError("remote", text)
+    if "naked codestream" in str(error):
+        text = "it is a JPEG XL without a container, which can carry no manifest"
+        return UnreadableManifestError("unsupported", text)
+    return UnreadableManifestError("unreadable", f"C2PA cannot read it: {_said(error)}")
 
 
 def _certificate_info(report: Any) -> Any:  # noqa: ANN401 - likewise
@@ -142,10 +158,13 @@ def sign_store(  # noqa: PLR0913 - all that one signature depends on
         for identifier, content in resources.items():
             builder.add_resource(identifier, io.BytesIO(content))
         for described, kind, content in embedded:
-            builder.add_ingredient(described, kind, io.BytesIO(content))
+            builder.add_ingredient(described, _ASKED.get(kind, kind), io.BytesIO(content))
         if beside:
             builder.set_no_embed()
-        store = builder.sign(_sdk_signer(signer, stamps, attempt), mime, io.BytesIO(data), target)
+        # Beside the file every byte of it is bound: by its own type the SDK would leave out where
+        # another manifest lies, and refuse what it cannot take apart (docs/decisions/0030).
+        kind = RAW if beside else mime
+        store = builder.sign(_sdk_signer(signer, stamps, attempt), kind, io.BytesIO(data), target)
     except c2pa.C2paError as error:
         raise _failure(error, attempt, mime, stamps) from (attempt.raised or error)
     return bytes(store) if beside else target.getvalue()

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 SPECIFICATION = "2.4.0"
 TRUSTED = "signingCredential.trusted"
+SIGNED = "claimSignature.validated"
 STAMPED, STAMP_TRUSTED = "timeStamp.validated", "timeStamp.trusted"
 
 __all__ = [
@@ -95,6 +96,14 @@ class Manifest:
     validity: tuple[str, str] | None
     time_stamp: TimeStamp | None
     assertions: Mapping[str, Json] = field(repr=False)
+
+    @property
+    def binds(self) -> bool:
+        """Whether it is signed and about these very bytes, whoever signed it and whenever."""
+        return SIGNED in self.successes and not any(
+            code.endswith("Hash.mismatch") or code == "claim.hardBindings.missing"
+            for code in self.failures
+        )
 
 
 def sign(

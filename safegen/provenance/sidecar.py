@@ -37,12 +37,13 @@ def beside(path: Path) -> Path:
     return path.with_name(f"{path.name}{SUFFIX}")
 
 
-def find(path: Path, data: bytes) -> Sidecar | None:
+def find(path: Path, data: bytes, *, by_name: bool = False) -> Sidecar | None:
     """The manifest that belongs to a file, by the file's digest or else by its name.
 
     Args:
         path: the file; where it is a link, the manifest may also lie beside what it leads to.
         data: its content.
+        by_name: whether those of other names are left alone; looking through them takes a while.
 
     Returns:
         The manifest's path and content. One that is found by its name alone is another file's, or
@@ -54,7 +55,7 @@ def find(path: Path, data: bytes) -> Sidecar | None:
     digest = hashlib.sha256(data).digest()
     names = _names(path)
     named = [(name, read(name)) for name in names if _readable(name)]
-    others = (other for other in _others(path) if other not in names)
+    others = () if by_name else (other for other in _others(path) if other not in names)
     for candidate, store in (*named, *_stores(islice(others, MOST))):
         if digest in _active(store):
             return candidate, store

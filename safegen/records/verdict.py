@@ -94,6 +94,8 @@ class Verdict(Record):
         manifest_beside: the file that holds its manifest; None when that is in the file itself.
         ingredients: what it was made from, each with its own state.
         findings: of each step, in order.
+        notes: what else its reader should know and what changes no state, in sentences: a name
+            that does not fit the bytes, a second manifest, files that nobody signed.
     """
 
     format: Literal["safegen.verdict/2"] = "safegen.verdict/2"
@@ -105,3 +107,4 @@ class Verdict(Record):
     manifest_beside: str | None = None
     ingredients: tuple[IngredientFinding, ...] = ()
     findings: tuple[StepFinding, ...]
+    notes: tuple[str, ...] = ()

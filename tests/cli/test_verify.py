@@ -78,7 +78,7 @@ def test_what_json_says(made, dist, tmp_path):
     (item,) = json.loads(done.stdout)
     assert set(item) == {
         *("format", "path", "state", "text", "signer", "time_stamp"),
-        *("manifest_beside", "ingredients", "findings"),
+        *("manifest_beside", "ingredients", "findings", "notes"),
     }
     assert item["format"] == "safegen.verdict/2"
     assert set(item["findings"][0]) == {"step", "outcome", "codes", "text"}
@@ -148,3 +148,20 @@ def test_a_few_files_are_shown_step_by_step(made, dist, tmp_path):
     assert "  ✗ integrity    It was changed after it was signed" in shown
     assert "  · time         Nothing but the signer's own word" in shown
     assert "made from\n  ✓ " in shown
+
+
+def test_a_folder_says_what_it_did_not_look_at(made, dist, tmp_path):
+    (dist / "changed.png").unlink()
+    (dist / "notes.txt").write_text("words")
+    (dist / "0001.png").rename(dist / "0001.jpg")
+    command = ("verify", "dist", "--trust", made.root)
+    done = safegen(*command, cwd=tmp_path)
+    told = b"Not looked at, since it carries no manifest and has none beside it: dist/notes.txt."
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[-1] == told
+    assert b"  ! Its name says JPEG, and its bytes are PNG.\n" in done.stdout
+    program = safegen(*command, "--json", cwd=tmp_path)
+    assert [item["notes"] for item in json.loads(program.stdout)] == [
+        ["Its name says JPEG, and its bytes are PNG."], [],
+    ]  # fmt: skip
+    assert told in program.stderr

@@ -20,7 +20,7 @@ with atheris.instrument_imports(include=["safegen"]):
     import safegen.pipeline.steps
     import safegen.pipeline.verify
     from safegen.pipeline.limits import limited_memory
-    from safegen.provenance import claims, formats, manifest, pki
+    from safegen.provenance import claims, formats, kinds, manifest, pki
     from safegen.provenance.signer import open_signer
     from safegen.provenance.trust import trust_in
 
@@ -45,7 +45,7 @@ class Target:
                 self._signed[said.label] = self._plain(verdict), said
 
     def _look(self, data: bytes):
-        kind = formats.kind_of(data[:32])
+        kind = kinds.kind_of(data[: kinds.HEAD])
         path = self._place / f"file{formats.EMBEDDED.get(kind, '.png')}"
         path.write_bytes(data)
         with limited_memory():  # as `safegen verify` does

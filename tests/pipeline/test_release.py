@@ -15,7 +15,7 @@ from safegen.pipeline import seal as seal_room
 from safegen.pipeline.explain import made_again, read_explained
 from safegen.pipeline.model import Model
 from safegen.provenance.fingerprint import ALIKE, difference, image_code
-from safegen.provenance.formats import kind_of
+from safegen.provenance.kinds import kind_of
 from safegen.provenance.ledger import Ledger
 from safegen.provenance.manifest import read
 from safegen.provenance.receipts import problem_with

@@ -246,7 +246,9 @@ def test_a_parent_without_a_manifest_or_beside_a_sound_history(put, output, own)
 def test_a_manifest_that_cannot_be_read(put, own):
     rows = put("text/csv", "rows.csv")
     sidecar.beside(rows).write_bytes(b"junk")
-    with pytest.raises(DataError, match=r"rows\.csv\.c2pa is broken: .*; use an intact copy"):
+    with pytest.raises(
+        DataError, match=r"beside it, rows\.csv\.c2pa, is broken.*; use an intact copy"
+    ):
         sign(rows, source="model-data", **own)
     assert sidecar.beside(rows).read_bytes() == b"junk"
 
@@ -353,7 +355,7 @@ def test_a_type_that_carries_nothing_gets_its_manifest_beside_it(put, own, made)
         ("empty.png", b"", DataError, r"empty\.png is empty; there is nothing to sign"),
         ("empty.csv", b"", DataError, r"empty\.csv is empty"),
         ("words.jpg", b"words", DataError, "no manifest can be put into this image/jpeg"),
-        ("words.png", b"these are words", DataError, "is broken"),
+        ("words.png", b"these are words", DataError, "cannot be signed"),
     ],
 )
 def test_what_is_no_whole_file(tmp_path, own, name, content, error, words):
@@ -372,7 +374,7 @@ def test_a_truncated_picture(put, own, part):
     picture = put("image/png", "picture.png")
     cut = picture.read_bytes()[: int(picture.stat().st_size * part)]
     picture.write_bytes(cut)
-    with pytest.raises(DataError, match=r"picture\.png is broken: .*; use an intact copy"):
+    with pytest.raises(DataError, match=r"picture\.png cannot be signed: .*; use an intact copy"):
         sign(picture, source="model", **own)
     assert picture.read_bytes() == cut
 

@@ -11,7 +11,8 @@ import pytest
 
 import safegen
 from safegen.errors import InputError
-from safegen.pipeline.files import files_in, names_in, shown
+from safegen.pipeline.covered import not_covered
+from safegen.pipeline.files import files_in, look_through, names_in, shown
 
 
 def touch(folder, *names):
@@ -184,3 +185,79 @@ def test_receipts_and_sidecars_that_are_folders(made, output):
     table.write_text("1,2")
     output.with_name("table.csv.c2pa").mkdir()
     assert safegen.verify(table).state == "unsupported"
+
+
+def test_a_folder_is_looked_through_by_first_bytes(media, covered, tmp_path):
+    """Whatever a file is called: nothing that can be signed is passed over."""
+    kinds = {**media, **covered}
+    for other in ("text/csv", "application/json", "application/octet-stream", "application/zip"):
+        (tmp_path / f"{other.replace('/', '_')}.data").write_bytes(kinds.pop(other))
+    for mime, content in kinds.items():
+        (tmp_path / mime.replace("/", "_").replace("+", "_")).write_bytes(content)
+        (tmp_path / f"{mime.replace('/', '_')}.c2pa").write_bytes(content)  # renamed
+    looked = look_through([tmp_path])
+    assert len(looked.files) == 2 * len(kinds)
+    assert [path.suffix for path in looked.passed_over] == [".data"] * 4
+
+
+def test_archives_that_hold_a_manifest(made, covered, signer, tmp_path):
+    from safegen.provenance import claims, manifest
+
+    claim = claims.created_claim(
+        title="x", mime="application/x-zip", source_type=claims.SOURCE_TYPES["digital-creation"]
+    )
+    signed, _ = manifest.sign(covered["application/zip"], claim, signer)
+    names = ("a.zip", "book.epub", "text.docx", "no-name", "cut.zip")
+    for name in names:
+        (tmp_path / name).write_bytes(signed)
+    (tmp_path / "text.docx").write_bytes(signed.replace(b"words", b"sword"))
+    (tmp_path / "cut.zip").write_bytes(signed[:-22])  # without its end, no archive any more
+    (tmp_path / "plain.zip").write_bytes(covered["application/zip"])
+    (tmp_path / "empty").write_bytes(b"PK\x05\x06" + bytes(18))
+    verdicts = safegen.verify_tree([tmp_path], trust=made.root)
+    states = {Path(verdict.path).name: verdict.state for verdict in verdicts}
+    assert states.pop("cut.zip") != "trusted"
+    assert states == dict.fromkeys(names[:4], "trusted") | {"text.docx": "invalid"}
+    left = {path.name for path in look_through([tmp_path]).passed_over}
+    assert left == {"plain.zip", "empty"}
+
+
+def test_a_tampered_file_of_any_name_is_not_passed_over(made, covered, pdf_with, tmp_path):
+    from safegen.provenance import claims, manifest
+    from safegen.provenance.signer import open_signer
+
+    claim = claims.created_claim(
+        title="x", mime="application/pdf", source_type=claims.SOURCE_TYPES["digital-creation"]
+    )
+    store, _ = manifest.sign_beside(b"other", claim, open_signer(made.keys))
+    shutil.copy(made.outputs / "0001.png", tmp_path / "good.png")
+    (tmp_path / "paper").write_bytes(pdf_with(store))
+    states = [verdict.state for verdict in safegen.verify_tree([tmp_path], trust=made.root)]
+    assert states == ["trusted", "invalid"]
+
+
+def test_a_name_that_does_not_fit_is_told_and_changes_no_state(made, tmp_path):
+    for name in ("picture.jpg", "picture.c2pa", "picture"):
+        shutil.copy(made.outputs / "0001.png", tmp_path / name)
+    notes = {}
+    for verdict in safegen.verify_tree([tmp_path], trust=made.root):
+        assert verdict.state == "trusted"
+        notes[Path(verdict.path).name] = verdict.notes
+    assert notes == {
+        "picture": (),
+        "picture.jpg": ("Its name says JPEG, and its bytes are PNG.",),
+        "picture.c2pa": ("Its name says a C2PA manifest, and its bytes are PNG.",),
+    }
+
+
+def test_what_is_passed_over_is_named_but_for_what_a_verdict_covers(made, tmp_path):
+    shutil.copytree(made.outputs, tmp_path / "out")
+    shutil.copytree(made.model, tmp_path / "model")
+    touch(tmp_path, "out/notes.txt", "out/lost.csv.c2pa", "out/0009.receipt.json")
+    looked = look_through([tmp_path])
+    verdicts = safegen.verify_tree(looked.files, trust=made.root)
+    left = [path.relative_to(tmp_path).as_posix() for path in not_covered(looked, verdicts)]
+    assert left == [
+        "model/README.md", "model/digests.json",
+        "out/0009.receipt.json", "out/lost.csv.c2pa", "out/notes.txt",
+    ]  # fmt: skip

@@ -1,0 +1,48 @@
+"""What lies in a folder and no verdict speaks of: named, so that nobody takes it for checked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from safegen.pipeline.evidence import package_files
+from safegen.pipeline.files import shown
+from safegen.records.names import MODEL_MANIFEST, WEIGHTS, receipt_beside
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from safegen.pipeline.files import Found
+    from safegen.records.verdict import Verdict
+
+NAMED = 3  # files that a sentence names
+
+
+def not_covered(found: Found, verdicts: Sequence[Verdict]) -> tuple[Path, ...]:
+    """What was passed over, without the manifests, receipts and parts that verdicts rest on.
+
+    Args:
+        found: what people meant.
+        verdicts: on its files.
+    """
+    covered = {verdict.manifest_beside for verdict in verdicts}
+    for path in found.files:
+        parts = [receipt_beside(path), *package_files(path).values()]
+        if path.name == WEIGHTS:
+            parts.append(path.with_name(MODEL_MANIFEST))
+        covered.update(shown(part) for part in parts)
+    return tuple(path for path in found.passed_over if shown(path) not in covered)
+
+
+def in_words(left: Sequence[Path]) -> str:
+    """The same in a sentence, with the first few names.
+
+    >>> from pathlib import Path
+    >>> in_words([Path("a.txt")])
+    'Not looked at, since it carries no manifest and has none beside it: a.txt.'
+    """
+    names = ", ".join(shown(path) for path in left[:NAMED])
+    more = f" and {len(left) - NAMED:,} more" if len(left) > NAMED else ""
+    if len(left) == 1:
+        return f"Not looked at, since it carries no manifest and has none beside it: {names}."
+    return f"Not looked at, since they carry no manifest and have none beside them: {names}{more}."
