@@ -19,6 +19,7 @@ import sqlalchemy as sql
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from safegen import storage
 from safegen.errors import StorageError
 from safegen.location import locate, without_secret
 from safegen.storage import make_folder
@@ -81,10 +82,65 @@ def connect_to_read(location: str | Path) -> sql.Engine:
     if not place.is_file():
         raise StorageError(f"no database at {place}; name the one that was written")
     how = {"mode": "ro", "uri": "true"}
-    if not os.access(place.parent, os.W_OK):
-        how["immutable"] = "1"  # there is no place for the index of a write-ahead log
+    if not os.access(place.parent, os.W_OK) and not log_of(place).exists():
+        how["immutable"] = "1"  # there is no place for the index of a write-ahead log, and no log
     uri = f"file:{quote(os.fsencode(place.resolve()))}"  # SQLite reads its URI by the letter
     return _engine(sql.URL.create("sqlite", database=uri, query=how))
+
+
+@contextlib.contextmanager
+def copied(location: str | Path, to: str | Path) -> Iterator[Path]:
+    """A copy of an SQLite database at one moment, while others read and write it.
+
+    Args:
+        location: the database.
+        to: the copy's name, which nothing may have yet.
+
+    Yields:
+        The copy under a name of its own, to be looked at; after that, and only when nothing was
+        raised, it is given its name. It is one file, complete without a write-ahead log.
+
+    Raises:
+        StorageError: the database is on a server or not there, or the copy cannot be written.
+    """
+    source, target = locate(location), locate(to)
+    if not isinstance(source, Path):
+        raise StorageError(f"{without_secret(source)} is on a server; back it up with pg_dump")
+    if not isinstance(target, Path):
+        raise StorageError(f"{without_secret(target)} is on a server; name a file to copy to")
+    engine = connect_to_read(source)
+    try:
+        with storage.new_file(target, mode=source.stat().st_mode & 0o777) as path:
+            with _explained(engine), engine.connect() as connection:
+                raw = connection.connection.driver_connection
+                assert isinstance(raw, sqlite3.Connection)
+                _copy(raw, path)
+            yield path
+    except sqlite3.Error as error:
+        raise StorageError(f"cannot copy {source} to {target}: {error}; nothing is kept") from error
+    finally:
+        engine.dispose()
+
+
+def holds_table(engine: sql.Engine, name: str) -> bool:
+    """Whether a database has a table of that name."""
+    with reading(engine) as connection:
+        return sql.inspect(connection).has_table(name)
+
+
+def log_of(path: Path) -> Path:
+    """The write-ahead log of an SQLite file: what was committed and is not in the file yet."""
+    return path.with_name(f"{path.name}-wal")
+
+
+def _copy(source: sqlite3.Connection, path: Path) -> None:
+    """Copy in one step, which sees one moment, and leave one file that needs no other."""
+    with contextlib.closing(sqlite3.connect(path)) as copy:
+        source.backup(copy)
+        copy.execute("PRAGMA journal_mode=DELETE")
+        (said,) = copy.execute("PRAGMA integrity_check(1)").fetchone()
+    if said != "ok":
+        raise sqlite3.DatabaseError(said)
 
 
 @contextlib.contextmanager

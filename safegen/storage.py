@@ -57,6 +57,49 @@ def write_parts(path: Path, parts: Iterable[bytes], *, mode: int = 0o644) -> Non
         raise
 
 
+@contextlib.contextmanager
+def new_file(path: Path, *, mode: int = 0o644) -> Iterator[Path]:
+    """A file for somebody else's writer, who takes a name: `path` is it when all went well.
+
+    Args:
+        path: the final name, which nothing may have; its folder is made when it is missing.
+        mode: permission bits of the new file.
+
+    Yields:
+        An empty file's path in the same folder.
+
+    Raises:
+        StorageError: there is something of that name, or the folder cannot be written; nothing of
+            the new file is left.
+    """
+    make_folder(path.parent)
+    _require_free(path)
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.")
+    except OSError as error:
+        raise StorageError(_sentence("write to", path.parent, error)) from error
+    temporary = path.with_name(os.path.basename(name))  # noqa: PTH119 - of a name alone
+    try:
+        with os.fdopen(handle, "r+b") as file:
+            yield temporary
+            os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+        with alone(path.parent):
+            _require_free(path)
+            os.replace(temporary, path)  # noqa: PTH105 - the atomic one, by name
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise StorageError(_sentence("write", path, error)) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def _require_free(path: Path) -> None:
+    if path.exists() or path.is_symlink():
+        raise StorageError(f"{path} is there already, and is never replaced; name a new file")
+
+
 def read(path: Path) -> bytes:
     """Read a whole file.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -71,6 +72,21 @@ def set_total(
     ledger.set_total(account.digest, epsilon)
     left = f", and has spent {account.spent:.4f} already" if account.spent > epsilon else ""
     say(f"[bold]{plain(account.name)}[/] may spend epsilon {epsilon:g} in all{left}.")
+
+
+@app.command("backup")
+def backup(
+    to: Annotated[Path, typer.Argument(metavar="TO", help="The copy; nothing is replaced.")],
+    budget: Budget = None,
+) -> None:
+    """Copy the budgets while others may be spending; the copy is as secret as they are."""
+    from safegen.pipeline.backup import back_up_budget
+    from safegen.privacy import budget as spending
+
+    place = spending.default_location() if budget is None else budget
+    back_up_budget(place, to)
+    say(f"[bold]{plain(to)}[/]: a whole copy of {plain(place)}, in one file")
+    say("[dim]What is spent from now on is not in it: a budget never goes back to a copy.[/]")
 
 
 def _named(accounts: tuple[Account, ...], name: str) -> Account:

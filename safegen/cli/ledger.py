@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 HEADS_SHOWN = 3  # of those that no longer hold; one changed row disproves every head after it
 
-app = typer.Typer(help="The log of releases: sign, prove, check, export.", no_args_is_help=True)
+app = typer.Typer(
+    help="The log of releases: sign, prove, check, export, back up.", no_args_is_help=True
+)
 Log = Annotated[str, typer.Argument(metavar="LEDGER", help="A file or a database URL.")]
 Out = Annotated[Path | None, typer.Option(help="Write the JSON there instead of printing it.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
@@ -123,6 +125,25 @@ def export(
     say(f"[bold]{plain(out)}[/]: {count} entries and the checkpoint over them")
     if len(opened) > count:
         say(f"[yellow]Left out:[/] {len(opened) - count} entries that are under no signed head")
+
+
+@app.command("backup")
+def backup(
+    ledger: Log,
+    to: Annotated[Path, typer.Argument(metavar="TO", help="The copy; nothing is replaced.")],
+    trust: Trust = None,
+) -> None:
+    """Copy a ledger that others may be writing to, and check every entry of the copy."""
+    from safegen.pipeline.backup import back_up_ledger
+    from safegen.provenance.signer import read_anchors
+
+    anchors = None if trust is None else read_anchors(trust)
+    with Bars() as bars:
+        report = back_up_ledger(ledger, to, anchors=anchors, progress=bars)
+    say(f"[bold]{plain(to)}[/]: a whole copy of {plain(ledger)}, in one file")
+    _show(report, 0)
+    if report.faults:
+        raise typer.Exit(1)
 
 
 def _check_log(ledger: str, trust: Path | None, given: list[Path], *, as_json: bool) -> None:

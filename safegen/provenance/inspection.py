@@ -14,7 +14,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import sqlalchemy as sql
 from pydantic import ValidationError
 
 from safegen.errors import TamperedError
@@ -60,7 +59,7 @@ def inspect(
     # 1. Every row.
     wanted = frozenset(head.checkpoint.tree_size for head in heads)
     walk = Walk(wanted=wanted, has_tree=view.origin is not None)
-    total = _rows(view)
+    total = view.rows()
     for done, place in enumerate(places(view)):
         if done % log_tables.AT_ONCE == 0:
             progress("checking", min(done, total), total)
@@ -92,11 +91,6 @@ def require_adoptable(view: LogView) -> None:
     wrong = next((fault for fault in report.faults if fault.kind != "unsigned"), None)
     if wrong is not None:
         raise TamperedError(f"nothing was signed: {wrong.text}; `safegen ledger check` says more")
-
-
-def _rows(view: LogView) -> int:
-    count = sql.select(sql.func.count(log_tables.entries.c.number))
-    return int(view.connection.execute(count).scalar_one())
 
 
 def _kept(view: LogView, faults: list[LogFault]) -> Iterator[_Head]:

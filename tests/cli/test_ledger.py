@@ -261,3 +261,17 @@ def test_an_entry_that_nobody_signed_for_is_left_out_and_its_keeper_asked(
     assert say("checkpoint", ledger, "--keys", made.keys, "--adopt").returncode == 0
     assert say("check", ledger, "--trust", made.root).returncode == 0
     assert say("prove", ledger, "never.txt").returncode == 0
+
+
+def test_a_ledger_is_backed_up_while_it_is_open(made, ledger, say, tmp_path):
+    with Ledger(ledger)._engine.connect():
+        done = say("backup", ledger, "copy.db", "--trust", made.root)
+    assert done.returncode == 0, done.stderr
+    assert "copy.db: a whole copy of" in done.stdout
+    assert "passed" in done.stdout
+    assert say("check", "copy.db", "--trust", made.root).returncode == 0
+    failed(say("backup", ledger, "copy.db"), 2, "is there already, and is never replaced")
+    pki.init(tmp_path / "other")
+    foreign = ("backup", ledger, "other.db", "--trust", tmp_path / "other" / "root.pem")
+    failed(say(*foreign), 1, "does not lead to a trusted root")
+    assert (tmp_path / "other.db").exists()
