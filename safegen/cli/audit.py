@@ -11,7 +11,7 @@ from safegen.cli.console import Bars, plain, say
 from safegen.cli.console import out as console
 from safegen.cli.options import Budget, TimeTrust
 from safegen.errors import InputError
-from safegen.records.config import Family
+from safegen.records.choices import Family
 
 if TYPE_CHECKING:
     from rich.table import Table

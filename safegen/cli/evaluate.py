@@ -10,7 +10,7 @@ import typer
 from safegen.cli.console import Bars, plain, say
 from safegen.cli.console import out as console
 from safegen.cli.options import Budget, Ledger, Policy, TimeTrust
-from safegen.records.evaluation import Augment, ProtocolName
+from safegen.records.choices import Augment, ProtocolName
 
 if TYPE_CHECKING:
     from rich.table import Table

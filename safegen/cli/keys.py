@@ -11,7 +11,7 @@ import typer
 
 from safegen.cli.console import out, plain, say
 from safegen.cli.options import Trust
-from safegen.records.signature import Algorithm
+from safegen.records.choices import Algorithm
 
 if TYPE_CHECKING:
     from cryptography import x509

@@ -11,7 +11,7 @@ import typer
 from safegen.cli.console import Bars, plain, say
 from safegen.cli.options import Budget, Keys, Ledger, TimeStamps
 from safegen.errors import InputError
-from safegen.records.config import Family, WarmStart
+from safegen.records.choices import Family, WarmStart
 
 if TYPE_CHECKING:
     from safegen.pipeline.model import Model

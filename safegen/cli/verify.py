@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import enum
 import json
-import os
-import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -70,6 +68,9 @@ def verify(
     ] = False,
 ) -> None:
     """Say of any file who signed it, whether it was changed, and whether its claims hold."""
+    from safegen.pipeline import process
+
+    process.warm()  # it loads C2PA's reader while we load the rest
     from safegen import storage
     from safegen.cli import verdicts as page
     from safegen.cli.console import plain, say, tell
@@ -129,16 +130,14 @@ def _verdicts(
     from safegen.cli.console import Bars
     from safegen.pipeline.verify import verify_tree
 
-    if len(paths) == 1 and os.path.isfile(paths[0]):  # noqa: PTH113 - never raises
-        # The reader runs in this process, where Python would hear of Ctrl-C only when it is done.
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        return _verify_one(Path(paths[0]), trust, time_trust, ledger, strict=strict)
     bars: Bars | None = None
     try:
         with ExitStack() as stack:
 
             def progress(stage: str, done: int, total: int) -> None:
                 nonlocal bars
+                if total == 1:
+                    return
                 if bars is None:  # not before there is something to show
                     bars = stack.enter_context(Bars())
                 bars(stage, done, total)
@@ -154,26 +153,6 @@ def _verdicts(
             )
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
-
-
-def _verify_one(
-    path: Path,
-    trust: Sequence[Path],
-    time_trust: Sequence[Path],
-    ledger: str | None,
-    *,
-    strict: bool,
-) -> tuple[Verdict, ...]:
-    """One file in this process, which is quicker than starting another, within the same limits."""
-    from safegen.pipeline import limits
-    from safegen.pipeline.unread import unread
-    from safegen.pipeline.verify import verify as pipeline
-
-    with limits.limited_memory():
-        verdict = limits.within_time(
-            lambda: pipeline(path, trust=trust, time_trust=time_trust, ledger=ledger, strict=strict)
-        )
-    return (verdict or unread(path, "safegen.manifest.too-long", limits.TOO_LONG),)
 
 
 def _listed(paths: Sequence[str], *, null: bool) -> list[str | Path]:

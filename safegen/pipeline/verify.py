@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from safegen.errors import InputError
 from safegen.pipeline.files import files_in
-from safegen.pipeline.workers import PATIENCE, Task, usable_cores, verify_apart
+from safegen.pipeline.process import Task, usable_cores
+from safegen.pipeline.workers import PATIENCE, verify_apart
 from safegen.progress import Progress, silent
 from safegen.provenance.trust import read_trust
 
@@ -34,7 +35,10 @@ def verify(
     ledger: str | Path | None = None,
     strict: bool = False,
 ) -> Verdict:
-    """Verify one file, ours or anybody's, in this process.
+    """Verify one file, ours or anybody's, in a process of its own, within the limits of a tree's.
+
+    The first call starts that process, which takes a fifth of a second or more; later ones find it
+    waiting, until this process ends.
 
     Args:
         path: the file.
@@ -52,15 +56,16 @@ def verify(
         InputError: there is no such file, or it is a folder.
         KeyMaterialError: a list holds no certificates.
         StorageError: a list or the ledger cannot be read.
+        SafegenError: no process can be started.
     """
-    from safegen.pipeline.examine import examine
-
     file = Path(path)
     files_in([file])
     if file.is_dir():
         raise InputError(f"{file} is a folder; name a file, or use verify_tree")
     lists = read_trust(_several(trust), _several(time_trust))
-    return examine(file, lists, None if ledger is None else open_ledger(ledger), strict=strict)
+    task = Task(trust=lists, ledger=_location(ledger), strict=strict)
+    (verdict,) = verify_apart((file,), task, jobs=1, patience=PATIENCE, progress=silent)
+    return verdict
 
 
 def verify_tree(
@@ -75,8 +80,8 @@ def verify_tree(
 ) -> tuple[Verdict, ...]:
     """Verify files, all media files below folders, and what patterns match.
 
-    Several files are looked at in processes of their own, so that one that breaks its reader down
-    or keeps it busy for ever is called unreadable, and nothing else is lost.
+    Files are looked at in processes of their own, so that one that breaks its reader down or keeps
+    it busy for ever is called unreadable, and nothing else is lost.
 
     Args:
         paths: files, folders and patterns such as `dist/**/*.png`; a `Path` is never a pattern. In
@@ -101,17 +106,9 @@ def verify_tree(
         raise InputError(f"{jobs} processes cannot verify anything; name at least one")
     lists = read_trust(_several(trust), _several(time_trust))
     files = files_in(paths)
-    if len(files) == 1:
-        from safegen.pipeline.examine import examine
-
-        log = None if ledger is None else open_ledger(ledger)
-        verdict = examine(files[0], lists, log, strict=strict)
-        progress("verifying", 1, 1)
-        return (verdict,)
-    location = None if ledger is None else str(ledger)
     return verify_apart(
         files,
-        Task(trust=lists, ledger=location, strict=strict),
+        Task(trust=lists, ledger=_location(ledger), strict=strict),
         jobs=min(jobs or usable_cores(), len(files)),
         patience=PATIENCE,
         progress=progress,
@@ -123,6 +120,10 @@ def open_ledger(location: str | Path) -> Log:
     from safegen.provenance.ledger import Ledger
 
     return Ledger(location, to_read=True)
+
+
+def _location(ledger: str | Path | None) -> str | None:
+    return None if ledger is None else str(ledger)
 
 
 def _several(lists: Lists) -> tuple[str | Path, ...]:

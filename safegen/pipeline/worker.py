@@ -7,31 +7,47 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from safegen.pipeline.limits import limit_memory, limit_time
+from safegen.pipeline.offline import refuse_network
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 
 def main() -> None:
-    """Answer until there are no more questions."""
+    """Answer until there are no more questions; a line that is no path is another task."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # whoever asks says what Ctrl-C means
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)  # whatever a library prints is no answer
     limit_memory()
     from safegen.errors import SafegenError
-    from safegen.pipeline.examine import examine
-    from safegen.pipeline.verify import open_ledger
-    from safegen.pipeline.workers import READY, Task
 
-    questions = sys.stdin.buffer
     try:
-        task = Task.from_line(questions.readline())
-        ledger = None if task.ledger is None else open_ledger(task.ledger)
-        answers.write(READY)
-        for line in questions:
-            limit_time()
-            path = Path(json.loads(line))
-            verdict = examine(path, task.trust, ledger, strict=task.strict)
-            answers.write(verdict.model_dump_json().encode() + b"\n")
+        for verdict in _verdicts(sys.stdin.buffer):
+            answers.write(verdict)
     except SafegenError as error:
         said = {"error": type(error).__name__, "message": str(error)}
         answers.write(json.dumps(said).encode() + b"\n")
+
+
+def _verdicts(questions: Iterable[bytes]) -> Iterator[bytes]:
+    from safegen.pipeline.examine import examine
+    from safegen.pipeline.process import READY, Task
+    from safegen.pipeline.verify import open_ledger
+
+    task, ledger = None, None
+    for line in questions:
+        limit_time()
+        said = json.loads(line)
+        if isinstance(said, str) and task is not None:
+            verdict = examine(Path(said), task.trust, ledger, strict=task.strict)
+            yield verdict.model_dump_json().encode() + b"\n"
+            continue
+        task = Task.from_line(line)
+        os.chdir(task.folder)
+        if task.offline:
+            refuse_network()
+        ledger = None if task.ledger is None else open_ledger(task.ledger)
+        yield READY

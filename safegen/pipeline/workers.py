@@ -10,24 +10,19 @@ Each process is asked by lines of JSON, some files ahead, and answers in the sam
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import queue
 import signal
-import subprocess
-import sys
-import threading
 import time
 from collections import deque
-from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from safegen import errors
 from safegen.errors import SafegenError
 from safegen.pipeline.limits import TOO_LONG
+from safegen.pipeline.process import READY, Process, Task, hire, idle, line
 from safegen.pipeline.unread import LARGEST, unread
-from safegen.provenance.trust import Trust, TrustList
 from safegen.records.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -40,47 +35,6 @@ PATIENCE = 60.0  # seconds for one file, of which only ten may be the processor'
 AHEAD = 16  # files that a process is given before it has answered
 EACH = 8  # files that are worth starting one more process for
 _OUT_OF_TIME = getattr(signal, "SIGXCPU", 0)
-READY = b'"ready"\n'
-COMMAND = (
-    "-c",
-    "import sys; sys.path[:] = sys.argv[1:]; from safegen.pipeline.worker import main; main()",
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
-    """What is the same for all files.
-
-    Attributes:
-        trust: the lists that were given, or None.
-        ledger: the log's path or URL, or None.
-        strict: whether what is otherwise a warning fails.
-    """
-
-    trust: Trust | None
-    ledger: str | None
-    strict: bool = False
-
-    def to_line(self) -> bytes:
-        """One line that a process is started with."""
-        trust = self.trust
-        lists = None if trust is None else [_told(trust.signers), _told(trust.time_stamps)]
-        return _line({"trust": lists, "ledger": self.ledger, "strict": self.strict})
-
-    @classmethod
-    def from_line(cls, line: bytes) -> Task:
-        """What `to_line` wrote."""
-        said = json.loads(line)
-        lists = said["trust"]
-        trust = lists and Trust(signers=_heard(lists[0]), time_stamps=_heard(lists[1]))
-        return cls(trust=trust, ledger=said["ledger"], strict=said["strict"])
-
-
-def usable_cores() -> int:
-    """How many processes can run at the same time."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def verify_apart(
@@ -109,30 +63,19 @@ def verify_apart(
         crew.dismiss()
 
 
-@dataclass(eq=False, slots=True, kw_only=True)
-class _Worker:
-    """A process, the files that it was given, and since when it looks at the first of them."""
-
-    process: subprocess.Popen[bytes]
-    relay: threading.Thread | None = None
-    given: deque[int] = field(default_factory=deque)
-    since: float
-    ready: bool = False
-
-
 class _Crew:
     """The processes of one verification, and what is left to do."""
 
     def __init__(
         self, files: Sequence[Path], task: Task, patience: float, progress: Progress
     ) -> None:
-        self._files, self._task, self._patience = files, task.to_line(), patience
+        self._files, self._task, self._patience = files, task, patience
         self._progress = progress
         self._left = deque(range(len(files)))
         self._sizes: dict[int, int] = {}  # of the files that are being looked at
         self._verdicts: dict[int, Verdict] = {}
-        self._workers: list[_Worker] = []
-        self._heard: queue.SimpleQueue[tuple[_Worker, bytes]] = queue.SimpleQueue()
+        self._workers: list[Process] = []
+        self._heard: queue.SimpleQueue[tuple[Process, bytes]] = queue.SimpleQueue()
 
     def run(self, jobs: int) -> tuple[Verdict, ...]:
         """Ask and listen until there is a verdict for every file."""
@@ -140,59 +83,42 @@ class _Crew:
             self._hire()
         while len(self._verdicts) < len(self._files):
             try:
-                worker, line = self._heard.get(timeout=self._time_left())
+                worker, answer = self._heard.get(timeout=self._time_left())
             except queue.Empty:
                 self._dismiss_the_slow()
                 continue
             if worker in self._workers:  # those that were dismissed are not listened to
-                self._listen(worker, line)
+                self._listen(worker, answer)
         return tuple(self._verdicts[number] for number in range(len(self._files)))
 
     def dismiss(self) -> None:
-        """End all processes, whatever they are at."""
+        """Let those wait that have answered everything, and end the others."""
         for worker in self._workers:
-            worker.process.kill()
-        for worker in self._workers:
-            _close(worker)
+            if worker.ready and not worker.given:
+                idle.keep(worker)
+            else:
+                worker.end()
         self._workers.clear()
 
     def _hire(self) -> None:
-        quiet = None if os.environ.get("SAFEGEN_DEBUG") else subprocess.DEVNULL
-        try:
-            process = subprocess.Popen(  # noqa: S603 - our own interpreter and code
-                [sys.executable, *COMMAND, *sys.path],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=quiet,
-                env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
-            )
-        except OSError as error:
-            raise SafegenError(f"cannot start a process to verify with: {error}") from error
-        worker = _Worker(process=process, since=time.monotonic())
-        self._workers.append(worker)
-        assert process.stdout is not None
-        worker.relay = threading.Thread(
-            target=_relay, args=(worker, process.stdout, self._heard), daemon=True
-        )
-        worker.relay.start()
-        self._say(worker, self._task)
+        self._workers.append(hire(self._task, self._heard))
 
-    def _listen(self, worker: _Worker, line: bytes) -> None:
-        if not line:
+    def _listen(self, worker: Process, answer: bytes) -> None:
+        if not answer:
             self._lost(worker)
             return
-        if line == READY:
+        if answer == READY:
             worker.ready = True
-        elif line.startswith(b'{"error"'):
-            said = json.loads(line)
+        elif answer.startswith(b'{"error"'):
+            said = json.loads(answer)
             raise getattr(errors, said["error"], SafegenError)(said["message"])
         else:
-            self._settle(worker.given.popleft(), Verdict.model_validate_json(line))
+            self._settle(worker.given.popleft(), Verdict.model_validate_json(answer))
         worker.since = time.monotonic()
         for each in self._workers:
             self._give(each)
 
-    def _give(self, worker: _Worker) -> None:
+    def _give(self, worker: Process) -> None:
         """Give a process files to look at; all of them together fit in memory."""
         share = len(self._left) // (2 * len(self._workers)) + 1  # so that all end together
         while self._left and worker.ready and len(worker.given) < min(AHEAD, share):
@@ -205,17 +131,11 @@ class _Crew:
             if not worker.given:
                 worker.since = time.monotonic()
             worker.given.append(number)
-            self._say(worker, _line(os.fspath(self._files[number])))
+            worker.say(line(os.fspath(self._files[number])))
 
-    def _say(self, worker: _Worker, line: bytes) -> None:
-        assert worker.process.stdin is not None
-        with contextlib.suppress(OSError):  # it ended; that will be heard
-            worker.process.stdin.write(line)
-            worker.process.stdin.flush()
-
-    def _lost(self, worker: _Worker) -> None:
+    def _lost(self, worker: Process) -> None:
         """A process ended by itself; the file that it was looking at did that."""
-        status = worker.process.wait()
+        status = worker.popen.wait()
         if not worker.ready:
             raise SafegenError(
                 f"a process to verify with ended before it began ({_ending(status)}); set "
@@ -241,11 +161,10 @@ class _Crew:
             else:
                 worker.since = now
 
-    def _replace(self, worker: _Worker, code: str, text: str) -> None:
+    def _replace(self, worker: Process, code: str, text: str) -> None:
         """Blame the first file that a process was given; the others are given to a new one."""
         self._workers.remove(worker)
-        worker.process.kill()
-        _close(worker)
+        worker.end()
         if worker.given:
             number = worker.given.popleft()
             self._settle(number, unread(self._files[number], code, text))
@@ -265,27 +184,6 @@ class _Crew:
         return max(0.0, first + self._patience - time.monotonic())
 
 
-def _relay(
-    worker: _Worker, answers: IO[bytes], heard: queue.SimpleQueue[tuple[_Worker, bytes]]
-) -> None:
-    """Pass on what a process says, in a thread of its own; an empty line when it has ended."""
-    with contextlib.suppress(OSError, ValueError), answers:  # it may be dismissed meanwhile
-        for line in answers:
-            heard.put((worker, line))
-    heard.put((worker, b""))
-
-
-def _close(worker: _Worker) -> None:
-    """Let go of a process that was ended."""
-    process = worker.process
-    process.wait()
-    if process.stdin is not None:
-        with contextlib.suppress(OSError):  # what it was not told any more
-            process.stdin.close()
-    if worker.relay is not None:
-        worker.relay.join()
-
-
 def _size(path: Path) -> int:
     """Bytes that looking at a file holds; one that is too large is not read at all."""
     try:
@@ -302,15 +200,3 @@ def _ending(status: int) -> str:
         return signal.Signals(-status).name
     except ValueError:
         return f"signal {-status}"
-
-
-def _told(lists: tuple[TrustList, ...]) -> list[tuple[str, str]]:
-    return [(each.name, each.pem.decode("latin-1")) for each in lists]
-
-
-def _heard(lists: list[tuple[str, str]]) -> tuple[TrustList, ...]:
-    return tuple(TrustList(name=name, pem=pem.encode("latin-1")) for name, pem in lists)
-
-
-def _line(value: object) -> bytes:
-    return json.dumps(value).encode() + b"\n"

@@ -2,8 +2,9 @@
 
 The SDK truncates a source that it signs in place, leaves an empty file when signing fails, accepts
 unknown settings in silence, hides what a signer raised, calls a proper claim-signing leaf invalid
-unless its extended key usages are listed, and lets a root that was given for time-stamps vouch
-for signers. So everything here happens in memory, and settings are spelled out once.
+unless its extended key usages are listed, lets a root that was given for time-stamps vouch for
+signers, and asks any host that a manifest names as somebody's identity. So everything here happens
+in memory, and settings are spelled out once.
 """
 
 from __future__ import annotations
@@ -276,6 +277,9 @@ def _context(trust: Trust | None) -> c2pa.Context:
     return c2pa.Context.from_dict(
         {
             "trust": {"trust_config": KEY_USAGES, "anchors": lists},
+            # Neither identities' hosts nor any other address in a manifest; a signer's authority
+            # for time-stamps is named by the user and does not come under this.
+            "core": {"allowed_network_hosts": [], "allow_redirects": False},
             "verify": {
                 "remote_manifest_fetch": False,
                 "ocsp_fetch": False,

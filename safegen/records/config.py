@@ -15,11 +15,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
+from safegen.records import choices
 from safegen.records.canonical import Record
 from safegen.records.card import DataCard
 
-Family = Literal["vae", "gan"]
-WarmStart = Literal["auto", "moments", "none"]
+Family = choices.Family
+WarmStart = choices.WarmStart
 Adversarial = Literal["hinge", "non-saturating"]
 
 

@@ -20,12 +20,13 @@ from typing import Literal
 
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
 
+from safegen.records import choices
 from safegen.records.audit import Rate, Share
 from safegen.records.canonical import Record
 from safegen.records.card import Unit
 
-ProtocolName = Literal["quick", "dpimagebench"]
-Augment = Literal["affine", "none"]
+ProtocolName = choices.ProtocolName
+Augment = choices.Augment
 
 
 class Spread(Record):

@@ -8,11 +8,10 @@ the key of the chain's first certificate makes.
 
 from __future__ import annotations
 
-from typing import Literal
-
+from safegen.records import choices
 from safegen.records.canonical import Record
 
-Algorithm = Literal["es256", "es384", "ed25519", "ps256"]
+Algorithm = choices.Algorithm
 
 
 class Signature(Record):

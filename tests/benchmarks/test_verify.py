@@ -19,7 +19,7 @@ import pytest
 
 import safegen
 from safegen.pipeline.examine import examine
-from safegen.pipeline.workers import usable_cores
+from safegen.pipeline.process import usable_cores
 from safegen.provenance.c2pa_bridge import _context
 from safegen.provenance.claims import Claim
 from safegen.provenance.manifest import sign

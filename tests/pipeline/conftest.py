@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import hashlib
 import io
 import itertools
 import json
+import re
 import struct
 import subprocess
 import threading
@@ -18,7 +21,7 @@ import c2pa
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -64,6 +67,7 @@ def issue(
     last=NOW + 100 * DAY,
     usage=CLAIM_SIGNING,
     critical=False,
+    extensions=(),
 ):
     """A certificate for a key; without an issuer it signs itself."""
     subject = x509.Name(
@@ -104,6 +108,8 @@ def issue(
     )
     if not authority:
         builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=critical)
+    for extension in extensions:
+        builder = builder.add_extension(extension, critical=False)
     return builder.sign(by_key, hashes.SHA256())
 
 
@@ -122,18 +128,26 @@ class Forge:
     def leaf(self, **changes):
         return issue("signer", self.key, (self.root, self.root_key), **changes)
 
-    def signed(self, leaf=None, *, shown=None, stamps=None, ingredients=(), data=None):
+    def signed(
+        self, leaf=None, *, shown=None, stamps=None, ingredients=(), data=None,
+        assertions=(ACTIONS,), person=None, remote=None, embed=True,
+    ):  # fmt: skip
         """A signed picture.
 
-        `shown` is a certificate that the SDK would refuse to sign with: it is exchanged for the
-        leaf inside what is signed and inside the file.
+        `person` says of the hash of what binds the picture who stands for it (`Persons`). `remote`
+        is an address where its manifest is said to lie, and `embed` whether it is in the file as
+        well. `shown` is a certificate that the SDK would refuse to sign with: it is exchanged for
+        the leaf inside what is signed and inside the file.
         """
         leaf = leaf or self.good
         while shown is not None and len(der(leaf)) != len(der(shown)):
             leaf = self.leaf()  # the length of a signature differs by a byte or two
 
+        statements = []
+
         def sign(signed):
             signed = signed if shown is None else signed.replace(der(leaf), der(shown))
+            statements.append(signed)
             r, s = decode_dss_signature(self.key.sign(signed, ec.ECDSA(hashes.SHA256())))
             return r.to_bytes(32, "big") + s.to_bytes(32, "big")
 
@@ -146,21 +160,28 @@ class Forge:
                 "title": "picture.png",
                 "format": "image/png",
                 "claim_generator_info": [{"name": "tests", "version": "1"}],
-                "assertions": [ACTIONS],
+                "assertions": [*assertions, *([ROOM] if person else [])],
             },
             c2pa.Context.from_dict(
                 {
                     "trust": {"trust_config": KEY_USAGES},  # or the SDK faults each ingredient
+                    "core": {"allowed_network_hosts": []},
                     "verify": {"verify_after_sign": False, "ocsp_fetch": False},
                     "builder": {"thumbnail": {"enabled": False}},
                 }
             ),
         )
+        if remote is not None:
+            builder.set_remote_url(remote)
+        if not embed:
+            builder.set_no_embed()
         for title, content in ingredients:
             described = json.dumps({"title": title, "relationship": "componentOf"})
             builder.add_ingredient(described, "image/png", io.BytesIO(content))
         builder.sign(signer, "image/png", io.BytesIO(data or picture()), target)
         png = target.getvalue()
+        if person is not None:
+            png = vouched(png, statements[-1], sign, person)
         return png if shown is None else mended(png.replace(der(leaf), der(shown)))
 
     def file(self, name="picture.png", **options):
@@ -283,6 +304,136 @@ class StampAuthority:
         return Handler
 
 
+ROOM = {  # what somebody says of himself is written in its place when the picture is bound
+    "label": "cawg.identity",
+    "data": {"signer_payload": {}, "signature": [], "pad1": [0] * 4096},
+}
+
+
+def vouched(png, statement, sign, person):
+    """A picture in which `person` stands for what binds it; the signature is made again."""
+    binding = re.search(rb"c2pa\.hash\.data.{0,8}hash\x58\x20(.{32})", statement, re.DOTALL)[1]
+    label = png.index(b"cawg.identity\0")
+    start = png.rindex(b"jumb", 0, label) - 4
+    end = start + int.from_bytes(png[start : start + 4], "big")
+    said = png.index(b"cbor", label) + 4  # the content of the box behind its description
+    box = png[start:said] + filled(person(binding), end - said)
+    before, after = (hashlib.sha256(each[8:]).digest() for each in (png[start:end], box))
+    (signature,) = re.findall(rb"\x58\x40(.{64})", png, re.DOTALL)[-1:]
+    changed = png[:start] + box + png[end:]
+    again = sign(statement.replace(before, after))
+    return mended(changed.replace(before, after).replace(signature, again))
+
+
+def filled(said, size):
+    """A statement of a person, with as much padding as there is room."""
+    short = cbor(said | {"pad1": bytes(256)})
+    return cbor(said | {"pad1": bytes(256 + size - len(short))})
+
+
+def cbor(value):
+    """The little of CBOR that these statements are made of."""
+    if value is None:
+        return b"\xf6"
+    if isinstance(value, dict):
+        return _head(5, len(value)) + b"".join(cbor(k) + cbor(v) for k, v in value.items())
+    if isinstance(value, list):
+        return _head(4, len(value)) + b"".join(map(cbor, value))
+    if isinstance(value, str):
+        return _head(3, len(value.encode())) + value.encode()
+    if isinstance(value, bytes):
+        return _head(2, len(value)) + value
+    return _head(0, value) if value >= 0 else _head(1, -1 - value)
+
+
+def _head(kind, size):
+    if size < 24:
+        return bytes([kind << 5 | size])
+    width = next(each for each in (1, 2, 4) if size < 256**each)
+    return bytes([kind << 5 | 24 + width.bit_length() - 1]) + size.to_bytes(width, "big")
+
+
+class Persons:
+    """Those who stand for a picture, in CAWG's identity assertion 1.1, as `signed(person=...)`."""
+
+    AWAY = "nobody.example"
+
+    @staticmethod
+    def payload(kind, binding):
+        """What is signed: which statements of the manifest somebody stands for."""
+        bound = {"url": "self#jumbf=c2pa.assertions/c2pa.hash.data", "hash": binding}
+        return {"referenced_assertions": [bound], "sig_type": kind}
+
+    def in_the_word_of(self, issuer, key=None, **changes):
+        """Somebody for whom an aggregator vouches: a credential (section 8.1).
+
+        `issuer` is a decentralised identifier; `changes` are made to the credential.
+        """
+        key = key or ed25519.Ed25519PrivateKey.generate()
+
+        def person(binding):
+            payload = self.payload("cawg.identity_claims_aggregation", binding)
+            credential = json.dumps(self._credential(issuer, payload) | changes).encode()
+            protected = cbor({1: -8, 3: "application/vc"})
+            signature = key.sign(cbor(["Signature1", protected, b"", credential]))
+            signed = b"\xd2" + cbor([protected, {}, credential, signature])
+            return {"signer_payload": payload, "signature": signed}
+
+        return person
+
+    def with_certificate(self, chain, key, *, said_of=None):
+        """Somebody who signs with a certificate of his own (section 8.2)."""
+
+        def person(binding):
+            payload = self.payload("cawg.x509.cose", said_of or binding)
+            protected = cbor({1: -7, 33: [der(each) for each in chain]})
+            statement = cbor(["Signature1", protected, b"", cbor(payload)])
+            r, s = decode_dss_signature(key.sign(statement, ec.ECDSA(hashes.SHA256())))
+            raw = r.to_bytes(32, "big") + s.to_bytes(32, "big")
+            return {
+                "signer_payload": payload,
+                "signature": b"\xd2" + cbor([protected, {}, None, raw]),
+            }
+
+        return person
+
+    def by_key(self, key):
+        """The identifier that is a key itself, so that nobody needs to be asked."""
+        raw = key.public_key().public_bytes(
+            serialization.Encoding.Raw, serialization.PublicFormat.Raw
+        )
+        x = base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+        jwk = json.dumps({"kty": "OKP", "crv": "Ed25519", "x": x}).encode()
+        return f"did:jwk:{base64.urlsafe_b64encode(jwk).rstrip(b'=').decode()}"
+
+    def _credential(self, issuer, payload):
+        (bound,) = payload["referenced_assertions"]
+        shown = bound | {"hash": base64.b64encode(bound["hash"]).decode()}
+        verified = {
+            "type": "cawg.social_media",
+            "name": "somebody",
+            "username": "somebody",
+            "uri": f"https://{self.AWAY}/somebody",
+            "verifiedAt": "2025-01-01T00:00:00Z",
+            "provider": {"id": f"https://{self.AWAY}", "name": "a provider"},
+        }
+        return {
+            "@context": [
+                "https://www.w3.org/ns/credentials/v2",
+                "https://cawg.io/identity/1.1/ica/context/",
+            ],
+            "type": ["VerifiableCredential", "IdentityClaimsAggregationCredential"],
+            "issuer": issuer,
+            "validFrom": "2025-01-01T00:00:00Z",
+            "credentialSubject": {
+                "verifiedIdentities": [verified],
+                "c2paAsset": payload | {"referenced_assertions": [shown]},
+            },
+            "credentialSchema": {"id": f"https://{self.AWAY}/schema.json", "type": "JsonSchema"},
+            "credentialStatus": {"id": f"https://{self.AWAY}/status", "type": "Bitstring"},
+        }
+
+
 def picture(size=64):
     file = io.BytesIO()
     Image.new("RGB", (size, size), (10, 200, 30)).save(file, "PNG")
@@ -303,6 +454,11 @@ def mended(png):
 @pytest.fixture(scope="session")
 def forge(tmp_path_factory):
     return Forge(tmp_path_factory.mktemp("forge"))
+
+
+@pytest.fixture(scope="session")
+def persons():
+    return Persons()
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,9 @@ import safegen
 from safegen.cli.tamper import with_one_bit_changed
 from safegen.errors import InputError, KeyMaterialError, StorageError
 from safegen.pipeline import steps
+from safegen.pipeline.examine import examine
 from safegen.provenance import pki
+from safegen.provenance.trust import read_trust
 
 encypher_c2pa = pytest.importorskip("encypher_c2pa")
 
@@ -332,7 +334,7 @@ def test_a_step_that_breaks_on_a_file_is_a_finding_against_it(made, output, monk
         raise ZeroDivisionError
 
     monkeypatch.setattr(steps, "ALL", (*steps.ALL[:-1], broken))
-    verdict = safegen.verify(output, trust=made.root)
+    verdict = examine(output, read_trust([made.root]), None)
     assert verdict.state == "invalid"
     assert "ZeroDivisionError" in verdict.findings[-1].text
 

@@ -11,8 +11,9 @@ import pytest
 
 import safegen
 from safegen.errors import SafegenError, StorageError
-from safegen.pipeline import limits, workers
-from safegen.pipeline.workers import Task, verify_apart
+from safegen.pipeline import process
+from safegen.pipeline.process import Task
+from safegen.pipeline.workers import verify_apart
 from safegen.progress import silent
 from safegen.provenance.trust import Trust, TrustList, read_trust
 
@@ -41,7 +42,7 @@ for line in sys.stdin:
 def actors(monkeypatch):
     """Processes that crash and hang on files that are named so."""
     code = f"import sys; sys.path[:] = sys.argv[1:]; {'exec(' + repr(ACTOR) + ')'}"
-    monkeypatch.setattr(workers, "COMMAND", ("-c", code))
+    monkeypatch.setattr(process, "COMMAND", ("-c", code))
 
 
 def apart(names, jobs=2, patience=20.0, progress=silent):
@@ -89,8 +90,55 @@ def test_a_file_that_takes_for_ever_is_stopped(actors):
     assert len(verdicts) == len(names)
 
 
+def test_one_file_has_the_limits_of_many(actors, tmp_path):
+    """In a process of its own, which is replaced when the file has broken it."""
+    for name, code in (("crash.png", "crashed"), ("busy.png", "too-long"), ("a.png", "none")):
+        path = tmp_path / name
+        path.touch()
+        verdict = safegen.verify(path)
+        assert verdict.path == str(path)
+        assert verdict.findings[0].codes == (f"safegen.manifest.{code}",)
+
+
+def waiting():
+    return [
+        each.popen.pid for each in process.idle._waiting if each.fits(Task(trust=None, ledger=None))
+    ]
+
+
+def test_a_process_waits_for_the_next_verification(made, monkeypatch):
+    path = made.outputs / "0001.png"
+    safegen.verify(path)
+    before = waiting()
+    assert before
+    for _ in range(3):
+        assert safegen.verify(path, trust=made.root).state == "trusted"
+        assert safegen.verify(path).state == "valid"  # nothing is left of the other's trust
+    assert waiting() == before
+    monkeypatch.chdir(made.outputs)
+    assert safegen.verify("0001.png", trust=made.root).path == "0001.png"
+    assert waiting() == before
+    monkeypatch.setenv("SAFEGEN_CACHE", str(made.folder))
+    assert waiting() == []  # it would look elsewhere
+
+
+def test_a_process_that_ended_while_it_waited_is_replaced(made):
+    path = made.outputs / "0001.png"
+    safegen.verify(path)
+    for pid in waiting():
+        os.kill(pid, signal.SIGKILL)
+    time.sleep(0.1)
+    assert safegen.verify(path, trust=made.root).state == "trusted"
+
+
+def test_only_a_ledger_on_a_server_has_a_network():
+    for ledger in (None, "ledger.db", "sqlite:///ledger.db"):
+        assert Task(trust=None, ledger=ledger).offline
+    assert not Task(trust=None, ledger="postgresql://somewhere/log").offline
+
+
 def test_a_process_that_cannot_begin_is_an_error(monkeypatch):
-    monkeypatch.setattr(workers, "COMMAND", ("-c", "raise SystemExit(5)"))
+    monkeypatch.setattr(process, "COMMAND", ("-c", "raise SystemExit(5)"))
     with pytest.raises(SafegenError, match="ended before it began"):
         apart(["a.png", "b.png"])
 
@@ -134,13 +182,13 @@ def test_ctrl_c_ends_everything(tmp_path):
     (tmp_path / "actor.py").write_text(f"import sys; sys.path[:] = sys.argv[1:]\n{hanging}")
     code = (
         "import sys\n"
-        "from safegen.pipeline import workers\n"
-        "workers.COMMAND = ('actor.py',)\n"
+        "from safegen.pipeline import process\n"
+        "process.COMMAND = ('actor.py',)\n"
         "sys.argv = ['safegen', 'verify', '.']\n"
         "from safegen.cli import main\n"
         "main()\n"
     )
-    process = subprocess.Popen(
+    command = subprocess.Popen(
         [sys.executable, "-c", code],
         cwd=tmp_path,
         stdout=subprocess.PIPE,
@@ -148,14 +196,14 @@ def test_ctrl_c_ends_everything(tmp_path):
         start_new_session=True,
     )
     while not (tmp_path / "hangs").exists():
-        assert process.poll() is None, process.stderr.read()
+        assert command.poll() is None, command.stderr.read()
         time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
+    os.killpg(command.pid, signal.SIGINT)
+    _, err = command.communicate(timeout=60)
+    assert command.returncode == 130
     assert b"Traceback" not in err
     with pytest.raises(ProcessLookupError):
-        os.killpg(process.pid, 0)
+        os.killpg(command.pid, 0)
 
 
 def test_a_process_takes_no_more_memory_than_it_may():
@@ -175,17 +223,3 @@ def test_ten_seconds_of_the_processor_are_enough_for_any_file(actors):
     assert [v.path for v in verdicts if v.state == "unreadable"] == ["busy.png"]
     assert verdicts[1].findings[0].codes == ("safegen.manifest.too-long",)
     assert "of processor time" in verdicts[1].text
-
-
-def test_work_that_takes_too_long_is_given_up(monkeypatch):
-    monkeypatch.setattr(limits, "SECONDS", 0.3)
-    end = time.monotonic() + 5
-
-    def busy():
-        while time.monotonic() < end:
-            pass
-
-    assert limits.within_time(busy) is None
-    assert limits.within_time(lambda: 7) == 7
-    with pytest.raises(ZeroDivisionError):
-        limits.within_time(lambda: 1 / 0)

@@ -1,0 +1,263 @@
+"""A process that looks at files: how it is started and told, and kept for the next verification.
+
+Starting one takes a hundred times as long as looking at a picture. So one that has answered
+everything is kept, and whoever verifies next in the same surroundings (`_Surroundings`) tells it
+what to do instead of starting another. It waits without any work, and ends with this process.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from safegen.errors import SafegenError
+from safegen.location import locate
+
+if TYPE_CHECKING:
+    from safegen.provenance.trust import Trust, TrustList
+
+READY = b'"ready"\n'
+COMMAND = (
+    "-c",
+    "import sys; sys.path[:] = sys.argv[1:]; from safegen.pipeline.worker import main; main()",
+)
+
+
+def _here() -> str:
+    """The folder that we are in, or one that is there where that is gone."""
+    try:
+        return os.getcwd()  # noqa: PTH109 - a text, whatever its bytes
+    except OSError:
+        return "/"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What is the same for all files of a verification.
+
+    Attributes:
+        trust: the lists that were given, or None.
+        ledger: the log's path or URL, or None.
+        strict: whether what is otherwise a warning fails.
+        folder: where relative paths begin.
+    """
+
+    trust: Trust | None
+    ledger: str | None
+    strict: bool = False
+    folder: str = field(default_factory=_here)
+
+    @property
+    def offline(self) -> bool:
+        """Whether nothing that was named needs a network: only a ledger can be on a server."""
+        return self.ledger is None or isinstance(locate(self.ledger), Path)
+
+    def to_line(self) -> bytes:
+        """One line that a process is told."""
+        trust = self.trust
+        lists = None if trust is None else [_told(trust.signers), _told(trust.time_stamps)]
+        return line(
+            {
+                "trust": lists,
+                "ledger": self.ledger,
+                "strict": self.strict,
+                "folder": self.folder,
+            }
+        )
+
+    @classmethod
+    def from_line(cls, line: bytes) -> Task:
+        """What `to_line` wrote."""
+        from safegen.provenance.trust import Trust
+
+        said = json.loads(line)
+        lists = said["trust"]
+        trust = lists and Trust(signers=_heard(lists[0]), time_stamps=_heard(lists[1]))
+        return cls(trust=trust, ledger=said["ledger"], strict=said["strict"], folder=said["folder"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Surroundings:
+    """What a process has from the one that started it; another must not find it otherwise."""
+
+    starter: int = field(default_factory=os.getpid)
+    variables: tuple[tuple[str, str], ...] = field(
+        default_factory=lambda: tuple(sorted(os.environ.items()))
+    )
+    modules: tuple[str, ...] = field(default_factory=lambda: tuple(sys.path))
+    command: tuple[str, ...] = field(default_factory=lambda: COMMAND)
+
+
+@dataclass(eq=False, slots=True, kw_only=True)
+class Process:
+    """A process, the files that it was given, and since when it looks at the first of them.
+
+    Attributes:
+        popen: the process itself.
+        heard: where its answers go, line by line; an empty line when it has ended.
+        given: numbers of the files that it has not answered yet.
+        since: when it began with the first of them, by the monotonic clock.
+        ready: whether it heard the present task.
+        offline: whether it has no network; None before its first task.
+        surroundings: in which it was started.
+    """
+
+    popen: subprocess.Popen[bytes]
+    heard: queue.SimpleQueue[tuple[Process, bytes]]
+    given: deque[int] = field(default_factory=deque)
+    since: float = field(default_factory=time.monotonic)
+    ready: bool = False
+    offline: bool | None = None
+    surroundings: _Surroundings = field(default_factory=_Surroundings)
+    _relay: threading.Thread | None = None
+
+    @classmethod
+    def start(cls) -> Process:
+        """Start one.
+
+        Raises:
+            SafegenError: the system does not let us.
+        """
+        quiet = None if os.environ.get("SAFEGEN_DEBUG") else subprocess.DEVNULL
+        try:
+            popen = subprocess.Popen(  # noqa: S603 - our own interpreter and code
+                [sys.executable, *COMMAND, *sys.path],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=quiet,
+                env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+            )
+        except OSError as error:
+            raise SafegenError(f"cannot start a process to verify with: {error}") from error
+        process = cls(popen=popen, heard=queue.SimpleQueue())
+        assert popen.stdout is not None
+        process._relay = threading.Thread(target=_relay, args=(process, popen.stdout), daemon=True)
+        process._relay.start()
+        return process
+
+    def begin(self, task: Task, heard: queue.SimpleQueue[tuple[Process, bytes]]) -> bool:
+        """Tell it a task, and where to answer; False when it has ended meanwhile."""
+        self.heard = heard  # before the question below, so that one or the other tells of its end
+        self.offline, self.ready, self.since = task.offline, False, time.monotonic()
+        self.say(task.to_line())
+        return self.popen.poll() is None
+
+    def say(self, line: bytes) -> None:
+        """Tell it something."""
+        assert self.popen.stdin is not None
+        with contextlib.suppress(OSError):  # it ended; that will be heard
+            self.popen.stdin.write(line)
+            self.popen.stdin.flush()
+
+    def fits(self, task: Task) -> bool:
+        """Whether it would do what a new process does for a task."""
+        return self.offline in {None, task.offline} and self.surroundings == _Surroundings()
+
+    def end(self) -> None:
+        """End it, whatever it is at, and let go of it."""
+        self.popen.kill()
+        self.popen.wait()
+        if self.popen.stdin is not None:
+            with contextlib.suppress(OSError):  # what it was not told any more
+                self.popen.stdin.close()
+        if self._relay is not None:
+            self._relay.join()
+
+
+class _Idle:
+    """Processes that wait; at most as many as can run at the same time."""
+
+    def __init__(self) -> None:
+        self._waiting: list[Process] = []
+        self._lock = threading.Lock()
+
+    def take(self, task: Task) -> Process | None:
+        """One that fits, if there is any."""
+        with self._lock:
+            for process in self._waiting:
+                if process.fits(task):
+                    self._waiting.remove(process)
+                    return process
+        return None
+
+    def keep(self, process: Process) -> None:
+        """Let one wait, in the place of the one that waits longest where there is no room."""
+        with self._lock:
+            self._waiting.append(process)
+            dismissed = self._waiting[: -usable_cores()]
+            del self._waiting[: -usable_cores()]
+        for each in dismissed:
+            each.end()
+
+    def dismiss(self) -> None:
+        """End all of them, but none of those of a process that this one was forked from."""
+        with self._lock:
+            own = [each for each in self._waiting if each.surroundings.starter == os.getpid()]
+            self._waiting.clear()
+        for each in own:
+            each.end()
+
+
+idle = _Idle()
+atexit.register(idle.dismiss)
+
+
+def hire(task: Task, heard: queue.SimpleQueue[tuple[Process, bytes]]) -> Process:
+    """A process that was told a task: one that waited, or a new one.
+
+    Raises:
+        SafegenError: none can be started.
+    """
+    while (process := idle.take(task)) is not None:
+        if process.begin(task, heard):
+            return process
+        process.end()
+    process = Process.start()
+    process.begin(task, heard)
+    return process
+
+
+def warm() -> None:
+    """Start a process before it is known what it is for, while this one still prepares."""
+    idle.keep(Process.start())
+
+
+def usable_cores() -> int:
+    """How many processes can run at the same time."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def line(value: Any) -> bytes:  # noqa: ANN401 - whatever JSON holds
+    """One line of JSON."""
+    return json.dumps(value).encode() + b"\n"
+
+
+def _relay(process: Process, answers: IO[bytes]) -> None:
+    """Pass on what a process says, in a thread of its own; an empty line when it has ended."""
+    with contextlib.suppress(OSError, ValueError), answers:  # it may be dismissed meanwhile
+        for answer in answers:
+            process.heard.put((process, answer))
+    process.heard.put((process, b""))
+
+
+def _told(lists: tuple[TrustList, ...]) -> list[tuple[str, str]]:
+    return [(each.name, each.pem.decode("latin-1")) for each in lists]
+
+
+def _heard(lists: list[tuple[str, str]]) -> tuple[TrustList, ...]:
+    from safegen.provenance.trust import TrustList
+
+    return tuple(TrustList(name=name, pem=pem.encode("latin-1")) for name, pem in lists)

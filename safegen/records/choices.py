@@ -1,0 +1,11 @@
+"""What people choose by name, apart from the records that keep it: every command reads these."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Family = Literal["vae", "gan"]
+WarmStart = Literal["auto", "moments", "none"]
+ProtocolName = Literal["quick", "dpimagebench"]
+Algorithm = Literal["es256", "es384", "ed25519", "ps256"]  # of signatures; C2PA's names
+Augment = Literal["affine", "none"]
