@@ -88,6 +88,10 @@ def connect_to_read(location: str | Path) -> sql.Engine:
     return _engine(sql.URL.create("sqlite", database=uri, query=how))
 
 
+class InDoubtError(StorageError):
+    """A server went away while it was told to commit: what was written may be there, or not."""
+
+
 @contextlib.contextmanager
 def copied(location: str | Path, to: str | Path) -> Iterator[Path]:
     """A copy of an SQLite database at one moment, while others read and write it.
@@ -148,8 +152,8 @@ def writing(engine: sql.Engine) -> Iterator[sql.Connection]:
     """One transaction that sees no other writer: it takes the write lock before it reads.
 
     Raises:
-        StorageError: the database is locked, full, read-only or gone; nothing was written, or in
-            the one case where that cannot be known, the sentence says so.
+        StorageError: the database is locked, full, read-only or gone; nothing was written.
+        InDoubtError: the one case where that cannot be known.
     """
     with _explained(engine), engine.connect() as connection:
         _lock(connection)
@@ -158,7 +162,7 @@ def writing(engine: sql.Engine) -> Iterator[sql.Connection]:
             connection.commit()
         except DBAPIError as error:
             if error.connection_invalidated:
-                raise StorageError(
+                raise InDoubtError(
                     f"the database {_name(engine.url)} went away while it was writing; see whether "
                     "it holds what was to be written before you write it again"
                 ) from error

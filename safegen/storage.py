@@ -6,14 +6,15 @@ import contextlib
 import errno
 import fcntl
 import os
+import shutil
 import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from safegen.errors import StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
 
 def write(path: Path, data: bytes, *, mode: int = 0o644) -> None:
@@ -100,6 +101,52 @@ def _require_free(path: Path) -> None:
         raise StorageError(f"{path} is there already, and is never replaced; name a new file")
 
 
+def write_new(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+    """Write a file that is not there yet, down to the disk; its folder's entry is synced apart.
+
+    Raises:
+        StorageError: it cannot be written, or something has that name.
+    """
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise StorageError(_sentence("write", path, error)) from error
+
+
+def rename(source: Path, target: Path) -> None:
+    """Give a file another name on the same disk, at once.
+
+    Raises:
+        StorageError: both are as they were.
+    """
+    try:
+        os.replace(source, target)  # noqa: PTH105 - the atomic one, by name
+    except OSError as error:
+        raise StorageError(_sentence("write", target, error)) from error
+
+
+def make_hidden(folder: Path, prefix: str) -> Path:
+    """A new folder in `folder`, for its owner alone, with a name that nothing else has.
+
+    Raises:
+        StorageError: it cannot be made.
+    """
+    try:
+        return Path(tempfile.mkdtemp(dir=folder, prefix=prefix))
+    except OSError as error:
+        raise StorageError(_sentence("write to", folder, error)) from error
+
+
+def drop_folder(path: Path) -> None:
+    """Remove a folder of ours with all that is in it, as far as that can be done."""
+    shutil.rmtree(path, ignore_errors=True)
+
+
 def read(path: Path) -> bytes:
     """Read a whole file.
 
@@ -159,6 +206,18 @@ def alone(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring a folder's list of files down to the disk.
+
+    Raises:
+        StorageError: the disk does not take it.
+    """
+    try:
+        _sync_folder(folder)
+    except OSError as error:
+        raise StorageError(_sentence("write to", folder, error)) from error
 
 
 def _sync_folder(folder: Path) -> None:

@@ -83,7 +83,7 @@ def made(tmp_path_factory, _own_home) -> Made:
     model = safegen.train(
         "digits", out=made.model, steps=STEPS, prior="none", keys=made.keys, ledger=made.ledger
     )
-    model.generate(4, label=7, seed=0, purpose="a test").save(made.outputs)
+    model.generate(4, label=7, seed=0, purpose="a test", name="{number:04}").save(made.outputs)
     return made
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from safegen.cli.console import Bars, plain, say
 from safegen.cli.options import Keys, Ledger, Policy, TimeStamps, TimeTrust, Trust
 from safegen.location import is_missing
+
+if TYPE_CHECKING:
+    from safegen.pipeline.placing import Settled
 
 
 def generate(
@@ -24,6 +27,12 @@ def generate(
     format: Annotated[  # noqa: A002 - the word that everybody uses
         str, typer.Option(help="Of the files: png, jpeg, webp, tiff, avif or gif.")
     ] = "png",
+    name: Annotated[
+        str,
+        typer.Option(
+            help="Of the files: fields {id}, {number}, {label}, {label_name}, {seed}; {number:04}."
+        ),
+    ] = "{id}-{number:04}",
     keys: Keys = "keys",
     ledger: Ledger = "ledger.db",
     policy: Policy = "baseline",
@@ -36,7 +45,10 @@ def generate(
         bars("starting", 0, 1)
         from safegen.modality.image import modality_named
         from safegen.pipeline.model import load
-        from safegen.pipeline.release import file_names, require_room
+        from safegen.pipeline.placing import take_up
+        from safegen.pipeline.release import require_free
+        from safegen.pipeline.request import understand
+        from safegen.provenance.ledger import Ledger as Log
 
         bars("starting", 1, 1)
         if is_missing(ledger):
@@ -50,9 +62,19 @@ def generate(
             time_stamps=time_stamps,
             time_trust=time_trust,
         )
-        require_room(out, file_names(min(count, 10_000), modality_named(format).suffix))
+        _tell(take_up(out, Log(ledger)))
+        asked = understand(
+            count=count, purpose=purpose, label=label, seed=seed, classes=model.config.data.classes
+        )
+        require_free(out, name, asked, modality_named(format).suffix)
         release = model.generate(
-            count, purpose=purpose, label=label, seed=seed, format=format, progress=bars
+            count,
+            purpose=purpose,
+            label=label,
+            seed=seed,
+            format=format,
+            name=name,
+            progress=bars,
         )
         paths = release.save(out)
     say(
@@ -61,3 +83,17 @@ def generate(
     )
     if release.unstamped:
         say(f"[yellow]Without time-stamps:[/] {plain(release.unstamped)}")
+
+
+def _tell(settled: Settled) -> None:
+    """What an earlier command left in the folder when it was cut off."""
+    if settled.placed:
+        say(
+            f"[yellow]Finished what was cut off:[/] {len(settled.placed)} files that were logged "
+            "are in their places now"
+        )
+    for place in settled.foreign:
+        say(
+            f"[yellow]Left alone:[/] {plain(place)} is of another ledger; save into the folder "
+            "with that one"
+        )

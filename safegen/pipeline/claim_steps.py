@@ -69,7 +69,7 @@ def check_ledger(evidence: Evidence) -> StepFinding:
         holds = receipt is None or evidence.ledger.holds(receipt.proof)
     except TamperedError as error:
         return found("safegen.ledger.rewritten", f"The ledger was rewritten: {error}.")
-    if logged is None:
+    if logged is None or logged[0].kind == "refused":
         text = "This is not a file that was released: the ledger has no entry with its digest."
         return found("safegen.ledger.unknown", text)
     if not holds:

@@ -6,35 +6,34 @@
     4. Admit each output.
     5. Encode, fingerprint the encoded file, sign it; nothing may change afterwards.
     6. Read it back: a file whose signature does not hold never leaves.
-    7. Log all files in one transaction.
-    8. Sign the receipts.
 
-Files exist only in memory until the caller saves them, so a failure leaves nothing unsigned.
+What is signed waits in memory. It is logged, with its receipts, at the moment when it leaves
+(`safegen.pipeline.release`). A refusal is logged at once.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 
+from safegen.errors import Refused, SafegenError
 from safegen.explain.attribution import explain
 from safegen.explain.figure import draw
-from safegen.pipeline.release import Output, Release, file_names
+from safegen.pipeline.leaving import Departure, log_refusal
+from safegen.pipeline.naming import names_of, new_id
+from safegen.pipeline.release import Release
 from safegen.pipeline.request import facts_of, understand
-from safegen.pipeline.seal import Sample, Sealed, seal
+from safegen.pipeline.seal import Sample, seal
 from safegen.policy.facts import AdmissionFacts, ModelFacts, OutputFacts, ReleaseFacts
 from safegen.policy.guard import admit
-from safegen.provenance.receipts import sign_receipt
-from safegen.records.canonical import sha256
-from safegen.records.log import LogEntry
-from safegen.records.receipt import Receipt
 from safegen.screens.contrast import ContrastScreen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import numpy as np
     from numpy.typing import NDArray
@@ -47,7 +46,6 @@ if TYPE_CHECKING:
     from safegen.provenance.ledger import Ledger
     from safegen.provenance.signer import Signer
     from safegen.provenance.stamping import Stamping
-    from safegen.records.decision import Decision
     from safegen.records.explanation import Explanation
     from safegen.records.receipt import GenerationRequest
 
@@ -91,38 +89,60 @@ def generate(  # noqa: PLR0913 - all that `Model.generate` was asked
     label: int | str | None,
     seed: int | None,
     modality: ImageModality,
+    name: str | Callable[[GenerationRequest], str],
     progress: Progress,
 ) -> Release:
     """Make outputs and let them out, as `Model.generate` describes."""
     requests = understand(
         count=count, purpose=purpose, label=label, seed=seed, classes=opened.config.data.classes
     )
+    own = new_id()
+    names = names_of(requests, name, own=own, suffix=modality.suffix)
     facts = AdmissionFacts(
         request=facts_of(requests, label), model=_model_facts(opened, safeguards)
     )
-    # 1. Admit the request.
     safeguards.ledger.require(safeguards.signer)
-    admission = admit(safeguards.policy, facts)
-    # 2 to 4. Sample, screen, explain, and admit each output.
-    made = _samples(generator, requests, modality, progress)
-    samples = [
-        _allowed(one, facts, safeguards.policy, opened.config.name, modality) for one in made
-    ]
+    with _refusals_logged(opened, safeguards):
+        # 1. Admit the request.
+        admission = admit(safeguards.policy, facts)
+        # 2 to 4. Sample, screen, explain, and admit each output.
+        made = _samples(generator, requests, names, progress)
+        samples = [
+            _allowed(one, facts, safeguards.policy, opened.config.name, modality) for one in made
+        ]
     # 5 and 6. Sign, and read back.
     stamping = safeguards.stamping.anew()
     sealed = seal(samples, opened, safeguards.signer, stamping, progress)
-    # 7 and 8. Log everything at once, and hand out receipts.
-    return Release(
-        outputs=_log(sealed, admission, opened, safeguards),
-        seed=requests[0].seed,
-        unstamped=stamping.missed,
+    departure = Departure(
+        sealed=tuple(sealed),
+        admission=admission,
+        model=opened.digest,
+        policy=safeguards.policy.digest,
+        signer=safeguards.signer,
+        ledger=safeguards.ledger,
     )
+    return Release(departure, own=own, seed=requests[0].seed, unstamped=stamping.missed)
+
+
+@contextlib.contextmanager
+def _refusals_logged(opened: Package, safeguards: Safeguards) -> Iterator[None]:
+    """Tell the log of a refusal before the caller; where it cannot be told, the caller is."""
+    try:
+        yield
+    except Refused as refused:
+        try:
+            log_refusal(refused, opened.digest, safeguards.signer, safeguards.ledger)
+        except SafegenError as error:
+            raise Refused(
+                f"{refused}; and the refusal could not be logged: {error}", refused.decision
+            ) from error
+        raise
 
 
 def _samples(
     generator: PictureGenerator,
     requests: tuple[GenerationRequest, ...],
-    modality: ImageModality,
+    names: tuple[str, ...],
     progress: Progress,
 ) -> Iterator[_Made]:
     """Sample and explain."""
@@ -131,7 +151,6 @@ def _samples(
     with torch.no_grad():
         pictures = torch.cat(list(generator.rendered(draw))).numpy()
     explanations = explain(generator, draw, progress=progress)
-    names = file_names(len(requests), modality.suffix)
     for parts in zip(names, requests, pictures, explanations, strict=True):
         yield _Made(*parts)
 
@@ -166,49 +185,6 @@ def _allowed(
         decision=admit(policy, ReleaseFacts(request=own, model=asked.model, output=output)),
         training_mining=policy.training_mining,
     )
-
-
-def _log(
-    sealed: list[Sealed], admission: Decision, opened: Package, safeguards: Safeguards
-) -> tuple[Output, ...]:
-    """Append outputs and figures in one transaction; then each output gets its receipt."""
-    policy = safeguards.policy.digest
-    entries = [
-        LogEntry(
-            kind=kind,
-            file_digest=sha256(data),
-            model_digest=opened.digest,
-            policy_digest=policy,
-            time=item.time,
-        )
-        for item in sealed
-        for kind, data in (("output", item.data), ("explanation", item.figure))
-    ]
-    logged = safeguards.ledger.append(entries, signer=safeguards.signer)
-    assert logged.checkpoint is not None
-    outputs = []
-    for item, entry, proof in zip(sealed, entries[::2], logged.proofs[::2], strict=True):
-        receipt = Receipt(
-            file=item.sample.name,
-            file_digest=entry.file_digest,
-            manifest=item.manifest.label,
-            model=opened.digest,
-            request=item.sample.request,
-            decisions=(admission, item.sample.decision),
-            explanation=item.sample.explanation,
-            entry=entry,
-            proof=proof,
-            checkpoint=logged.checkpoint,
-        )
-        outputs.append(
-            Output(
-                name=item.sample.name,
-                data=item.data,
-                figure=item.figure,
-                receipt=sign_receipt(receipt, safeguards.signer),
-            )
-        )
-    return tuple(outputs)
 
 
 def _model_facts(opened: Package, safeguards: Safeguards) -> ModelFacts:

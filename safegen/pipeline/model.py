@@ -10,6 +10,7 @@ from safegen.errors import DataError, KeyMaterialError, TamperedError
 from safegen.modality.image import modality_named
 from safegen.models.generator import PictureGenerator
 from safegen.pipeline.generate import Safeguards, generate
+from safegen.pipeline.naming import UNIQUE
 from safegen.pipeline.unsafe import unsafe_sample
 from safegen.policy.load import load_policy
 from safegen.privacy.recompute import agrees
@@ -24,6 +25,8 @@ from safegen.provenance.trust import trust_in
 from safegen.records.names import MODEL_MANIFEST
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from safegen.provenance.manifest import Manifest, TimeStamp
     from safegen.records.certificate import PrivacyCertificate
     from safegen.records.config import PackageConfig
+    from safegen.records.receipt import GenerationRequest
 
 
 class Model:
@@ -82,9 +86,10 @@ class Model:
         label: int | str | None = None,
         seed: int | None = None,
         format: str = "png",  # noqa: A002 - the word that everybody uses
+        name: str | Callable[[GenerationRequest], str] = UNIQUE,
         progress: Progress = silent,
     ) -> Release:
-        """Make outputs that are allowed, explained, signed and logged.
+        """Make outputs that are allowed, explained and signed; they are logged when they leave.
 
         Args:
             count: how many.
@@ -92,13 +97,17 @@ class Model:
             label: a class's number or name; all classes in turn when None.
             seed: of the latent codes; drawn and recorded when None.
             format: of the files: png, jpeg, webp, tiff, avif or gif.
+            name: of the files, without their suffix, as it is signed: a template with the fields
+                `{id}` (drawn for each release), `{number}`, `{label}`, `{label_name}` and
+                `{seed}`, numbers also as `{number:04}`; or what gives each request its name.
             progress: told how far the work is.
 
         Returns:
-            The release; `release.save(folder)` writes its files.
+            The release; `release.save(folder)` logs it and writes its files.
 
         Raises:
-            RequestError: a count, label, seed or format that this model does not know.
+            RequestError: a count, label, seed or format that this model does not know, or a name
+                that no file can have.
             TimeStampError: the policy requires time-stamps, and the authority gave none.
             Refused: the policy says no; the error carries the whole Decision.
         """
@@ -111,6 +120,7 @@ class Model:
             label=label,
             seed=seed,
             modality=modality_named(format),
+            name=name,
             progress=progress,
         )
 

@@ -1,54 +1,84 @@
-"""What a request is given: outputs that were allowed, explained, signed and logged."""
+"""What a request is given: outputs that were allowed, explained and signed, and leave through here.
+
+They leave when they are saved, or when their bytes are first asked for (`Release.outputs`),
+whichever comes first; the log is told at that moment, once. What never leaves is never logged.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
 from safegen import storage
-from safegen.errors import StorageError
+from safegen.pipeline import placing
+from safegen.pipeline.leaving import Output
+from safegen.pipeline.naming import names_of, new_id
+from safegen.records.canonical import sha256
 from safegen.records.names import figure_of, receipt_beside
+from safegen.records.receipt import read_receipt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from safegen.records.receipt import Receipt
+    from safegen.pipeline.leaving import Departure
+    from safegen.pipeline.seal import Sealed
+    from safegen.records.receipt import GenerationRequest, Receipt
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Output:
-    """One released picture.
-
-    Attributes:
-        name: of its file.
-        data: the signed file.
-        figure: the signed picture of its explanation.
-        receipt: what was decided, explained and logged.
-    """
-
-    name: str
-    data: bytes = field(repr=False)
-    figure: bytes = field(repr=False)
-    receipt: Receipt = field(repr=False)
+__all__ = ["Output", "Release"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
-    """Everything that one request was given.
+    """Everything that one request was given, with the one door through which it leaves.
 
     Attributes:
-        outputs: in order.
+        id: the release's own short name; by default, its files' names begin with it.
         seed: with which the same samples can be made again.
         unstamped: why time-stamps that were asked for are missing, in words; None otherwise.
     """
 
-    outputs: tuple[Output, ...]
-    seed: int
-    unstamped: str | None = None
+    def __init__(
+        self, departure: Departure, *, own: str, seed: int, unstamped: str | None = None
+    ) -> None:
+        self.id = own
+        self.seed = seed
+        self.unstamped = unstamped
+        self._departure = departure
+        self._outputs: tuple[Output, ...] | None = None
+        self._alone = threading.RLock()
+
+    def __repr__(self) -> str:
+        left = "not left yet" if self._outputs is None else "logged"
+        return f"<Release {self.id} of {len(self)} outputs, {left}>"
+
+    def __len__(self) -> int:
+        return len(self._departure.sealed)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The outputs' file names, in order; to know them is not to let anything out."""
+        return tuple(item.sample.name for item in self._departure.sealed)
+
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        """The outputs in order. To ask for them lets them out: the log is told first.
+
+        Raises:
+            KeyMaterialError: the log is somebody else's, or nothing could be signed.
+            StorageError: the log cannot be written; nothing is handed out.
+        """
+        with self._alone:
+            if self._outputs is None:
+                self._outputs = self._departure.log()
+            return self._outputs
 
     def save(self, folder: str | Path) -> tuple[Path, ...]:
-        """Write every output, its receipt and its explanation; never over another file.
+        """Write every output, its receipt and its explanation: all of them and the log, or nothing.
+
+        What was saved into the folder before is left as it is. What a crash cut off there after the
+        log had it is finished first (`safegen.pipeline.placing`).
 
         Args:
             folder: made when it is missing. Outputs and receipts go into it, the explanations'
@@ -58,41 +88,74 @@ class Release:
             The outputs' paths.
 
         Raises:
-            StorageError: the folder cannot be written, or holds such a file already.
+            KeyMaterialError: the log is somebody else's, or nothing could be signed.
+            StorageError: the folder or the log cannot be written, or such a file is there already.
         """
         folder = Path(folder)
-        require_room(folder, [output.name for output in self.outputs])
-        storage.make_folder(folder)
-        with storage.alone(folder):  # of two at once, the second finds the first one's files
-            require_room(folder, [output.name for output in self.outputs])
-            for output in self.outputs:
-                path = folder / output.name
-                receipt = output.receipt.model_dump_json(indent=2).encode() + b"\n"
-                storage.write(figure_of(path), output.figure)
-                storage.write(receipt_beside(path), receipt)
-                storage.write(path, output.data)
-        return tuple(folder / output.name for output in self.outputs)
+        with self._alone, placing.reserved(folder, self._departure.ledger):
+            if not self._is_in(folder):
+                self._place(folder)
+        return tuple(folder / name for name in self.names)
+
+    def _place(self, folder: Path) -> None:
+        placing.require_room(folder, [each for name in self.names for each in files_of(name)])
+        departure = self._departure
+        with placing.staged(folder, departure.ledger) as stage:
+            for item in departure.sealed:
+                name, figure, _ = files_of(item.sample.name)
+                stage.add(figure, item.figure)
+                stage.add(name, item.data)
+
+            def complete(outputs: Iterable[Output]) -> None:
+                for output in outputs:
+                    stage.add(files_of(output.name)[2], _written(output.receipt))
+                stage.finish(str(departure.ledger.origin), departure.digests, last=self.names)
+
+            if self._outputs is None:
+                self._outputs = departure.log(complete)
+            else:
+                complete(self._outputs)
+            stage.release()
+
+    def _is_in(self, folder: Path) -> bool:
+        """Whether a folder has all of this release already."""
+        return all(_is_saved(item, folder) for item in self._departure.sealed)
 
 
-def file_names(count: int, suffix: str = ".png") -> list[str]:
-    """Names of a release's outputs.
+def files_of(name: str) -> tuple[str, str, str]:
+    """The files of an output, below its folder: itself, its explanation's picture, its receipt.
 
-    >>> file_names(2)
-    ['0001.png', '0002.png']
+    >>> files_of("a.webp")
+    ('a.webp', 'explanations/a.png', 'a.receipt.json')
     """
-    return [f"{number:04d}{suffix}" for number in range(1, count + 1)]
+    path = Path(name)
+    return name, figure_of(path).as_posix(), receipt_beside(path).as_posix()
 
 
-def require_room(folder: Path, names: Iterable[str]) -> None:
-    """Refuse a folder that cannot be written or already holds one of these outputs' files.
+def require_free(
+    folder: Path, name: str, requests: Sequence[GenerationRequest], suffix: str
+) -> None:
+    """Refuse, before anything is made, a folder that holds files by names that were asked for.
 
     Raises:
+        RequestError: the name is unfit.
         StorageError: nothing is written.
     """
-    storage.require_writable(folder)
-    for name in names:
-        path = folder / name
-        for taken in (path, receipt_beside(path), figure_of(path)):
-            if taken.exists() or taken.is_symlink():
-                found = taken.relative_to(folder)
-                raise StorageError(f"{folder} already holds {found}; name a new folder with --out")
+    names = names_of(requests, name, own=new_id(), suffix=suffix)
+    placing.require_room(folder, [each for name in names for each in files_of(name)])
+
+
+def _is_saved(item: Sealed, folder: Path) -> bool:
+    paths = [folder / each for each in files_of(item.sample.name)]
+    if not all(path.is_file() and not path.is_symlink() for path in paths):
+        return False
+    data, figure, receipt = map(storage.read, paths)
+    try:
+        told = read_receipt(receipt).file_digest
+    except ValidationError:
+        return False
+    return (data, figure, told) == (item.data, item.figure, sha256(item.data))
+
+
+def _written(receipt: Receipt) -> bytes:
+    return receipt.model_dump_json(indent=2).encode() + b"\n"

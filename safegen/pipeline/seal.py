@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from safegen import package
@@ -68,14 +67,12 @@ class Sealed:
         data: the signed file.
         figure: the signed picture of its explanation.
         manifest: as it was read back.
-        time: when, ISO 8601 in UTC.
     """
 
     sample: Sample
     data: bytes
     figure: bytes
     manifest: Manifest
-    time: str
 
 
 def seal(
@@ -143,7 +140,6 @@ def _seal(
         data=data,
         figure=stamping.sign(sample.figure, figure, signer)[0],
         manifest=manifest,
-        time=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
 

@@ -4,7 +4,7 @@
 2. Refuse a history that does not hold.
 3. Sign, and read back.
 4. Log, unless the file was changed meanwhile.
-5. Write: the old file is there until the new one is whole.
+5. Place: the old file is there until the new one is whole (`safegen.pipeline.placing`).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from safegen import storage
 from safegen.errors import InputError, StorageError
+from safegen.pipeline import placing
 from safegen.pipeline.history import followed, history, open_file
 from safegen.provenance import formats, sidecar
 from safegen.provenance.claims import (
@@ -98,9 +99,9 @@ def sign(  # noqa: PLR0913 - a signature has as many choices as it has
     signer = open_signer(keys)
     times = None if time_trust is None else read_anchors(Path(time_trust))
     stamping = Stamping(time_stamps, required=stamp_required, times=times)
-    storage.require_writable(target.parent)
     log = Ledger(ledger)
     log.require(signer)
+    placing.take_up(target.parent, log)
     # 1 and 2. Find its history.
     trust = trust_in(signer.anchor, times)
     file = open_file(path, trust)
@@ -114,22 +115,28 @@ def sign(  # noqa: PLR0913 - a signature has as many choices as it has
     else:
         store, manifest = stamping.sign_beside(file.data, claim, signer)
         data = file.data
-    storage.make_folder(target.parent)
-    with storage.alone(target.parent):
+    with placing.reserved(target.parent, log):
         # 4. Log, unless the file was changed meanwhile.
         if storage.read(path) != file.data:
             raise StorageError(
                 f"{path} was changed while it was signed; it stays as it is now, try again"
             )
         _require_room(file, target)
-        log.append([_entry(data)], signer=signer)
-        # 5. Write; a manifest comes before the file that it lies beside.
-        beside = None
-        if store is not None:
-            beside = sidecar.beside(target)
-            storage.write(beside, store, mode=file.mode)
-        if target != path or store is None:
-            storage.write(target, data, mode=file.mode)
+        with placing.staged(target.parent, log) as stage:
+            beside = None if store is None else sidecar.beside(target)
+            if store is not None and beside is not None:
+                stage.add(beside.name, store, mode=file.mode, over=_digest_of(beside))
+            if target != path or store is None:
+                over = sha256(file.data) if target == path else None
+                stage.add(target.name, data, mode=file.mode, over=over)
+            origin, last = str(log.origin), [target.name]  # after the manifest beside it
+            log.append(
+                [_entry(data)],
+                signer=signer,
+                before_commit=lambda _: stage.finish(origin, [sha256(data)], last=last),
+            )
+            # 5. Place.
+            stage.release()
     return Signed(path=target, sidecar=beside, manifest=manifest, unstamped=stamping.missed)
 
 
@@ -171,6 +178,11 @@ def _claim(file: File, parent: File | None, title: str, source: str | None) -> C
         parent=made_from,
         source_type=SOURCE_TYPES[source or "human-edits"],
     )
+
+
+def _digest_of(path: Path) -> str | None:
+    """Of a file that may be replaced; None when there is none."""
+    return sha256(storage.read(path)) if path.exists() else None
 
 
 def _entry(data: bytes) -> LogEntry:

@@ -28,7 +28,7 @@ from safegen.records.canonical import canonical_bytes
 from safegen.records.log import ConsistencyProof, LogCheckpoint, LogEntry, LoggedFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from safegen.provenance.signer import Signer
@@ -92,7 +92,13 @@ class Ledger:
         with self._view() as view:
             return view.origin
 
-    def append(self, entries: Sequence[LogEntry], *, signer: Signer) -> Appended:
+    def append(
+        self,
+        entries: Sequence[LogEntry],
+        *,
+        signer: Signer,
+        before_commit: Callable[[Appended], None] | None = None,
+    ) -> Appended:
         """Append entries in one transaction, prove that each is in the log, and sign its new head.
 
         Entries and head stay or go together, so that every row that was appended here is under a
@@ -101,6 +107,8 @@ class Ledger:
         Args:
             entries: in order.
             signer: signs the head after them.
+            before_commit: told what the batch will be given, when all but the commit is done; what
+                it raises undoes the batch. Other writers wait for it.
 
         Raises:
             InputError: there are rows, and no head of the log was ever signed.
@@ -122,10 +130,13 @@ class Ledger:
             known = log_tables.add_nodes(connection, first, leaves)
             size = first + len(rows)
             head = _sign(view, size, log_tables.hash_of(known, (0, size)), signer)
+            hash_of = functools.cache(functools.partial(log_tables.hash_of, known))
+            proofs = tuple(prove(number, size, hash_of) for number in range(first, size))
+            appended = Appended(proofs=proofs, checkpoint=head)
+            if before_commit is not None:
+                before_commit(appended)
         self._vouched = (head, signer.chain)
-        hash_of = functools.cache(functools.partial(log_tables.hash_of, known))
-        proofs = tuple(prove(number, size, hash_of) for number in range(first, size))
-        return Appended(proofs=proofs, checkpoint=head)
+        return appended
 
     def require(self, signer: Signer) -> None:
         """Find out before any work whether a signer may go on with this log.

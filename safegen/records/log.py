@@ -28,8 +28,10 @@ class LogEntry(Record):
 
     Attributes:
         kind: what left: a model, an output, an explanation's picture, an edited file that was
-            signed, or raw samples that nothing marks.
-        file_digest: of every byte of it.
+            signed, or raw samples that nothing marks. Or what did not: a request that the policy
+            refused.
+        file_digest: of every byte of it; of a refused request, of the canonical bytes of the
+            Decision, which name the policy and its rules and nothing of what was asked.
         model_digest: the model's name; null for a file that no model here made.
         policy_digest: the policy that allowed it; null where none was asked.
         note: why raw samples were taken; absent otherwise.
@@ -37,7 +39,7 @@ class LogEntry(Record):
     """
 
     format: Literal["safegen.log-entry/1"] = "safegen.log-entry/1"
-    kind: Literal["model", "output", "explanation", "edited", "unsafe_sample"]
+    kind: Literal["model", "output", "explanation", "edited", "unsafe_sample", "refused"]
     file_digest: str
     model_digest: str | None
     policy_digest: str | None

@@ -16,7 +16,7 @@ from importlib.metadata import version
 import pytest
 
 from safegen.cli import main
-from safegen.errors import InputError, Refused, SafegenError, TamperedError
+from safegen.errors import InputError, Refused, SafegenError, StorageError, TamperedError
 
 
 def safegen(*arguments, cwd):
@@ -65,17 +65,19 @@ def test_generate_verify_and_explain(made, tmp_path):
         "--out", out, "--keys", made.keys, "--ledger", made.ledger, cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert (out / "0002.receipt.json").is_file()
+    first, second = sorted(out.glob("*.png"))
+    assert (first.name[-9:], second.name[-9:]) == ("-0001.png", "-0002.png")
+    assert (out / f"{second.stem}.receipt.json").is_file()
 
     done = process("verify", out, "--trust", made.root, "--ledger", made.ledger, cwd=tmp_path)
     assert done.returncode == 0, done.stdout
     assert "4 trusted" in done.stdout
 
-    done = process("verify", out / "0001.png", "--trust", made.root, "--json", cwd=tmp_path)
+    done = process("verify", first, "--trust", made.root, "--json", cwd=tmp_path)
     (item,) = json.loads(done.stdout)
     assert item["state"] == "trusted"
 
-    done = process("explain", out / "0001.png", "--package", made.model, cwd=tmp_path)
+    done = process("explain", first, "--package", made.model, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "makes the same picture again" in done.stdout
     assert "row 4, column 4" in done.stdout
@@ -236,9 +238,38 @@ def test_a_policy_with_a_typo(made, tmp_path):
 def test_outputs_are_never_written_over(made, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "0001.png").write_text("mine")
-    done = generate(made, "--purpose", "x", "--out", "out", cwd=tmp_path)
-    one_sentence(done, 2, "0001.png", "--out")
+    own = ("--purpose", "x", "--out", "out", "--name", "{number:04}")
+    one_sentence(generate(made, *own, cwd=tmp_path), 2, "0001.png", "--out")
     assert (tmp_path / "out" / "0001.png").read_text() == "mine"
+
+
+def test_names_of_ones_own(made, tmp_path):
+    own = ("--purpose", "x", "--out", "out", "--label", 3, "--name", "three-{number:03}")
+    assert generate(made, *own, cwd=tmp_path).returncode == 0
+    assert (tmp_path / "out" / "three-001.png").is_file()
+    own = ("--purpose", "x", "--out", "out", "--name", "{nmber}")
+    one_sentence(generate(made, *own, cwd=tmp_path), 2, "{nmber}", "{label_name}")
+
+
+def test_what_was_cut_off_is_finished_and_told(made, tmp_path, monkeypatch):
+    """Logged and never placed: the next release into the folder places it."""
+    from safegen import load, storage
+
+    model = load(made.model, keys=made.keys, ledger=tmp_path / "ledger.db")
+
+    def full(*_):
+        raise StorageError("full")
+
+    release, out = model.generate(1, purpose="x"), tmp_path / "out"
+    with monkeypatch.context() as patch:
+        patch.setattr(storage, "rename", full)
+        with pytest.raises(StorageError, match="full"):
+            release.save(out)
+    assert not list(out.glob("*.png"))
+    done = generate(made, "--purpose", "x", "--out", out, cwd=tmp_path)
+    assert "Finished what was cut off: 3 files" in done.stdout
+    assert (out / release.names[0]).is_file()
+    assert len(list(out.glob("*.png"))) == 2
 
 
 def test_a_folder_that_cannot_be_written(made, tmp_path):

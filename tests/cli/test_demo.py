@@ -38,7 +38,8 @@ def test_the_demo(tmp_path):
     assert "20 of 20" in done.stdout
     assert "refused" in done.stdout
     names = sorted(path.stem for path in (folder / "outputs").glob("*.png"))
-    assert names == [f"{number:04d}" for number in range(1, 21)]
+    assert [name[-5:] for name in names] == [f"-{number:04d}" for number in range(1, 21)]
+    assert len({name[:-5] for name in names}) == 1  # one release
     for name in names:
         assert (folder / "outputs" / f"{name}.receipt.json").is_file()
         assert (folder / "outputs" / "explanations" / f"{name}.png").is_file()

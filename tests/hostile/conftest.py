@@ -91,8 +91,9 @@ def subjects(made, model, media, tmp_path_factory) -> dict[str, Subject]:
         path = folder / mime.replace("/", "-") / f"0001{suffix}"
         if mime.startswith("image/"):
             release = model.generate(
-                1, label=7, seed=3, purpose="a test", format=mime.removeprefix("image/")
-            )
+                1, label=7, seed=3, purpose="a test", format=mime.removeprefix("image/"),
+                name="0001",
+            )  # fmt: skip
             release.save(path.parent)
         else:
             path.parent.mkdir()

@@ -424,6 +424,7 @@ def test_a_folder_that_is_changed_between_signing_and_saving(made, model, tmp_pa
     folder.symlink_to(elsewhere, target_is_directory=True)
     (path,) = release.save(folder)
     assert safegen.verify(path, trust=made.root, ledger=made.ledger).state == "trusted"
+    path.write_bytes(b"changed")
     with pytest.raises(StorageError, match="already holds"):
         release.save(elsewhere)
     file = tmp_path / "file"
@@ -440,7 +441,7 @@ def test_a_folder_that_is_changed_between_signing_and_saving(made, model, tmp_pa
 @pytest.mark.parametrize("name", ["0001.png", "0001.receipt.json", "explanations/0001.png"])
 @pytest.mark.parametrize("kind", ["file", "link", "loose link", "folder"])
 def test_a_release_is_never_saved_over_or_through_anything(made, model, tmp_path, name, kind):
-    release = model.generate(1, label=1, seed=5, purpose="a test")
+    release = model.generate(1, label=1, seed=5, purpose="a test", name="{number:04}")
     folder = tmp_path / "out"
     taken = folder / name
     taken.parent.mkdir(parents=True)
@@ -462,7 +463,10 @@ def test_a_release_is_never_saved_over_or_through_anything(made, model, tmp_path
 
 def test_two_releases_saved_into_one_folder_at_once(made, model, tmp_path):
     """One is saved whole, the others are refused; never a file of one with a receipt of another."""
-    releases = [model.generate(2, label=label, seed=label, purpose="a test") for label in range(4)]
+    releases = [
+        model.generate(2, label=label, seed=label, purpose="a test", name="{number:04}")
+        for label in range(4)
+    ]
     for attempt in range(4):
         folder = tmp_path / f"out{attempt}"
         gate = threading.Barrier(len(releases))

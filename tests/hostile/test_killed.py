@@ -91,7 +91,7 @@ def check_what_is_left(folder, made, ledger, picture):
         assert unsigned or safegen.verify(path, trust=made.root, ledger=ledger).state == "trusted"
         assert not (unsigned and str(path) in acknowledged), path
     for path in folder.glob("out/**/*"):
-        if path.is_dir() or path.name.startswith("."):
+        if path.is_dir() or any(part.startswith(".safegen-") for part in path.parts):
             continue
         assert path.stat().st_size > 0, path
         if path.suffix == ".json":

@@ -124,7 +124,7 @@ def test_every_file_of_a_release_is_in_the_ledger(made, release):
 
 def test_saving_writes_outputs_receipts_and_explanations(release, tmp_path):
     paths = release.save(tmp_path / "deep" / "out")
-    assert [path.name for path in paths] == ["0001.png", "0002.png", "0003.png"]
+    assert [path.name for path in paths] == [f"{release.id}-{n:04}.png" for n in (1, 2, 3)]
     for path, output in zip(paths, release.outputs, strict=False):
         assert path.read_bytes() == output.data
         assert (path.parent / "explanations" / path.name).read_bytes() == output.figure
@@ -133,11 +133,12 @@ def test_saving_writes_outputs_receipts_and_explanations(release, tmp_path):
 
 
 def test_saving_never_writes_over_another_file(release, tmp_path):
-    (tmp_path / "0002.png").write_text("mine")
-    with pytest.raises(StorageError, match=r"already holds 0002\.png"):
+    taken = tmp_path / release.names[1]
+    taken.write_text("mine")
+    with pytest.raises(StorageError, match=f"already holds {taken.name}"):
         release.save(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["0002.png"]
-    assert (tmp_path / "0002.png").read_text() == "mine"
+    assert list(tmp_path.iterdir()) == [taken]
+    assert taken.read_text() == "mine"
 
 
 @pytest.mark.parametrize(
@@ -164,15 +165,36 @@ def test_a_request_that_the_model_does_not_know(model, request_, reason):
         model.generate(asked.pop("count"), **asked)
 
 
-def test_a_refusal_makes_and_logs_nothing(made, model):
+def test_a_refusal_makes_nothing_and_is_logged(made, model):
     before = len(Ledger(made.ledger))
     with pytest.raises(Refused) as refusal:
         model.generate(2, purpose="   ")
     assert refusal.value.decision.stage == "request"
-    assert len(Ledger(made.ledger)) == before
+    assert len(Ledger(made.ledger)) == before + 1
+    check_refusal(made, model, refusal.value)
 
 
-def test_a_refusal_at_release_logs_nothing_either(made, tmp_path):
+def check_refusal(made, model, refused):
+    """The log tells which policy refused which model's output, and nothing that was asked."""
+    ledger = Ledger(made.ledger)
+    logged = ledger.find_under(digest(refused.decision), None)  # under a signed head
+    assert logged.entry.kind == "refused"
+    assert logged.entry.model_digest == model.digest
+    assert logged.entry.policy_digest == refused.decision.policy_digest
+    assert logged.entry.note is None
+    assert ledger.check(anchors=made.root.read_bytes()).faults == ()
+
+
+def test_a_refusal_that_cannot_be_logged_is_a_refusal_that_says_so(made, model, monkeypatch):
+    def full(self, entries, **_):
+        raise StorageError("the ledger is full")
+
+    monkeypatch.setattr(Ledger, "append", full)
+    with pytest.raises(Refused, match=r"purpose.*could not be logged: the ledger is full"):
+        model.generate(2, purpose="")
+
+
+def test_a_refusal_at_release_is_logged_too(made, tmp_path):
     strict = tmp_path / "strict.yaml"
     strict.write_text(
         "name: strict\ndescription: Nothing is bright enough.\nrules:\n"
@@ -184,7 +206,8 @@ def test_a_refusal_at_release_logs_nothing_either(made, tmp_path):
     with pytest.raises(Refused, match="bright: It is dull") as refusal:
         loaded.generate(1, purpose="x")
     assert refusal.value.decision.stage == "release"
-    assert len(Ledger(made.ledger)) == before
+    assert len(Ledger(made.ledger)) == before + 1
+    check_refusal(made, loaded, refusal.value)
 
 
 def test_a_rule_about_the_label_holds_for_each_output(made, tmp_path):

@@ -1,7 +1,5 @@
 """What leaves, in every format, and the one way around."""
 
-import errno
-import os
 import warnings
 
 import numpy as np
@@ -32,7 +30,9 @@ def saved(model, tmp_path_factory):
     folders = {}
     for name in FORMATS:
         folders[name] = tmp_path_factory.mktemp(name) / "out"
-        model.generate(2, label=3, seed=5, purpose="formats", format=name).save(folders[name])
+        model.generate(2, label=3, seed=5, purpose="formats", format=name, name="{number:04}").save(
+            folders[name]
+        )
     return folders
 
 
@@ -114,9 +114,9 @@ def test_a_format_that_is_none_of_ours(model, made, name):
 
 
 def test_formats_do_not_write_over_each_other(model, saved):
-    """Their pictures have other names, but their receipts would be the same file."""
-    with pytest.raises(StorageError, match=r"already holds 0001\.receipt\.json"):
-        model.generate(1, purpose="x", format="webp").save(saved["png"])
+    """Their pictures have other names, but their receipts and explanations would not."""
+    with pytest.raises(StorageError, match=r"already holds explanations/0001\.png"):
+        model.generate(1, purpose="x", format="webp", name="0001").save(saved["png"])
 
 
 # All of a batch, or none of it.
@@ -126,7 +126,7 @@ def test_a_sample_that_fails_in_the_middle_leaves_nothing(model, made, monkeypat
     whole = seal_room._seal
 
     def fails(sample, *others):
-        if sample.name == "0003.png":
+        if sample.name.endswith("-0003.png"):
             raise SafegenError("0003.png was withheld")
         return whole(sample, *others)
 
@@ -149,8 +149,58 @@ def test_a_sample_that_is_refused_in_the_middle_leaves_nothing(made, tmp_path):
     before = len(Ledger(made.ledger))
     with pytest.raises(Refused, match="No threes"):
         loaded.generate(5, purpose="x").save(tmp_path / "out")
-    assert len(Ledger(made.ledger)) == before
+    assert len(Ledger(made.ledger)) == before + 1  # the refusal
     assert not (tmp_path / "out").exists()
+
+
+def test_what_never_leaves_is_never_logged(model, made):
+    before = len(Ledger(made.ledger))
+    release = model.generate(2, purpose="x")
+    assert len(Ledger(made.ledger)) == before
+    assert "not left yet" in repr(release)
+    assert len(release) == len(release.names) == 2  # to know them is not to let them out
+    assert len(Ledger(made.ledger)) == before
+
+
+def test_what_is_handed_out_in_memory_has_left(model, made, tmp_path):
+    before = len(Ledger(made.ledger))
+    release = model.generate(2, purpose="x")
+    output = release.outputs[1]
+    assert len(Ledger(made.ledger)) == before + 4
+    assert Ledger(made.ledger).find(sha256(output.data)) is not None
+    assert problem_with(output.receipt, made.root.read_bytes()) is None
+    paths = release.save(tmp_path / "out")  # it has left already, and is not logged again
+    assert len(Ledger(made.ledger)) == before + 4
+    assert paths[1].read_bytes() == output.data
+
+
+def test_a_release_is_logged_once_wherever_it_is_saved(model, made, tmp_path):
+    before = len(Ledger(made.ledger))
+    release = model.generate(2, purpose="x")
+    first = release.save(tmp_path / "one")
+    assert len(Ledger(made.ledger)) == before + 4
+    second = release.save(tmp_path / "two")
+    assert len(Ledger(made.ledger)) == before + 4
+    for one, two, output in zip(first, second, release.outputs, strict=True):
+        assert one.read_bytes() == two.read_bytes() == output.data
+
+
+def test_saving_again_into_the_same_folder_changes_nothing(model, made, tmp_path):
+    release = model.generate(2, purpose="x")
+    paths = release.save(tmp_path)
+    found = {path: path.stat() for path in tmp_path.rglob("*")}
+    assert release.save(tmp_path) == paths
+    assert {path: path.stat() for path in tmp_path.rglob("*")} == found
+    paths[0].with_name(f"{paths[0].stem}.receipt.json").unlink()
+    with pytest.raises(StorageError, match="already holds"):  # not all of it: say so
+        release.save(tmp_path)
+
+
+def test_many_releases_share_a_folder(model, made, tmp_path):
+    for number in range(3):
+        model.generate(2, seed=number, purpose="x").save(tmp_path)
+    verdicts = safegen.verify_tree([tmp_path], trust=made.root, ledger=made.ledger)
+    assert [verdict.state for verdict in verdicts] == ["trusted"] * 12
 
 
 def test_a_ledger_that_fails_lets_nothing_out(model, made, monkeypatch, tmp_path):
@@ -159,32 +209,13 @@ def test_a_ledger_that_fails_lets_nothing_out(model, made, monkeypatch, tmp_path
 
     with monkeypatch.context() as patch:
         patch.setattr(Ledger, "append", full)
+        release = model.generate(2, purpose="x")
         with pytest.raises(StorageError, match="the ledger is full"):
-            model.generate(2, purpose="x").save(tmp_path / "out")
-    assert not (tmp_path / "out").exists()
-
-
-def test_a_disk_that_fills_up_leaves_whole_files_only(model, made, monkeypatch, tmp_path):
-    """What was saved before stays, each with its companions; the release can be saved elsewhere."""
-    release = model.generate(3, purpose="x")
-    whole, calls = os.fsync, []
-
-    def fills_up(handle):
-        calls.append(handle)
-        if len(calls) > 9:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return whole(handle)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "fsync", fills_up)
-        with pytest.raises(StorageError, match="no space left on device; make room"):
-            release.save(tmp_path / "out")
-    there = sorted(path.name for path in (tmp_path / "out").rglob("*") if path.is_file())
-    assert not [name for name in there if name.startswith(".")]
-    for output in release.outputs:
-        if output.name in [path.name for path in (tmp_path / "out").iterdir()]:
-            assert (tmp_path / "out" / output.name).read_bytes() == output.data
-    assert len(release.save(tmp_path / "elsewhere")) == 3
+            release.save(tmp_path / "deep" / "out")
+        with pytest.raises(StorageError, match="the ledger is full"):
+            _ = release.outputs
+    assert not (tmp_path / "deep").exists()
+    assert len(release.save(tmp_path / "deep" / "out")) == 2  # when the ledger has room again
 
 
 # The way around.

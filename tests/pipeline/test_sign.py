@@ -440,8 +440,13 @@ def test_a_failure_while_writing_loses_nothing(put, own, monkeypatch, mime, call
         patch.setattr(os, call, fail)
         with pytest.raises(KeyboardInterrupt if not failure.args else StorageError):
             sign(path, **own)
-    assert {each.name: each.read_bytes() for each in path.parent.iterdir()} == before
+    found = list(path.parent.iterdir())
+    assert {each.name: each.read_bytes() for each in found if each.is_file()} == before
+    waits = [each for each in found if each.is_dir()]  # what was logged and has no place yet
+    assert len(waits) == (call == "replace")
+    assert logged(own) == 1 + len(waits)
     assert sign(path, **own).manifest.state == "Trusted"
+    assert all(each.is_file() for each in path.parent.iterdir())
 
 
 def test_a_ledger_that_cannot_be_written_lets_nothing_out(output, own, monkeypatch):

@@ -1,0 +1,151 @@
+"""The moment at which outputs leave: one transaction of the log, and the receipts that follow."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from safegen.provenance.receipts import sign_receipt
+from safegen.records.canonical import digest, sha256
+from safegen.records.log import LogEntry
+from safegen.records.receipt import Receipt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from safegen.errors import Refused
+    from safegen.pipeline.seal import Sealed
+    from safegen.provenance.ledger import Appended, Ledger
+    from safegen.provenance.signer import Signer
+    from safegen.records.decision import Decision
+    from safegen.records.log import InclusionProof
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """One released picture.
+
+    Attributes:
+        name: of its file.
+        data: the signed file.
+        figure: the signed picture of its explanation.
+        receipt: what was decided, explained and logged.
+    """
+
+    name: str
+    data: bytes = field(repr=False)
+    figure: bytes = field(repr=False)
+    receipt: Receipt = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Departure:
+    """What is needed to let sealed outputs go.
+
+    Attributes:
+        sealed: signed files and figures, not logged yet.
+        admission: the decision on their request.
+        model: the model's digest.
+        policy: the policy's digest.
+        signer: who signs the log's head and the receipts.
+        ledger: the log.
+    """
+
+    sealed: tuple[Sealed, ...] = field(repr=False)
+    admission: Decision = field(repr=False)
+    model: str
+    policy: str
+    signer: Signer
+    ledger: Ledger
+
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """Of every file that the log is told of."""
+        return tuple(sha256(data) for item in self.sealed for data in (item.data, item.figure))
+
+    def log(
+        self, before_commit: Callable[[tuple[Output, ...]], None] | None = None
+    ) -> tuple[Output, ...]:
+        """Append outputs and figures in one transaction, and sign each output's receipt in it.
+
+        Args:
+            before_commit: told of the outputs when all but the commit is done; what it raises
+                undoes the transaction.
+
+        Raises:
+            KeyMaterialError: the log is somebody else's, or nothing could be signed.
+            StorageError: the log cannot be written; it has nothing of this.
+        """
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        entries = [
+            LogEntry(
+                kind="explanation" if place % 2 else "output",
+                file_digest=each,
+                model_digest=self.model,
+                policy_digest=self.policy,
+                time=now,
+            )
+            for place, each in enumerate(self.digests)
+        ]
+        outputs: list[Output] = []
+
+        def prepare(appended: Appended) -> None:
+            outputs.extend(self._outputs(entries[::2], appended))
+            if before_commit is not None:
+                before_commit(tuple(outputs))
+
+        self.ledger.append(entries, signer=self.signer, before_commit=prepare)
+        return tuple(outputs)
+
+    def _outputs(self, entries: list[LogEntry], appended: Appended) -> list[Output]:
+        """Every output with its receipt; signed side by side, as the files were."""
+        with ThreadPoolExecutor(max_workers=os.cpu_count()) as workers:
+            return list(
+                workers.map(
+                    lambda item, entry, proof: self._output(item, entry, proof, appended),
+                    self.sealed,
+                    entries,
+                    appended.proofs[::2],
+                )
+            )
+
+    def _output(
+        self, item: Sealed, entry: LogEntry, proof: InclusionProof, appended: Appended
+    ) -> Output:
+        receipt = Receipt(
+            file=item.sample.name,
+            file_digest=entry.file_digest,
+            manifest=item.manifest.label,
+            model=self.model,
+            request=item.sample.request,
+            decisions=(self.admission, item.sample.decision),
+            explanation=item.sample.explanation,
+            entry=entry,
+            proof=proof,
+            checkpoint=appended.checkpoint,
+        )
+        return Output(
+            name=item.sample.name,
+            data=item.data,
+            figure=item.figure,
+            receipt=sign_receipt(receipt, self.signer),
+        )
+
+
+def log_refusal(refused: Refused, model: str, signer: Signer, ledger: Ledger) -> None:
+    """Tell the log that a request was refused: by which policy, for which model, and no more.
+
+    Raises:
+        SafegenError: it cannot be logged.
+    """
+    entry = LogEntry(
+        kind="refused",
+        file_digest=digest(refused.decision),
+        model_digest=model,
+        policy_digest=refused.decision.policy_digest,
+        time=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    ledger.append([entry], signer=signer)
