@@ -28,10 +28,11 @@ def show(place: Place) -> None:
     table.add_column()
     table.add_column(overflow="fold")
     rows = {
-        "data": f"{certificate.data.name}, {certificate.data.count:,} records",
+        "data": f"{certificate.data.name}, {certificate.data.size()}",
         "epsilon": f"at most {certificate.epsilon:.6f} (allowed {certificate.target_epsilon:g}) "
         f"at delta {certificate.delta:.3g}",
         "attack": "none was measured" if bound is None else bound.in_words(),
+        "neighbours": certificate.difference(),
         "unit": _unit(certificate),
         "sampling": certificate.sampling,
         "noise": f"from the {noise.source}, on a lattice of {noise.lattice_spacing:.3g}, for the "
@@ -87,10 +88,10 @@ def _event(event: Event, unit: str) -> str:
 
 def _unit(certificate: PrivacyCertificate) -> str:
     if certificate.unit == "record":
-        return f"one record of {certificate.units:,} added or removed"
+        return f"one record of {certificate.units:,}"
     return (
-        f"one group of {certificate.units:,} added or removed, at most "
-        f"{certificate.records_per_unit} of its records in a step"
+        f"one group of {certificate.units:,}, at most {certificate.records_per_unit} of its "
+        "records in a step"
     )
 
 

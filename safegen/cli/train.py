@@ -176,7 +176,7 @@ def _tell(made: Model, out: Path) -> None:
     say(
         f"[bold]{plain(out)}[/]: {plain(made.config.name)}, epsilon {certificate.epsilon:.4f} at "
         f"delta {certificate.delta:.2e} for one of {certificate.units:,} {certificate.unit}s, "
-        f"{ran} private steps on {certificate.data.count:,} records"
+        f"{ran} private steps on {certificate.data.size()}"
     )
     if certificate.unit == "record" and not certificate.data.public:
         say(

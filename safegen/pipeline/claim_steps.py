@@ -110,7 +110,7 @@ def _judge_privacy(stated: str) -> StepFinding:
         return found("safegen.privacy.differs", " ".join(wrong))
     claim = f"epsilon {certificate.epsilon:.4f} at delta {certificate.delta:.2e}"
     text = (
-        f"{claim}, for one {certificate.unit} added or removed, follows from its "
+        f"{claim}, for {certificate.difference()}, follows from its "
         f"{sum(event.count for event in certificate.events)} events{_attacked(certificate)}."
     )
     return found("safegen.privacy.recomputed", text)

@@ -110,7 +110,7 @@ def gather(
             notes=_repeated(whole, test, what),
         )
     if len(records.test) < LEAST_TEST:
-        part = f" (a fifth of {len(data)})" if others is None else ""
+        part = " (a fifth of all)" if others is None else ""
         raise DataError(
             f"{len(records.test)} records to test on{part} tell nothing; name {LEAST_TEST} or more "
             "with --held-out"

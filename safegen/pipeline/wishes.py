@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from safegen.records.card import DataCard
 
 RECORDS_PER_GROUP = 4  # in a step at most, when units are groups
+MOST_PER_GROUP = 1000  # a step holds as many rows for each group that it draws
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,4 +103,8 @@ def _records_per_group(wishes: Wishes, card: DataCard) -> int:
             )
         return 1
     wished = RECORDS_PER_GROUP if wishes.records_per_group is None else wishes.records_per_group
-    return min(wished, card.count)
+    if wished > MOST_PER_GROUP:
+        raise PlanError(
+            f"{wished} records of a group cannot take part in a step; choose 1 to {MOST_PER_GROUP}"
+        )
+    return wished

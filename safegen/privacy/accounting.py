@@ -33,7 +33,10 @@ def accountant_name() -> str:
 def epsilon_of(events: Sequence[Event], delta: float) -> float:
     """The smallest epsilon that composing `events` gives at `delta`.
 
-    Neighbours differ by adding or removing one unit.
+    Neighbours differ in one unit, which is empty in one of them. An empty unit is drawn like any
+    and adds nothing, so that the pair of distributions to tell apart is that of adding or removing
+    one: with probability q a Gaussian that is moved by the sensitivity, and one that is not
+    (`docs/privacy.md`). That is what dp-accounting has a name for.
 
     Args:
         events: what ran, in any order; none at all costs nothing.

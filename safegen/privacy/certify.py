@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 TRUST_MODEL = "central: whoever ran the training saw the records; only the model is private"
 PUBLIC_BY_ASSUMPTION = (
-    "the number of records and of units",
     "the number and names of classes, as they were found among the records",
     "the pictures' size, channels and value range, likewise",
     "the expected batch size, the number of steps and every other setting of the run",
@@ -24,6 +23,10 @@ NOT_PROTECTED = (
     "how long the run took, and whether it stopped at a gradient that was not finite",
     "training again on nearly the same records under another budget",
 )
+UNITS_PUBLIC = {
+    "record": "the number of records, empty places among them",
+    "group": "the number of groups, empty ones among them; not how many records they have",
+}
 UNIT_NOT_PROTECTED = {
     "record": "several records of one person: the unit is one record",
     "group": "what all members of several groups have in common: the unit is one group",
@@ -65,7 +68,7 @@ def certify(
         epsilon=epsilon,
         delta=plan.delta,
         target_epsilon=plan.epsilon,
-        neighbours=plan.neighbours,
+        neighbours="zero_out_one",
         unit=plan.unit,
         units=plan.units,
         records_per_unit=plan.records_per_unit,
@@ -78,7 +81,7 @@ def certify(
         outcome="completed" if steps_run == plan.steps else "budget_exhausted",
         lower_bound=lower_bound,
         data=card,
-        public_by_assumption=(*PUBLIC_BY_ASSUMPTION, *assumptions),
+        public_by_assumption=(UNITS_PUBLIC[plan.unit], *PUBLIC_BY_ASSUMPTION, *assumptions),
         not_protected=(*NOT_PROTECTED, UNIT_NOT_PROTECTED[plan.unit]),
     )
 

@@ -82,8 +82,10 @@ class PrivacyPlan:
         noise_multiplier: a step's noise deviation over `clipping_norm`.
         releases: what is released of all records, before the steps or after them.
         sampling: how units enter a step; only Poisson sampling is accounted for.
-        neighbours: how two data sets that must look alike differ.
-        unit: what is added or removed: a record, or a group of records such as a patient.
+        neighbours: how two data sets that must look alike differ: in one unit, whose place is empty
+            in one of them (`docs/privacy.md`). `add_or_remove_one`, as plans of 0.1 called the same
+            mechanism, becomes this.
+        unit: what that place holds: a record, or a group of records such as a patient.
         records_per_unit: how many records of a unit take part in a step at most.
     """
 
@@ -96,7 +98,7 @@ class PrivacyPlan:
     noise_multiplier: float
     releases: tuple[Release, ...] = ()
     sampling: Literal["poisson"] = "poisson"
-    neighbours: Literal["add_or_remove_one"] = "add_or_remove_one"
+    neighbours: Literal["zero_out_one", "add_or_remove_one"] = "zero_out_one"
     unit: Unit = "record"
     records_per_unit: int = 1
 
@@ -122,8 +124,10 @@ class PrivacyPlan:
                 f"sampling is {self.sampling!r}; only poisson is accounted for, and shuffled "
                 "batches would overstate the guarantee"
             )
-        if self.neighbours != "add_or_remove_one":
-            raise PlanError(f"neighbours are {self.neighbours!r}; only add_or_remove_one is known")
+        if self.neighbours == "add_or_remove_one":  # an interrupted run of 0.1
+            object.__setattr__(self, "neighbours", "zero_out_one")
+        if self.neighbours != "zero_out_one":
+            raise PlanError(f"neighbours are {self.neighbours!r}; only zero_out_one is known")
         if self.unit not in get_args(Unit):
             raise PlanError(f"the unit is {self.unit!r}; choose record or group")
         if self.records_per_unit < 1 or (self.unit == "record" and self.records_per_unit != 1):
@@ -206,7 +210,7 @@ def plan_within(  # noqa: PLR0913 - a plan has as many choices as it has
         noise_multiplier: of the steps; sought when None. When given, the run may afford fewer
             steps than planned, and stops there.
         shares: of the budget, for releases; together below 1.
-        unit: what is added or removed.
+        unit: a record, or a group.
         records_per_unit: records of a unit in a step at most.
 
     Raises:

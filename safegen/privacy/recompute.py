@@ -110,7 +110,10 @@ def faults(certificate: PrivacyCertificate) -> tuple[str, ...]:
         )
     if noise.sensitivity_margin < noise.arithmetic_allowance:
         found.append("Its noise leaves less room for rounding than it says that it set aside.")
-    if certificate.units > certificate.data.count or certificate.units != certificate.data.units:
+    records = certificate.data.count  # not told where groups are units
+    if certificate.units != certificate.data.units or (
+        records is not None and certificate.units > records
+    ):
         found.append("Its units are not those of its data set.")
     return tuple(found)
 

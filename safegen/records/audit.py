@@ -86,7 +86,7 @@ class AuditReport(Record):
         epsilon: the claimed upper bound.
         recomputed: from the events.
         delta: of both, and of every lower bound.
-        unit: what is added or removed.
+        unit: what is protected: a record, or a group.
         attacks: each with its lower bound.
         membership: null when no held-out records were given.
         mechanism: the installed engine beside the plan.

@@ -46,19 +46,20 @@ class DataCard(Record):
         name: what people call it.
         source: where it came from.
         licence: under which terms, in words or as an SPDX identifier.
-        count: how many records; public by assumption.
+        count: how many records; public by assumption. Null on the published card of a data set with
+            groups, where it would tell how many records one of them has.
         shape: of one record.
         classes: the labels' names, in the order of their numbers.
         digest: of the records and labels; a salted commitment on a published private card.
-        unit: what one neighbour adds or removes: a record, or all records of a group.
-        units: how many there are; public by assumption.
+        unit: what a neighbour lacks: a record, or all records of a group.
+        units: how many there are, empty ones included; public by assumption.
         public: whether anybody may hold the records; then its budget is kept but not limited.
     """
 
     name: str
     source: str
     licence: str
-    count: PositiveInt
+    count: PositiveInt | None = None
     shape: Shape
     classes: tuple[str, ...]
     digest: str
@@ -66,14 +67,26 @@ class DataCard(Record):
     units: PositiveInt
     public: bool = False
 
+    def size(self) -> str:
+        """How large the data set is, in words, as far as that may be told."""
+        groups = f"{self.units:,} groups"
+        if self.count is None:
+            return f"{groups} of records"
+        return f"{self.count:,} records" + (f" in {groups}" if self.unit == "group" else "")
+
 
 def published(card: DataCard, salt: bytes) -> DataCard:
     """The card that may leave the house: a private data set's digest becomes a commitment.
+
+    Where groups are units, the number of records stays behind: without one group of 57 pictures it
+    would be 57 less.
 
     Args:
         card: the card as the data set's owner sees it.
         salt: at least 16 secret bytes, kept by the owner to open the commitment later.
     """
+    if card.unit == "group":
+        card = card.model_copy(update={"count": None})
     if card.public:
         return card
     commitment = hashlib.sha256(salt + card.digest.encode()).hexdigest()

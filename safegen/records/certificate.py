@@ -1,8 +1,8 @@
 """What a privacy claim says, and the events from which anybody can recompute it.
 
     {
-      "format": "safegen.privacy-certificate/2",
-      "epsilon": 7.98, "delta": 7.4e-05, "neighbours": "add_or_remove_one", "unit": "record",
+      "format": "safegen.privacy-certificate/3",
+      "epsilon": 7.98, "delta": 7.4e-05, "neighbours": "zero_out_one", "unit": "record",
       "accountant": "dp-accounting 0.6.0, PLD",
       "events": [
         {"event": "poisson_subsampled_gaussian",
@@ -16,13 +16,24 @@
 
 The fields follow NIST SP 800-226: variant, neighbour relation, unit, sampling and trust model
 stand beside epsilon and delta, and what was *not* protected is named.
+
+Neighbours are equally large: one has an empty unit where the other has a record or a group, which
+is drawn like any and adds nothing (zero-out: Kairouz et al. 2021, Ponomareva et al. 2023). Version
+2 said `add_or_remove_one` of the same events, beside the very number of units that this changes.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
 
 from safegen.records.canonical import Record
 from safegen.records.card import DataCard, Unit
@@ -30,6 +41,10 @@ from safegen.records.card import DataCard, Unit
 # Bounds that any real run keeps, so that a stranger's certificate cannot ask for a year of work.
 NoiseMultiplier = Annotated[float, Field(ge=0.05, le=1e6)]
 Count = Annotated[int, Field(ge=1, le=10_000_000)]
+NEIGHBOURS = {
+    "zero_out_one": "one {unit} taken out and its place left empty",
+    "add_or_remove_one": "one {unit} added or removed",
+}
 MOST_EVENTS = 8  # kinds; steps and six releases at most; each more takes an accountant longer
 
 
@@ -124,8 +139,8 @@ class PrivacyCertificate(Record):
         delta: the probability that the bound may fail with, below 1 / units.
         target_epsilon: what the run was allowed; `epsilon` is at most this.
         variant: of differential privacy.
-        neighbours: how two data sets that must look alike differ.
-        unit: what is added or removed.
+        neighbours: how two data sets that must look alike differ; `add_or_remove_one` in version 2.
+        unit: what is there in one of them, and an empty place in the other.
         units: how many there are in the data set.
         records_per_unit: how many records of a unit took part in a step at most.
         accountant: library, version and method behind `epsilon`.
@@ -141,14 +156,16 @@ class PrivacyCertificate(Record):
         not_protected: what the guarantee does not cover.
     """
 
-    format: Literal["safegen.privacy-certificate/2"] = "safegen.privacy-certificate/2"
+    format: Literal["safegen.privacy-certificate/3", "safegen.privacy-certificate/2"] = (
+        "safegen.privacy-certificate/3"
+    )
     epsilon: NonNegativeFloat
     delta: Annotated[float, Field(gt=0, lt=1)]
     target_epsilon: PositiveFloat
     variant: Literal["(epsilon, delta)-differential privacy"] = (
         "(epsilon, delta)-differential privacy"
     )
-    neighbours: Literal["add_or_remove_one"] = "add_or_remove_one"
+    neighbours: Literal["zero_out_one", "add_or_remove_one"] = "zero_out_one"
     unit: Unit
     units: PositiveInt
     records_per_unit: PositiveInt
@@ -163,3 +180,14 @@ class PrivacyCertificate(Record):
     data: DataCard
     public_by_assumption: tuple[str, ...]
     not_protected: tuple[str, ...]
+
+    @model_validator(mode="after")
+    def _says_what_its_version_says(self) -> Self:
+        of_version = "zero_out_one" if self.format.endswith("/3") else "add_or_remove_one"
+        if self.neighbours != of_version:
+            raise ValueError(f"neighbours in {self.format} are {of_version}")
+        return self
+
+    def difference(self) -> str:
+        """What one neighbour has and the other has not, for the end of `for one ...`."""
+        return NEIGHBOURS[self.neighbours].format(unit=self.unit)

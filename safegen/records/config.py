@@ -1,7 +1,7 @@
 """What a model package says of itself: `config.json`.
 
 {
-  "format": "safegen.model/4", "name": "digits-vae", "safegen": "0.1.0",
+  "format": "safegen.model/5", "name": "digits-vae", "safegen": "0.1.0",
   "created": "2026-11-20T10:00:00+00:00",
   "architecture": {"family": "vae", "channels": 1, "height": 32, "width": 32,
                    "classes": 10, "latent": 32, "base": 16, "components": 1, ...},
@@ -119,7 +119,9 @@ class PackageConfig(Record):
         data: the published card of its data set.
     """
 
-    format: Literal["safegen.model/4", "safegen.model/3", "safegen.model/2"] = "safegen.model/4"
+    format: Literal["safegen.model/5", "safegen.model/4", "safegen.model/3", "safegen.model/2"] = (
+        "safegen.model/5"
+    )
     name: str
     safegen: str
     created: str

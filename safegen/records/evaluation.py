@@ -222,7 +222,7 @@ class EvaluationReport(Record):
         model_digest: the package's digest.
         epsilon: what the package claims.
         delta: of it.
-        unit: what is added or removed.
+        unit: what is protected: a record, or a group.
         data: name of the records.
         data_digest: as the package's certificate states it.
         public: whether anybody may hold the records.

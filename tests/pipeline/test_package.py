@@ -35,7 +35,8 @@ def test_a_package_holds_what_it_should(made):
     assert sorted(path.name for path in made.model.iterdir()) == sorted([*FILES, "README.md"])
     certificate = json.loads((made.model / "certificate.json").read_text())
     assert certificate["epsilon"] <= 8
-    assert certificate["neighbours"] == "add_or_remove_one"
+    assert certificate["neighbours"] == "zero_out_one"
+    assert certificate["format"] == "safegen.privacy-certificate/3"
     assert certificate["unit"] == "record"
     assert certificate["accountant"].startswith("dp-accounting")
     kinds = [event["event"] for event in certificate["events"]]

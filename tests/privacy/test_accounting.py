@@ -24,7 +24,7 @@ import dp_accounting
 from dp_accounting.pld import PLDAccountant
 
 certificate = json.load(open(sys.argv[1]))
-assert certificate["neighbours"] == "add_or_remove_one"
+assert certificate["neighbours"] == "zero_out_one"
 accountant = PLDAccountant(dp_accounting.NeighboringRelation.ADD_OR_REMOVE_ONE)
 for event in certificate["events"]:
     step = dp_accounting.GaussianDpEvent(event["noise_multiplier"])

@@ -288,7 +288,7 @@ def test_steps_of_an_interrupted_run_are_counted():
     ("changes", "says"),
     [
         ({"sampling": "shuffled"}, "only poisson"),
-        ({"neighbours": "replace_one"}, "only add_or_remove_one"),
+        ({"neighbours": "replace_one"}, "only zero_out_one"),
         ({"unit": "person"}, "record or group"),
         ({"records_per_unit": 3}, "choose 1 for a record"),
         ({"delta": 0.01}, "below 1/n"),

@@ -3,9 +3,11 @@
 A golden file is changed only together with the format's version and the changelog.
 """
 
+import json
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from safegen.records.audit import AuditReport
 from safegen.records.canonical import canonical_bytes
@@ -48,7 +50,7 @@ def test_a_golden_file_is_read_and_written_byte_for_byte(name):
 def test_every_golden_file_is_tested():
     """Those of assertions, as they stand in a manifest, in test_schemas.py."""
     found = {path.stem for path in GOLDEN.glob("*.json")}
-    tested = {*FORMATS, "config-2", "config-3"}
+    tested = {*FORMATS, "certificate-2", "config-2", "config-3", "config-4"}
     assert {name for name in found if not name.startswith("assertion-")} == tested
 
 
@@ -64,6 +66,29 @@ def test_a_description_of_version_2_is_read_as_what_it_was():
 @pytest.mark.parametrize(("name", "kind"), [("receipt", Receipt), ("receipt-1", FirstReceipt)])
 def test_receipts_of_every_version_are_told_apart(name, kind):
     assert isinstance(read_receipt((GOLDEN / f"{name}.json").read_bytes()), kind)
+
+
+def test_a_certificate_of_version_2_is_read_as_what_it_was():
+    """It tells the number of records beside its groups, and says `add_or_remove_one`."""
+    data = (GOLDEN / "certificate-2.json").read_bytes()
+    certificate = PrivacyCertificate.model_validate_json(data)
+    assert canonical_bytes(certificate) == data
+    assert certificate.difference() == "one group added or removed"
+    assert certificate.data.size() == "1,797 records in 900 groups"
+
+
+@pytest.mark.parametrize("name", ["certificate", "certificate-2"])
+def test_a_certificate_says_what_its_version_says_of_neighbours(name):
+    said = json.loads((GOLDEN / f"{name}.json").read_bytes())
+    other = {"zero_out_one", "add_or_remove_one"} - {said["neighbours"]}
+    with pytest.raises(ValidationError, match=r"neighbours in safegen\.privacy-certificate/"):
+        PrivacyCertificate.model_validate(said | {"neighbours": other.pop()})
+
+
+def test_a_description_of_version_4_is_read_as_what_it_was():
+    config = PackageConfig.model_validate_json((GOLDEN / "config-4.json").read_bytes())
+    assert config.format == "safegen.model/4"
+    assert config.data.size() == "1,797 records"
 
 
 def test_a_description_of_version_3_is_read_as_what_it_was():
