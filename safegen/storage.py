@@ -39,7 +39,8 @@ def write_parts(path: Path, parts: Iterable[bytes], *, mode: int = 0o644) -> Non
     """
     make_folder(path.parent)
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        # Of the name only the beginning: a whole one may be as long as names can be.
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:32]}.")
     except OSError as error:
         raise StorageError(_sentence("write to", path.parent, error)) from error
     try:
@@ -187,6 +188,23 @@ def require_writable(folder: Path) -> None:
         raise StorageError(_sentence("write to", folder, error)) from error
 
 
+def require_name(path: Path) -> None:
+    """Find out now, before the work, whether a file can have this name; make nothing.
+
+    Raises:
+        StorageError: the name is longer than its folder takes.
+    """
+    folder = path.absolute().parent
+    while not os.path.isdir(folder) and folder != folder.parent:  # noqa: PTH112 - never raises
+        folder = folder.parent
+    size, longest = len(os.fsencode(path.name)), os.pathconf(folder, "PC_NAME_MAX")
+    if 0 < longest < size:
+        raise StorageError(
+            f"no file can be called {path.name}: that has {size} bytes, and names have {longest} "
+            "at most there; choose a shorter one"
+        )
+
+
 @contextlib.contextmanager
 def alone(folder: Path) -> Iterator[None]:
     """Keep out whoever else asks to be alone in a folder, in this process or another; waits.
@@ -233,6 +251,7 @@ def _sentence(verb: str, path: Path, error: OSError) -> str:
     way_out = {
         errno.ENOENT: "check its name",
         errno.EISDIR: "name a file",
+        errno.ENAMETOOLONG: "choose a shorter one",
         errno.ENOSPC: "make room, or choose another place",
     }.get(error.errno or 0, "choose another place or change its permissions")
     return f"cannot {verb} {path}: {reason}; {way_out}"

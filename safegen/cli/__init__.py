@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import Annotated
@@ -24,7 +25,8 @@ from safegen.cli import (
     verify,
 )
 from safegen.cli.console import complain, err
-from safegen.errors import SafegenError
+from safegen.cli.streams import settle
+from safegen.errors import SafegenError, StorageError
 
 INTERRUPTED = 130
 
@@ -77,6 +79,7 @@ def main() -> None:
     """Run a command; an error is one sentence and its class's exit code."""
     # Waiting threads that spin make a busy machine several times slower; read when torch loads.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    settle()
     try:
         app()
     except SystemExit as left:
@@ -87,6 +90,9 @@ def main() -> None:
         complain(error)
         sys.exit(error.exit_code)
     except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            complain(StorageError(f"the name {error.filename} is too long; shorten it"))
+            sys.exit(StorageError.exit_code)
         if os.environ.get("SAFEGEN_DEBUG"):
             raise
         complain(

@@ -9,6 +9,7 @@ import typer
 
 from safegen.cli.console import Bars, plain, say
 from safegen.cli.options import Keys, Trust
+from safegen.cli.streams import document
 from safegen.errors import InputError
 from safegen.location import is_missing
 
@@ -157,7 +158,7 @@ def _check_log(ledger: str, trust: Path | None, given: list[Path], *, as_json: b
     with Bars(quiet=as_json) as bars:
         report = Ledger(ledger, to_read=True).check(anchors=anchors, earlier=earlier, progress=bars)
     if as_json:
-        typer.echo(report.model_dump_json(indent=2))
+        document(f"{report.model_dump_json(indent=2)}\n")
     else:
         _show(report, len(earlier))
     if report.faults:
@@ -220,7 +221,7 @@ def _give(record: Record, out: Path | None, said: str) -> None:
 
     text = record.model_dump_json(indent=2)
     if out is None:
-        typer.echo(text)
+        document(f"{text}\n")
         return
     storage.write(out, text.encode() + b"\n")
     say(f"[bold]{plain(out)}[/]: {plain(said)}")

@@ -74,6 +74,7 @@ def verify(
     from safegen import storage
     from safegen.cli import verdicts as page
     from safegen.cli.console import plain, say, tell
+    from safegen.cli.streams import document
     from safegen.errors import InputError
     from safegen.pipeline.covered import in_words, not_covered
     from safegen.pipeline.files import look_through
@@ -95,7 +96,7 @@ def verify(
     elif chosen is Format.TEXT:
         page.show(verdicts, trusting=bool(trust))
     else:
-        typer.echo(render(chosen, verdicts), nl=False)
+        document(render(chosen, verdicts))
     if left := not_covered(found, verdicts):
         (say if chosen is Format.TEXT else tell)(f"[dim]{plain(in_words(left))}[/]")
     if any(verdict.state != "trusted" for verdict in verdicts):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -96,7 +97,7 @@ def _is_anothers(receipt: AnyReceipt, path: Path) -> bool:
     return (
         other.name != path.name
         and receipt_beside(other) == receipt_beside(path)
-        and other.is_file()
+        and os.path.isfile(other)  # noqa: PTH113 - never raises, whatever the name
     )
 
 

@@ -6,6 +6,7 @@ the model package at hand, the sample itself is drawn again from its signed seed
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -64,7 +65,7 @@ def read_explained(path: Path) -> Explained:
     summary = manifest.assertions.get(claims.EXPLANATION)
     if summary is None:
         raise InputError(f"{path} carries no explanation; only outputs that safegen released do")
-    if not beside.is_file():
+    if not os.path.isfile(beside):  # noqa: PTH113 - never raises, whatever the name
         raise InputError(f"no {beside.name} beside {path}; its receipt holds the explanation")
     try:
         receipt = read_receipt(storage.read(beside))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import errno
 import mmap
 import os
 import stat
@@ -76,11 +78,25 @@ def look_through(paths: Iterable[str | Path]) -> Found:
 def names_in(data: bytes, *, null: bool = False) -> tuple[Path, ...]:
     r"""Paths from a list, one a line or separated by NUL; any bytes that the system allows.
 
-    >>> [path.name for path in names_in(b"a.png\nb c.png\n")]
+    Lines end as on any system, and a mark of UTF-8 may stand in front. A name that ends in a
+    carriage return, or has a line break in it, can only be given in a list separated by NUL.
+
+    Raises:
+        InputError: lines are asked for, and it is a list of another kind.
+
+    >>> [path.name for path in names_in(b"a.png\r\nb c.png\n")]
     ['a.png', 'b c.png']
     """
-    separator = b"\0" if null else b"\n"
-    return tuple(Path(os.fsdecode(name)) for name in data.split(separator) if name)
+    if null:
+        return tuple(Path(os.fsdecode(name)) for name in data.split(b"\0") if name)
+    if b"\0" in data:
+        raise InputError(
+            "the list of files has bytes of zero in it: give --null where they separate names, or "
+            "save the list as UTF-8"
+        )
+    lines = data.removeprefix(codecs.BOM_UTF8).split(b"\n")
+    names = (line.removesuffix(b"\r") for line in lines)
+    return tuple(Path(os.fsdecode(name)) for name in names if name)
 
 
 def shown(path: str | Path) -> str:
@@ -124,6 +140,8 @@ def content_of(path: Path, largest: int) -> bytes:
     except FileNotFoundError:
         raise
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:  # nothing can be called so, hence nothing is
+            raise FileNotFoundError(error.errno, error.strerror, path) from error
         reason = (error.strerror or str(error)).lower()
         raise UnfitFileError(f"It cannot be read: {reason}.") from error
 

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -142,16 +143,24 @@ def sign(  # noqa: PLR0913 - a signature has as many choices as it has
 
 def _require_room(file: File, target: Path) -> None:
     """Refuse to write over anything but the file itself and its own manifest."""
-    if target != file.path and target.exists():
+    storage.require_name(target)
+    if target != file.path and os.path.lexists(target):
         raise StorageError(f"{target} is there already; name a new file with --out")
     receipt = receipt_beside(target)
-    if receipt.exists():
+    if os.path.lexists(receipt):
         raise StorageError(
             f"{receipt} is about {target} as it was released; name another folder with --out"
         )
+    if formats.embeds(file.mime):
+        return
     beside = sidecar.beside(target)
+    try:
+        storage.require_name(beside)
+    except StorageError as error:
+        text = f"the manifest of {target.name} would lie beside it, and {error}"
+        raise StorageError(text) from error
     own = file.beside is not None and beside == file.beside[0] and target == file.path
-    if not formats.embeds(file.mime) and beside.exists() and not own:
+    if os.path.lexists(beside) and not own:
         raise StorageError(f"{beside} is there already and is not read as its manifest; move it")
 
 

@@ -1,13 +1,14 @@
-"""Verdicts as JUnit XML, as CI servers read it: a suite for each file, a case for each step.
+"""Verdicts as JUnit XML, as CI servers read it: a case for each file.
 
-    <testsuites name="safegen verify" tests="8" failures="1">
-      <testsuite name="dist/0001.png" tests="8" failures="1" skipped="2">
-        <testcase classname="dist/0001.png" name="integrity" file="dist/0001.png">
+    <testsuites name="safegen verify" tests="2" failures="1" errors="0" skipped="0">
+      <testsuite name="safegen verify" tests="2" failures="1" errors="0" skipped="0">
+        <testcase classname="safegen.verify" name="dist/0001.png" file="dist/0001.png">
           <failure type="safegen.integrity.changed" message="It was changed ...">...</failure>
+          <system-out>passed: manifest. ...</system-out>
 
-A step that was not checked is skipped, and a warning is the output of a case that passed. A file
-that is not trusted has a failed case always, so that the report agrees with the exit code: where
-nothing failed, that is the signer's.
+A file that is not trusted has failed, so that the report agrees with the exit code. The message is
+that of the step that failed first, or of the signer's where only nobody vouches for it; all steps
+that failed follow below. What every step said is the case's output.
 """
 
 from __future__ import annotations
@@ -27,46 +28,42 @@ NAME = "safegen verify"
 
 def render(verdicts: Sequence[Verdict]) -> str:
     """The whole document."""
-    suites = [_suite(verdict) for verdict in verdicts]
-    root = ET.Element("testsuites", {"name": NAME, **_counts(suites)})
-    root.extend(suites)
-    ET.indent(root)
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
-
-
-def _suite(verdict: Verdict) -> ET.Element:
-    cases = [_case(verdict, finding) for finding in verdict.findings]
+    cases = [_case(verdict) for verdict in verdicts]
     counts = {
         "tests": str(len(cases)),
         "failures": str(sum(case.find("failure") is not None for case in cases)),
         "errors": "0",
-        "skipped": str(sum(case.find("skipped") is not None for case in cases)),
+        "skipped": "0",
     }
-    suite = ET.Element("testsuite", {"name": printable(verdict.path), **counts})
-    suite.extend(cases)
-    return suite
+    root = ET.Element("testsuites", {"name": NAME, **counts})
+    ET.SubElement(root, "testsuite", {"name": NAME, **counts}).extend(cases)
+    ET.indent(root)
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
 
 
-def _case(verdict: Verdict, finding: StepFinding) -> ET.Element:
-    path, text = printable(verdict.path), printable(finding.text)
-    case = ET.Element("testcase", {"classname": path, "name": finding.step, "file": path})
-    if _fails(verdict, finding):
-        failure = ET.SubElement(case, "failure", {"type": finding.codes[0], "message": text})
-        failure.text = f"{text}\n{path} is {verdict.state}. Codes: {', '.join(finding.codes)}"
-    elif finding.outcome == "not_checked":
-        ET.SubElement(case, "skipped", {"message": text})
-    elif finding.outcome == "warned":
-        ET.SubElement(case, "system-out").text = f"{text}\nCodes: {', '.join(finding.codes)}"
+def _case(verdict: Verdict) -> ET.Element:
+    path = printable(verdict.path)
+    case = ET.Element("testcase", {"classname": NAME.replace(" ", "."), "name": path, "file": path})
+    if verdict.state != "trusted":
+        accusing = [finding for finding in verdict.findings if _accuses(verdict, finding)]
+        first = {"type": f"safegen.{verdict.state}", "message": printable(verdict.text)}
+        if accusing:
+            first = {"type": accusing[0].codes[0], "message": printable(accusing[0].text)}
+        lines = [f"{path} is {verdict.state}.", *map(_line, accusing)]
+        ET.SubElement(case, "failure", first).text = "\n".join(lines)
+    notes = [f"note: {printable(note)}" for note in verdict.notes]
+    said = "\n".join([*notes, *map(_line, verdict.findings)])
+    ET.SubElement(case, "system-out").text = said
     return case
 
 
-def _fails(verdict: Verdict, finding: StepFinding) -> bool:
+def _line(finding: StepFinding) -> str:
+    outcome = finding.outcome.replace("_", " ")
+    codes = ", ".join(printable(code) for code in finding.codes)
+    return f"{outcome}: {finding.step}. {printable(finding.text)} ({codes})"
+
+
+def _accuses(verdict: Verdict, finding: StepFinding) -> bool:
+    """Whether a step keeps a file from being trusted; one whom nobody vouches for fails last."""
     not_vouched = finding.step == "signer" and verdict.state == "valid"
     return finding.outcome == "failed" or not_vouched
-
-
-def _counts(suites: Sequence[ET.Element]) -> dict[str, str]:
-    return {
-        name: str(sum(int(suite.get(name, "0")) for suite in suites))
-        for name in ("tests", "failures", "errors", "skipped")
-    }

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 import safegen
-from safegen.errors import InputError
+from safegen.errors import InputError, StorageError
 from safegen.pipeline.covered import not_covered
 from safegen.pipeline.files import files_in, look_through, names_in, shown
+from safegen.pipeline.sign import sign
+from safegen.provenance.ledger import Ledger
 
 
 def touch(folder, *names):
@@ -77,6 +79,15 @@ def test_names_from_a_list():
     assert names_in(b"a\nb\0c\0", null=True) == (Path("a\nb"), Path("c"))
     assert names_in(b"\xff.png\n") == (Path("\udcff.png"),)
     assert names_in(b"") == ()
+
+
+def test_lists_as_other_systems_write_them():
+    assert names_in(b"a\r\nb\r\n\r\nc") == (Path("a"), Path("b"), Path("c"))
+    assert names_in(b"\xef\xbb\xbfa\nb") == (Path("a"), Path("b"))
+    assert names_in(b"a\r\0", null=True) == (Path("a\r"),)  # a name that really ends so
+    for other in ("a\n".encode("utf-16"), b"a\0b\0"):
+        with pytest.raises(InputError, match="give --null where they separate names"):
+            names_in(other)
 
 
 def test_names_that_are_no_text_are_shown_and_written(made, tmp_path):
@@ -261,3 +272,59 @@ def test_what_is_passed_over_is_named_but_for_what_a_verdict_covers(made, tmp_pa
         "model/README.md", "model/digests.json",
         "out/0009.receipt.json", "out/lost.csv.c2pa", "out/notes.txt",
     ]  # fmt: skip
+
+
+def long(size, suffix):
+    """A name of that many bytes."""
+    return "ä" * ((size - len(suffix)) // 2) + "n" * ((size - len(suffix)) % 2) + suffix
+
+
+@pytest.mark.parametrize("size", [*range(239, 256, 2), 240, 242, 251, 254])
+def test_names_as_long_as_there_are(made, tmp_path, size):
+    """What lies beside a file would have a longer name than can be; so nothing does."""
+    path = tmp_path / long(size, ".png")
+    shutil.copy(made.outputs / "0001.png", path)
+    for verdict in (
+        safegen.verify(path, trust=made.root),
+        *safegen.verify_tree([tmp_path], trust=made.root),
+    ):
+        assert verdict.state == "trusted"
+        assert verdict.findings[-3].codes[0] == "safegen.ledger.none"
+    own = {"keys": made.keys, "ledger": tmp_path / "ledger.db"}
+    sign(path, **own)
+    assert safegen.verify(path, trust=made.root).state == "trusted"
+    out = tmp_path / "sub" / path.name
+    sign(path, out=out, **own)
+    assert safegen.verify(out, trust=made.root).state == "trusted"
+    assert sorted(each.name for each in out.parent.iterdir()) == [path.name]
+
+
+def test_a_name_too_long_for_a_manifest_beside_it_is_refused_before_anything_is_written(
+    made, tmp_path
+):
+    own = {"keys": made.keys, "ledger": tmp_path / "ledger.db", "source": "model-data"}
+    fits, long_one = tmp_path / long(250, ".csv"), tmp_path / long(251, ".csv")
+    fits.write_text("1,2")
+    long_one.write_text("3,4")
+    sign(fits, **own)
+    assert safegen.verify(fits, trust=made.root).state == "trusted"
+    with pytest.raises(
+        StorageError, match=r"would lie beside it.*names have 255 at most"
+    ) as raised:
+        sign(long_one, **own)
+    assert str(raised.value).endswith("choose a shorter one")
+    assert long_one.read_text() == "3,4"
+    assert Ledger(own["ledger"]).check(anchors=None).entries == 1
+    assert safegen.verify(long_one).state == "unsupported"
+    beyond = tmp_path / long(256, ".png")
+    with pytest.raises(StorageError, match="no file can be called"):
+        sign(made.outputs / "0001.png", out=beyond, keys=made.keys, ledger=own["ledger"])
+    with pytest.raises(InputError, match="no file or folder"):
+        safegen.verify(beyond)
+
+
+def test_a_receipt_that_names_a_file_of_a_name_that_cannot_be(made, output):
+    receipt = output.with_name("0001.receipt.json")
+    said = json.loads(receipt.read_bytes())
+    receipt.write_text(json.dumps(said | {"file": "0001." + "a" * 400}))
+    assert safegen.verify(output, trust=made.root).state == "invalid"

@@ -29,26 +29,32 @@ INVALID = verdict("d.png", "invalid", "safegen.manifest.embedded", "safegen.inte
 UNSIGNED = verdict("e.png", "unsigned", "safegen.manifest.none")
 
 
-def test_a_suite_for_each_file_and_a_case_for_each_step():
+def test_a_case_for_each_file_with_what_failed():
     root = ET.fromstring(junit.render([TRUSTED, INVALID]))
     assert root.tag == "testsuites"
-    assert (root.get("tests"), root.get("failures"), root.get("errors")) == (
-        str(2 * len(STEPS)),
-        "1",
-        "0",
-    )
-    suites = list(root)
-    assert [suite.get("name") for suite in suites] == ["a.png", "d.png"]
-    for suite in suites:
-        assert [case.get("name") for case in suite] == list(STEPS)
-        assert {case.get("classname") for case in suite} == {suite.get("name")}
-        assert int(suite.get("tests")) == len(suite.findall("testcase"))
-        assert int(suite.get("failures")) == len(suite.findall("testcase/failure"))
-        assert int(suite.get("skipped")) == len(suite.findall("testcase/skipped"))
+    (suite,) = root
+    for counted in (root, suite):
+        given = [counted.get(name) for name in ("tests", "failures", "errors", "skipped")]
+        assert given == ["2", "1", "0", "0"]
+    assert [case.get("name") for case in suite] == ["a.png", "d.png"]
+    assert [case.get("file") for case in suite] == ["a.png", "d.png"]
+    for case in suite:  # every step is told, passed or not
+        assert len(case.find("system-out").text.splitlines()) == len(STEPS)
     (failure,) = root.iter("failure")
     assert failure.get("type") == "safegen.integrity.changed"
     assert failure.get("message") == "words"
-    assert "d.png is invalid" in failure.text
+    assert failure.text.splitlines() == [
+        "d.png is invalid.", "failed: integrity. words (safegen.integrity.changed)",
+    ]  # fmt: skip
+
+
+def test_the_first_step_that_failed_is_the_message_and_notes_are_told():
+    codes = ("safegen.manifest.embedded", "safegen.ledger.rewritten", "safegen.policy.refused")
+    each = verdict("x", "invalid", *codes).model_copy(update={"notes": ("Its name\x1b says.",)})
+    (case,) = ET.fromstring(junit.render([each])).iter("testcase")
+    assert case.find("failure").get("type") == "safegen.ledger.rewritten"
+    assert "safegen.policy.refused" in case.find("failure").text
+    assert case.find("system-out").text.startswith("note: Its name\ufffd says.\n")
 
 
 @pytest.mark.parametrize("each", [TRUSTED, VALID, UNKNOWN, INVALID, UNSIGNED])
@@ -63,6 +69,6 @@ def test_no_text_breaks_the_document():
     each = verdict(hostile, "unsigned", "safegen.manifest.none", text=hostile)
     root = ET.fromstring(junit.render([each]))
     (failure,) = root.iter("failure")
-    for text in (failure.text, failure.get("message"), root[0].get("name")):
+    for text in (failure.text, failure.get("message"), root[0][0].get("name")):
         assert "]]>&<a>" in text
         assert not {"\x1b", "\x00", "\u202e", "\x85"} & set(text)
