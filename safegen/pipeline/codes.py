@@ -86,6 +86,9 @@ CODES = {
     "safegen.signer.no-list": _not_checked("No list of trust was given."),
     "safegen.signer.unclear": _not_checked("The signature does not hold, so it names nobody."),
     "safegen.signer.unknown": _failed("No list that was given knows the signer."),
+    "safegen.signer.path": _failed(
+        "Its certificates do not lead to a root on a list, though they name one."
+    ),
     "safegen.signer.expired": _failed("The certificate was not valid when it signed."),
     "safegen.signer.revoked": _failed("The certificate was revoked."),
     "safegen.signer.unfit": _failed("The certificate may not sign such claims."),

@@ -11,6 +11,7 @@ from safegen.pipeline.files import UnfitFileError, content_of, shown
 from safegen.pipeline.findings import found
 from safegen.pipeline.made_from import findings_of
 from safegen.pipeline.manifests import choose
+from safegen.pipeline.signer_steps import UNVOUCHED
 from safegen.pipeline.unread import LARGEST, unread
 from safegen.provenance import formats
 from safegen.provenance.kinds import STORE
@@ -124,7 +125,7 @@ def _take(step: steps.Step, name: str, evidence: Evidence) -> StepFinding:
 
 def _state(manifest: Manifest, findings: tuple[StepFinding, ...]) -> State:
     failed = {finding.codes[0] for finding in findings if finding.outcome == "failed"}
-    if failed - {"safegen.signer.unknown"} or manifest.state == "Invalid":
+    if failed - UNVOUCHED or manifest.state == "Invalid":
         return "invalid"
     return "trusted" if manifest.state == "Trusted" else "valid"
 
@@ -133,7 +134,7 @@ def _summary(state: State, findings: tuple[StepFinding, ...]) -> str:
     """What matters most: the first thing that failed, or else who signed, and any warning."""
     if state == "invalid":
         failed = [finding for finding in findings if finding.outcome == "failed"]
-        against = [finding for finding in failed if finding.codes[0] != "safegen.signer.unknown"]
+        against = [finding for finding in failed if finding.codes[0] not in UNVOUCHED]
         return (against or failed or list(findings))[0].text
     signer = next(finding for finding in findings if finding.step == "signer")
     unknown = state == "valid" and signer.outcome == "passed"

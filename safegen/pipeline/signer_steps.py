@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING
 
 from safegen.pipeline.findings import found
 from safegen.pipeline.words import phrase
-from safegen.provenance.manifest import EXPIRED, TRUSTED, UNTRUSTED
+from safegen.provenance.manifest import EXPIRED, SIGNED, TRUSTED, UNTRUSTED
 
 if TYPE_CHECKING:
     from safegen.pipeline.evidence import Evidence
     from safegen.provenance.manifest import Manifest
+    from safegen.provenance.profile import Finding
     from safegen.provenance.trust import TrustList
     from safegen.records.verdict import StepFinding
 
-SIGNED = "claimSignature.validated"
+UNVOUCHED = {"safegen.signer.unknown", "safegen.signer.path"}  # they say nothing against a file
 REVOKED = ("signingCredential.ocsp.revoked", "signingCredential.revoked")
 NOT_REVOKED = "signingCredential.ocsp.notRevoked"
 NOT_CONTENT = ("signingCredential.", "timeStamp.")  # codes that are these two steps' matter
@@ -71,6 +72,13 @@ def _vouched(evidence: Evidence) -> StepFinding:
             "make a certificate in any name. Name the roots that you trust with --trust."
         )
         return found("safegen.signer.no-list", text, [UNTRUSTED])
+    if manifest.broken_path is not None:
+        reason = _reason(manifest, manifest.broken_path)
+        text = (
+            f"{manifest.signer} signed it, but its certificates do not lead to a root that you "
+            f"trust: {reason}. This says nothing against the file, and nothing for it."
+        )
+        return found("safegen.signer.path", text, [UNTRUSTED])
     lists = _names(evidence.trust.signers if evidence.trust else ())
     text = (
         f"{manifest.signer} is on no list that you gave ({lists}). This says nothing against the "
@@ -104,6 +112,17 @@ def check_time(evidence: Evidence) -> StepFinding:
         "the signature outlives its certificate."
     )
     return found("safegen.time.stamped", text, codes)
+
+
+def _reason(manifest: Manifest, broken: Finding) -> str:
+    """What is wrong with a path, and whether a time-stamp could mend it."""
+    reason, stamp = broken.text.partition("; ")[0], manifest.time_stamp
+    if broken.code == "expired" and stamp is not None and stamp.trusted_by is None:
+        return (
+            f"{reason}; it signed before that, at {stamp.time}, as {stamp.authority} says, for "
+            "whom no list vouches: name its root with --time-trust"
+        )
+    return reason
 
 
 def _expired(manifest: Manifest) -> str:

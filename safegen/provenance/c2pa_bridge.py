@@ -69,6 +69,8 @@ class UnreadableManifestError(SafegenError):
 def read_store(data: bytes, mime: str, *, trust: Trust | None, beside: bytes | None) -> Any:  # noqa: ANN401 - the SDK's JSON
     """Read and validate a manifest store; the SDK's report, as it comes.
 
+    Under `store` it has the manifest store itself, of whose certificates the SDK tells little.
+
     Args:
         data: the whole file.
         mime: its media type.
@@ -87,6 +89,7 @@ def read_store(data: bytes, mime: str, *, trust: Trust | None, beside: bytes | N
         ) as reader:
             report = reader.json()
             content = json.loads(report)
+            content["store"] = _store_bytes(reader, content["active_manifest"])
             if EXPIRED in report:  # only another form of the report tells the certificate's dates
                 content["certificate_info"] = _certificate_info(json.loads(reader.crjson()))
             return content
@@ -109,6 +112,16 @@ def _unreadable(error: Exception) -> UnreadableManifestError:
         text = "it is a JPEG XL without a container, which can carry no manifest"
         return UnreadableManifestError("unsupported", text)
     return UnreadableManifestError("unreadable", f"C2PA cannot read it: {_said(error)}")
+
+
+def _store_bytes(reader: c2pa.Reader, label: str) -> bytes:
+    """The manifest store; empty where the SDK does not give it out."""
+    target = io.BytesIO()
+    try:
+        reader.resource_to_stream(label, target)
+    except c2pa.C2paError:
+        return b""
+    return target.getvalue()
 
 
 def _certificate_info(report: Any) -> Any:  # noqa: ANN401 - likewise

@@ -3,11 +3,13 @@
     leaf  <- issued by -  issuing CA  <- issued by -  root, on the verifier's list
 
 C2PA's own tools say only "the certificate is invalid". `examine` says which, and why, and finds
-everything at once. What it calls good, two independent verifiers call Trusted.
+everything at once. What it calls good, two independent verifiers call Trusted. Whether a chain
+leads to a root at all is settled in one place for files, receipts and heads of logs: `paths`.
 """
 
 from __future__ import annotations
 
+import functools
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
-from safegen.provenance import algorithms, profile
+from safegen.provenance import algorithms, paths, profile
 from safegen.provenance.profile import Finding, issuer_of, name_of
 
 if TYPE_CHECKING:
@@ -25,7 +27,9 @@ if TYPE_CHECKING:
 
 Certificates = tuple[x509.Certificate, ...]
 
-__all__ = ["Finding", "examine", "is_self_signed", "issued", "refusals"]
+NAMES_NONE = {"no-path", "self-signed", "no-anchor"}
+
+__all__ = ["Finding", "broken_path", "examine", "is_self_signed", "issued", "refusals"]
 
 
 def examine(
@@ -49,7 +53,51 @@ def examine(
     unreadable = tuple(_unreadable([*chain, *(anchors or ())]))
     if unreadable:
         return unreadable
-    return tuple(_findings(tuple(chain), anchors, at or datetime.now(UTC), algorithm))
+    at = at or datetime.now(UTC)
+    leaf, *others = _leaf_first(chain)
+    refused = paths.refusal(leaf, others, anchors, at) if anchors else None
+    findings = tuple(_findings(tuple(chain), anchors, at, algorithm, valid=refused is None))
+    if refused is not None and all(finding.grade == "note" for finding in findings):
+        return (*findings, _refused(leaf, refused))
+    return findings
+
+
+def settled_path(chain: Certificates, anchors: bytes, at: datetime) -> Finding | None:
+    """The same as `broken_path`, with PEM anchors; that it leads there is kept, for other files."""
+    roots = _roots(anchors)
+    leads = _leads(chain, roots, paths.moment_of(at, (*chain, *roots)))
+    return None if leads else broken_path(chain, roots, at)
+
+
+@functools.lru_cache(maxsize=16)
+def _roots(anchors: bytes) -> Certificates:
+    return tuple(x509.load_pem_x509_certificates(anchors))
+
+
+@functools.lru_cache(maxsize=64)  # a folder's files mostly share their signer
+def _leads(chain: Certificates, anchors: Certificates, at: datetime) -> bool:
+    return paths.refusal(chain[0], chain[1:], anchors, at) is None
+
+
+def broken_path(
+    chain: Sequence[x509.Certificate], anchors: Sequence[x509.Certificate], at: datetime
+) -> Finding | None:
+    """Why a chain does not lead to the trusted root that it names; None when it does.
+
+    Also None when it names no trusted root: then there is nothing to say against it.
+
+    Args:
+        chain: as it was shown: leaf first.
+        anchors: the roots that are trusted.
+        at: the time of the signature, with a time zone.
+    """
+    refused = paths.refusal(chain[0], chain[1:], anchors, at)
+    if refused is None:
+        return None
+    against = [each for each in examine(chain, anchors, at=at) if each.grade == "untrusted"]
+    if any(each.code in NAMES_NONE for each in against):
+        return None
+    return against[0] if against else _refused(chain[0], refused)
 
 
 def refusals(findings: Sequence[Finding]) -> tuple[Finding, ...]:
@@ -91,6 +139,8 @@ def _findings(
     anchors: Sequence[x509.Certificate] | None,
     at: datetime,
     algorithm: Algorithm | None,
+    *,
+    valid: bool,
 ) -> Iterator[Finding]:
     path = _path(chain)
     yield from _order(chain, path)
@@ -103,20 +153,30 @@ def _findings(
     for below, issuer in enumerate(path[1:]):
         yield from profile.issuer_findings(issuer, below, at)
     if root is not None:
-        yield from profile.root_findings(root, len(path) - 1, at)
+        found = profile.root_findings(root, len(path) - 1, at)
+        yield from (each for each in found if each.grade == "note" or not valid)
     else:
         yield _nobody_vouches(path[-1], anchors)
 
 
+def _refused(leaf: x509.Certificate, reason: str) -> Finding:
+    text = f"{reason}; so {name_of(leaf)} does not lead to a trusted root; ask its issuer"
+    return Finding(code="path-invalid", grade="untrusted", text=text)
+
+
 def _path(chain: Certificates) -> Certificates:
     """The leaf and whoever issued it, as far as the chain goes, in the order they should have."""
-    leaf = next((one for one in chain if not profile.is_authority(one)), chain[0])
+    leaf, *rest = _leaf_first(chain)
     path = [leaf]
-    rest = [one for one in chain if one != leaf]
     while issuer := next((one for one in rest if issued(path[-1], one)), None):
         path.append(issuer)
         rest.remove(issuer)
     return tuple(path)
+
+
+def _leaf_first(chain: Sequence[x509.Certificate]) -> Certificates:
+    leaf = next((one for one in chain if not profile.is_authority(one)), chain[0])
+    return leaf, *(one for one in chain if one != leaf)
 
 
 def _order(chain: Certificates, path: Certificates) -> Iterator[Finding]:

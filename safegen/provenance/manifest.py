@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
+
+from cryptography.exceptions import UnsupportedAlgorithm
 
 from safegen.errors import SafegenError
 from safegen.provenance.c2pa_bridge import (
@@ -14,13 +17,16 @@ from safegen.provenance.c2pa_bridge import (
     read_store,
     sign_store,
 )
+from safegen.provenance.chain import settled_path
 from safegen.provenance.claims import GENERATOR
+from safegen.provenance.credentials import certificates_in
 from safegen.provenance.ingredients import (
     UNTRUSTED,
     IngredientState,
     ingredients_of,
     reasons,
 )
+from safegen.provenance.profile import Finding
 from safegen.provenance.trust import trust_in
 
 if TYPE_CHECKING:
@@ -77,6 +83,8 @@ class Manifest:
             over them.
         signer: common name and issuer of the signing certificate.
         trusted_by: the name of the list that the signer is on; None when it is on none.
+        broken_path: why the signer's certificates do not lead to the trusted root that they name;
+            None when they do, or when they name none.
         validity: first and last moment of the signing certificate, in ISO 8601; told only where it
             was not valid at the time of signing or of reading.
         time_stamp: None when there is none, or one that does not hold.
@@ -93,6 +101,7 @@ class Manifest:
     declared: Mapping[str, str]
     signer: str
     trusted_by: str | None
+    broken_path: Finding | None
     validity: tuple[str, str] | None
     time_stamp: TimeStamp | None
     assertions: Mapping[str, Json] = field(repr=False)
@@ -168,7 +177,7 @@ def read(
     """
     content = read_store(data, mime, trust=trust, beside=beside)
     try:
-        return _manifest(content)
+        return _manifest(content, trust)
     except (KeyError, TypeError, AttributeError) as error:  # a broken store names what it lacks
         raise UnreadableManifestError(
             "unreadable", "the file's manifest store does not hold together"
@@ -261,7 +270,7 @@ def _identifier(item: Ingredient) -> str:
     return f"{item.name}.{'json' if item.manifest is None else 'c2pa'}"
 
 
-def _manifest(content: Any) -> Manifest:  # noqa: ANN401 - the SDK's JSON
+def _manifest(content: Any, trust: Trust | None) -> Manifest:  # noqa: ANN401 - the SDK's JSON
     active = content["manifests"][content["active_manifest"]]
     checks = content["validation_results"]["activeManifest"]
     signature = active.get("signature_info", {})
@@ -271,6 +280,12 @@ def _manifest(content: Any) -> Manifest:  # noqa: ANN401 - the SDK's JSON
     if TRUSTED in successes and list_name.startswith(STAMPS):  # such a list vouches for times alone
         del successes[TRUSTED]
         failures[UNTRUSTED] = "only a list of time-stamp authorities vouches for the signer"
+        state = "Valid" if state == "Trusted" else state
+    stamp = _time_stamp(signature.get("time"), checks)
+    broken_path = _broken_path(content, trust, stamp) if SIGNED in successes else None
+    if TRUSTED in successes and broken_path is not None:
+        del successes[TRUSTED]
+        failures[UNTRUSTED] = broken_path.text
         state = "Valid" if state == "Trusted" else state
     ingredients = ingredients_of(content)
     return Manifest(
@@ -289,10 +304,32 @@ def _manifest(content: Any) -> Manifest:  # noqa: ANN401 - the SDK's JSON
         },
         signer=f"{signature.get('common_name', 'unnamed')} ({signature.get('issuer', 'unnamed')})",
         trusted_by=list_name if TRUSTED in successes else None,
+        broken_path=broken_path,
         validity=_validity(content.get("certificate_info")),
-        time_stamp=_time_stamp(signature.get("time"), checks),
+        time_stamp=stamp,
         assertions={entry["label"]: _fields(entry) for entry in active.get("assertions", [])},
     )
+
+
+def _broken_path(
+    content: Any,  # noqa: ANN401 - likewise
+    trust: Trust | None,
+    stamp: TimeStamp | None,
+) -> Finding | None:
+    """What RFC 5280 says against the signer's certificates, of which the SDK asks too little.
+
+    A path must be valid when it signed, as far as anybody trusted says when that was, or else now.
+    """
+    if trust is None or not trust.signers:
+        return None
+    believed = stamp is not None and stamp.trusted_by is not None
+    at = datetime.fromisoformat(stamp.time) if stamp and believed else datetime.now(UTC)
+    try:
+        chain = certificates_in(content["store"], content["active_manifest"])
+        return settled_path(chain, trust.anchors, at)
+    except (ValueError, TypeError, IndexError, UnsupportedAlgorithm) as error:
+        text = f"the certificates of its signer cannot be read ({error})"
+        return Finding(code="unreadable", grade="untrusted", text=text)
 
 
 def _time_stamp(time: object, checks: Any) -> TimeStamp | None:  # noqa: ANN401 - the SDK's JSON

@@ -78,13 +78,13 @@ def has_readable_extensions(certificate: x509.Certificate) -> bool:
 
 def is_authority(certificate: x509.Certificate) -> bool:
     """Whether a certificate says that its key may issue others."""
-    constraints = _find(certificate, x509.BasicConstraints)
+    constraints = extension_of(certificate, x509.BasicConstraints)
     return constraints is not None and constraints.value.ca
 
 
 def usages(certificate: x509.Certificate) -> frozenset[ObjectIdentifier]:
     """The extended key usages; empty when there are none."""
-    extended = _find(certificate, x509.ExtendedKeyUsage)
+    extended = extension_of(certificate, x509.ExtendedKeyUsage)
     return frozenset(extended.value) if extended is not None else frozenset()
 
 
@@ -111,30 +111,41 @@ def issuer_findings(issuer: x509.Certificate, below: int, at: datetime) -> Itera
     yield from _signed_soundly(issuer, "untrusted")
     yield from _critical(issuer, "untrusted")
     who = name_of(issuer)
-    if not _strong(issuer):
-        key = algorithms.describe(issuer.public_key())
-        yield _untrusted("issuer-key", f"{who} signs with {key}, too weak or too unusual a key")
-    if not is_authority(issuer):
-        yield _untrusted("issuer-not-authority", f"{who} is not an authority: CA:TRUE is missing")
-    usage = _find(issuer, x509.KeyUsage)
-    if usage is None or not usage.value.key_cert_sign:
-        yield _untrusted("issuer-usage", f"{who} lacks the key usage keyCertSign")
-    if _find(issuer, x509.SubjectKeyIdentifier) is None:
+    yield from _authority(issuer, stated=False)
+    if extension_of(issuer, x509.SubjectKeyIdentifier) is None:
         yield _untrusted("issuer-key-id", f"{who} lacks a subject key identifier")
-    if _find(issuer, x509.AuthorityKeyIdentifier) is None:
+    if extension_of(issuer, x509.AuthorityKeyIdentifier) is None:
         yield _untrusted("issuer-key-id", f"{who} lacks an authority key identifier")
     yield from path_length(issuer, below)
 
 
 def root_findings(root: x509.Certificate, below: int, at: datetime) -> Iterator[Finding]:
-    """What is wrong with a trusted root that a chain leads to."""
+    """What is wrong with a trusted root that a chain leads to.
+
+    The C2PA SDK asks nothing of a root; what a root says of itself binds here (RFC 5280).
+    """
     yield from _validity(root, at, "untrusted")
+    yield from _critical(root, "untrusted")
+    yield from _authority(root, stated=True)
     yield from path_length(root, below)
+
+
+def _authority(issuer: x509.Certificate, *, stated: bool) -> Iterator[Finding]:
+    """Whether a certificate may issue others; a root may leave its key usage unstated."""
+    who = name_of(issuer)
+    if not is_strong(issuer):
+        key = algorithms.describe(issuer.public_key())
+        yield _untrusted("issuer-key", f"{who} signs with {key}, too weak or too unusual a key")
+    if not is_authority(issuer) and not (stated and issuer.version is x509.Version.v1):
+        yield _untrusted("issuer-not-authority", f"{who} is not an authority: CA:TRUE is missing")
+    usage = extension_of(issuer, x509.KeyUsage)
+    if (usage is None and not stated) or (usage is not None and not usage.value.key_cert_sign):
+        yield _untrusted("issuer-usage", f"{who} lacks the key usage keyCertSign")
 
 
 def path_length(issuer: x509.Certificate, below: int) -> Iterator[Finding]:
     """Whether an authority allows as many authorities below it as there are."""
-    constraints = _find(issuer, x509.BasicConstraints)
+    constraints = extension_of(issuer, x509.BasicConstraints)
     longest = constraints.value.path_length if constraints is not None else None
     if longest is not None and below > longest:
         yield _untrusted(
@@ -148,9 +159,10 @@ def _named(name: x509.Name) -> str:
     return f'"{(common or [name.rfc4514_string()])[0] or "without a name"}"'
 
 
-def _find(
+def extension_of(
     certificate: x509.Certificate, kind: type[_Extension]
 ) -> x509.Extension[_Extension] | None:
+    """One extension of a certificate whose extensions can be read; None where it has none."""
     try:
         return certificate.extensions.get_extension_for_class(kind)
     except x509.ExtensionNotFound:
@@ -241,7 +253,7 @@ def _algorithm_free_name(oid: ObjectIdentifier) -> str:
 
 
 def _usage(leaf: x509.Certificate) -> Iterator[Finding]:
-    usage, who = _find(leaf, x509.KeyUsage), name_of(leaf)
+    usage, who = extension_of(leaf, x509.KeyUsage), name_of(leaf)
     if usage is None:
         yield _invalid("key-usage-missing", f"{who} has no key usage; it needs digitalSignature")
         return
@@ -258,9 +270,9 @@ def _leaf_identity(leaf: x509.Certificate) -> Iterator[Finding]:
     who = name_of(leaf)
     if is_authority(leaf):
         yield _invalid("authority", f"{who} is an authority (CA:TRUE), and may not sign claims")
-    if _find(leaf, x509.AuthorityKeyIdentifier) is None:
+    if extension_of(leaf, x509.AuthorityKeyIdentifier) is None:
         yield _invalid("no-authority-key-id", f"{who} lacks an authority key identifier")
-    if _find(leaf, x509.SubjectKeyIdentifier) is None:
+    if extension_of(leaf, x509.SubjectKeyIdentifier) is None:
         text = f"{who} lacks a subject key identifier, which C2PA's profile recommends"
         yield Finding(code="no-subject-key-id", grade="note", text=text)
 
@@ -275,7 +287,8 @@ def _critical(certificate: x509.Certificate, grade: Grade) -> Iterator[Finding]:
             yield Finding(code="unknown-critical", grade=grade, text=text)
 
 
-def _strong(issuer: x509.Certificate) -> bool:
+def is_strong(issuer: x509.Certificate) -> bool:
+    """Whether an authority's key is one that C2PA takes."""
     key = issuer.public_key()
     if isinstance(key, rsa.RSAPublicKey):
         return key.key_size >= algorithms.SMALLEST_RSA

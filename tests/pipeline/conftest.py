@@ -128,11 +128,17 @@ class Forge:
     def leaf(self, **changes):
         return issue("signer", self.key, (self.root, self.root_key), **changes)
 
+    def authority(self, name, key, **changes):
+        return issue(name, key, (self.root, self.root_key), authority=True, **changes)
+
+    def leaf_of(self, issuer, issuer_key, **changes):
+        return issue("signer", self.key, (issuer, issuer_key), **changes)
+
     def signed(
-        self, leaf=None, *, shown=None, stamps=None, ingredients=(), data=None,
+        self, leaf=None, *, shown=None, stamps=None, ingredients=(), data=None, issuers=(),
         assertions=(ACTIONS,), person=None, remote=None, embed=True,
     ):  # fmt: skip
-        """A signed picture.
+        """A signed picture; `issuers` are the authorities between its leaf and the root.
 
         `person` says of the hash of what binds the picture who stands for it (`Persons`). `remote`
         is an address where its manifest is said to lie, and `embed` whether it is in the file as
@@ -152,7 +158,7 @@ class Forge:
             return r.to_bytes(32, "big") + s.to_bytes(32, "big")
 
         signer = c2pa.Signer.from_callback(
-            sign, c2pa.C2paSigningAlg.ES256, pem(leaf).decode(), stamps
+            sign, c2pa.C2paSigningAlg.ES256, b"".join(map(pem, (leaf, *issuers))).decode(), stamps
         )
         target = io.BytesIO()
         builder = c2pa.Builder(

@@ -4,6 +4,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.ocsp import OCSPCertStatus
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
@@ -154,3 +155,23 @@ def test_a_certificate_that_expired_since(forge, stamps):
     outside = safegen.verify(stamped_late, trust=forge.trust, time_trust=stamps.trust)
     assert outside.state == "invalid"
     assert "outside of that" in outside.text
+
+
+def test_an_issuer_that_expired_since(forge, stamps):
+    """Its signer is no stranger, and a time-stamp that somebody vouches for proves it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    last = datetime.now(UTC) + timedelta(seconds=2)
+    issuer = forge.authority("short-lived", key, last=last)
+    leaf = forge.leaf_of(issuer, key)
+    stamped = forge.file("stamped.png", leaf=leaf, issuers=[issuer], stamps=stamps.url)
+    alone = forge.file("alone.png", leaf=leaf, issuers=[issuer])
+    trust = {"trust": forge.trust, "time_trust": stamps.trust}
+    assert safegen.verify(alone, **trust).state == "trusted"
+    time.sleep(3)
+    assert safegen.verify(stamped, **trust).state == "trusted"
+    for verdict in (safegen.verify(stamped, trust=forge.trust), safegen.verify(alone, **trust)):
+        assert verdict.state == "valid"
+        assert finding(verdict, "signer").codes[0] == "safegen.signer.path"
+        assert '"short-lived" expired on' in verdict.text
+        assert "on none of your lists" not in verdict.text
+    assert "--time-trust" in safegen.verify(stamped, trust=forge.trust).text

@@ -23,7 +23,7 @@ WORST = ("invalid", "untrusted", "note")
 def compared(seal, judge, root):
     """Codes of our findings, after both judges agreed with the worst of them."""
 
-    def compare(leaf, *chain, anchors=(root,), given=None):
+    def compare(leaf, *chain, anchors=(root,), given=None, stricter=False):
         chain = given or (leaf, *chain)
         certificates = [one.certificate for one in chain]
         roots = [one.certificate for one in anchors] if anchors else None
@@ -40,7 +40,10 @@ def compared(seal, judge, root):
             theirs = judge(sealed, b"".join(one.pem for one in anchors))
         except c2pa.C2paError:
             theirs = "invalid"
-        assert theirs == {"note": "trusted"}.get(ours, ours), findings
+        if stricter:  # both pass over what RFC 5280 has a verifier look at
+            assert (ours, theirs) == ("untrusted", "trusted"), findings
+        else:
+            assert theirs == {"note": "trusted"}.get(ours, ours), findings
         assert all(
             finding.text.endswith(tuple('abcdefghijklmnopqrstuvwxyz)0123456789"'))
             for finding in findings
@@ -198,7 +201,6 @@ def test_issuers(compared, forge, root, wrong, code):
         ({"start": 1}, "not-yet-valid"),
         ({"length": 0}, "path-length"),
         ({"key_usage": None}, None),
-        ({"constraints": False}, None),
     ],
 )
 def test_roots(compared, forge, wrong, code):
@@ -206,6 +208,21 @@ def test_roots(compared, forge, wrong, code):
     issuer = forge("issuing CA", ca=True, issuer=root)
     leaf = forge("leaf", issuer=issuer)
     assert compared(leaf, issuer, anchors=(root,)) == ([code] if code else [])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        ({"constraints": False}, "issuer-not-authority"),
+        ({"key_usage": ("crl_sign",)}, "issuer-usage"),
+        ({"extra": (UNKNOWN,)}, "unknown-critical"),
+    ],
+)
+def test_what_a_root_says_of_itself_binds(compared, forge, wrong, code):
+    root = forge("root", ca=True, **({"length": 1} | wrong))
+    issuer = forge("issuing CA", ca=True, issuer=root)
+    leaf = forge("leaf", issuer=issuer)
+    assert compared(leaf, issuer, anchors=(root,), stricter=True) == [code]
 
 
 def test_a_leaf_that_was_signed_with_pss(compared, forge, root, rsa_key):

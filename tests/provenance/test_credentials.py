@@ -1,0 +1,70 @@
+"""The certificates in a manifest store, and stores that are not in the form they should be."""
+
+import contextlib
+import io
+import json
+
+import c2pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from safegen.provenance import algorithms
+from safegen.provenance.credentials import certificates_in
+
+
+@pytest.fixture(scope="module")
+def store(seal, certified, issuing):
+    """A signed store with its label and its certificates."""
+    leaf = certified["es256"]
+    sealed = seal(
+        "es256", leaf.pem + issuing.pem, lambda data: algorithms.sign("es256", leaf.key, data)
+    )
+    with c2pa.Reader("image/png", io.BytesIO(sealed)) as reader:
+        label = json.loads(reader.json())["active_manifest"]
+        target = io.BytesIO()
+        reader.resource_to_stream(label, target)
+    return target.getvalue(), label, (leaf.certificate, issuing.certificate)
+
+
+def test_they_are_read_leaf_first(store):
+    data, label, chain = store
+    assert certificates_in(data, label) == chain
+
+
+def test_another_manifest_has_none_here(store):
+    data, label, _ = store
+    with pytest.raises(ValueError, match="no signature of"):
+        certificates_in(data, f"{label}x")
+
+
+HEADER = b"\x18\x21\x82\x59"  # label 33, and a list of two byte strings
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (HEADER, b"\x18\x22\x82\x59"),  # no chain at all
+        (HEADER, b"\x18\x21\x83\x59"),  # a third that is not there
+        (HEADER, b"\x18\x21\x9f\x59"),  # of no stated length
+        (HEADER, b"\x18\x21\x82\x5b"),  # longer than any file
+        (b"\xd2\x84", b"\xd2\x83"),
+        (b"\xd2\x84", b"\xd2\xff"),
+        (b"\xd2\x84", b"\x84\x84"),
+    ],
+)
+def test_what_is_no_chain_is_refused(store, old, new):
+    data, label, _ = store
+    assert data.count(old) == 1
+    with pytest.raises(ValueError, match=r"\w"):
+        certificates_in(data.replace(old, new), label)
+
+
+@given(data=st.data())
+def test_whatever_is_broken_is_refused_in_one_way(store, data):
+    whole, label, _ = store
+    place = data.draw(st.integers(0, len(whole) - 1))
+    junk = data.draw(st.binary(max_size=8))
+    for broken in (whole[:place], whole[:place] + junk + whole[place + len(junk) :], junk):
+        with contextlib.suppress(ValueError):
+            certificates_in(broken, label)
