@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
+from safegen.explain.lettering import WEIGHT, lettering, without_remarks
 from safegen.explain.summary import strongest_latents, summarise
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def draw(pixels: NDArray[np.uint8], explanation: Explanation, title: str) -> byt
     Args:
         pixels: (1 or 3, height, width), uint8.
         explanation: of these pixels.
-        title: what the output is.
+        title: what the output is; letters that no font here has are escaped.
     """
     attributions = np.array(explanation.attributions)
     rows, columns = explanation.grid.rows, explanation.grid.columns
@@ -51,9 +52,11 @@ def draw(pixels: NDArray[np.uint8], explanation: Explanation, title: str) -> byt
     bar = figure.colorbar(image, cax=figure.add_subplot(grid[0, -1]))
     bar.ax.tick_params(labelsize=7, colors=FAINT, length=2)
     bar.outline.set_visible(False)
+    drawn = lettering(title)
     figure.suptitle(
-        title, x=0.02, ha="left", fontsize=10, color=INK, weight="bold", parse_math=False
-    )
+        drawn.text, x=0.02, ha="left", fontsize=10, color=INK, weight=WEIGHT, parse_math=False,
+        fontfamily=list(drawn.families),
+    )  # fmt: skip
     figure.text(
         0.02, 0.035,
         f"change of a region's brightness against {explanation.baseline}; "
@@ -61,7 +64,8 @@ def draw(pixels: NDArray[np.uint8], explanation: Explanation, title: str) -> byt
         fontsize=7.5, color=FAINT,
     )  # fmt: skip
     file = io.BytesIO()
-    figure.savefig(file, format="png", metadata={"Software": None})
+    with without_remarks():
+        figure.savefig(file, format="png", metadata={"Software": None})
     return file.getvalue()
 
 

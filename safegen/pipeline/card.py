@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from safegen.records.certificate import Event, PrivacyCertificate
     from safegen.records.config import PackageConfig, PackageDigests
 
-TASK = "unconditional-image-generation"
+UNCONDITIONAL = "unconditional-image-generation"
+CONDITIONAL = "conditional-image-generation"  # the hub has no task for it, so that it is a tag
 ON_THE_HUB = {"mnist": "ylecun/mnist", "fashion-mnist": "zalando-datasets/fashion_mnist"}
 MOST_CLASSES = 50  # that are named; more are counted
 _SPECIAL = re.compile(r"([\\`*_\[\]<>#|~&$@])")
@@ -127,27 +128,36 @@ def _metadata(config: PackageConfig, figures: Sequence[Figure]) -> dict[str, obj
 
     Its owner alone can license a model. A data set is named only where it surely is the hub's.
     """
-    data, made = config.data, config.architecture
+    data, made, task = config.data, config.architecture, _task(config)
+    tags = ["differential-privacy", "synthetic-data", "content-credentials", made.family]
     told: dict[str, object] = {
         "license": "other",
         "license_name": "not-stated",
         "library_name": "safegen",
-        "pipeline_tag": TASK,
-        "tags": ["differential-privacy", "synthetic-data", "content-credentials", made.family],
     }
+    if task == UNCONDITIONAL:
+        told |= {"pipeline_tag": task, "tags": tags}
+    else:
+        told["tags"] = [task, *tags]
     if data.public and data.name in ON_THE_HUB:
         told["datasets"] = [ON_THE_HUB[data.name]]
     if figures:
-        told["model-index"] = [{"name": _plain(config.name), "results": _results(figures)}]
+        results = _results(figures, task)
+        told["model-index"] = [{"name": _plain(config.name), "results": results}]
     return told
 
 
-def _results(figures: Sequence[Figure]) -> list[dict[str, object]]:
+def _task(config: PackageConfig) -> str:
+    """Of one class there is nothing to choose; of several, a label says which."""
+    return UNCONDITIONAL if config.architecture.classes == 1 else CONDITIONAL
+
+
+def _results(figures: Sequence[Figure], task: str) -> list[dict[str, object]]:
     """Figures in the form of a model index, those of one split together."""
     splits = dict.fromkeys((figure.dataset, figure.split) for figure in figures)
     return [
         {
-            "task": {"type": TASK, "name": "synthetic records"},
+            "task": {"type": task, "name": "synthetic records"},
             "dataset": {"type": _slug(dataset), "name": _plain(dataset), "split": _plain(split)},
             "metrics": [
                 {"type": _slug(each.name), "name": _plain(each.name), "value": float(each.value)}

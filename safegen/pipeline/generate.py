@@ -1,6 +1,7 @@
 """Request to signed release.
 
-    1. Admit the request: the guard judges it and the model.
+    1. Admit the request: the guard judges it and the model, and refuses at once what no output of
+       a class that is asked for could meet.
     2. Sample.
     3. Screen the samples, and explain them.
     4. Admit each output.
@@ -23,13 +24,21 @@ import torch
 from safegen.errors import Refused, SafegenError
 from safegen.explain.attribution import explain
 from safegen.explain.figure import draw
+from safegen.explain.lettering import shown
 from safegen.pipeline.leaving import Departure, log_refusal
 from safegen.pipeline.naming import names_of, new_id
 from safegen.pipeline.release import Release
 from safegen.pipeline.request import facts_of, understand
 from safegen.pipeline.seal import Sample, seal
-from safegen.policy.facts import AdmissionFacts, ModelFacts, OutputFacts, ReleaseFacts
-from safegen.policy.guard import admit
+from safegen.policy.facts import (
+    AdmissionFacts,
+    ForeseenFacts,
+    ForeseenOutputFacts,
+    ModelFacts,
+    OutputFacts,
+    ReleaseFacts,
+)
+from safegen.policy.guard import admit, refuse_early
 from safegen.screens.contrast import ContrastScreen
 
 if TYPE_CHECKING:
@@ -41,6 +50,7 @@ if TYPE_CHECKING:
     from safegen.modality.image import ImageModality
     from safegen.models.generator import PictureGenerator
     from safegen.package import Package
+    from safegen.policy.facts import RequestFacts
     from safegen.policy.load import Policy
     from safegen.progress import Progress
     from safegen.provenance.ledger import Ledger
@@ -105,6 +115,8 @@ def generate(  # noqa: PLR0913 - all that `Model.generate` was asked
     with _refusals_logged(opened, safeguards):
         # 1. Admit the request.
         admission = admit(safeguards.policy, facts)
+        for each in _foreseen(requests, facts, modality):
+            refuse_early(safeguards.policy, each)
         # 2 to 4. Sample, screen, explain, and admit each output.
         made = _samples(generator, requests, names, progress)
         samples = [
@@ -139,6 +151,24 @@ def _refusals_logged(opened: Package, safeguards: Safeguards) -> Iterator[None]:
         raise
 
 
+def _foreseen(
+    requests: tuple[GenerationRequest, ...], asked: AdmissionFacts, modality: ImageModality
+) -> Iterator[ForeseenFacts]:
+    """What is known of the outputs already, once for each class."""
+    output = ForeseenOutputFacts(
+        signed=True,  # Safeguards have a signer, and step 6 withholds what it failed to sign
+        digital_source_type=modality.digital_source_type,
+        explained=True,
+    )
+    for request in {each.label: each for each in requests}.values():
+        yield ForeseenFacts(request=_own(asked, request), model=asked.model, output=output)
+
+
+def _own(asked: AdmissionFacts, request: GenerationRequest) -> RequestFacts:
+    """What was asked, with one output's own class."""
+    return dataclasses.replace(asked.request, label=request.label, label_name=request.label_name)
+
+
 def _samples(
     generator: PictureGenerator,
     requests: tuple[GenerationRequest, ...],
@@ -166,15 +196,16 @@ def _allowed(
     encoded = modality.encode(made.picture)
     pixels = modality.decode(encoded)
     output = OutputFacts(
-        signed=True,  # Safeguards have a signer, and step 6 withholds what it failed to sign
+        signed=True,  # as foreseen
         digital_source_type=modality.digital_source_type,
         explained=True,
         completeness_gap=made.explanation.completeness_gap,
         contrast=ContrastScreen().score(pixels),
     )
     request = made.request
-    own = dataclasses.replace(asked.request, label=request.label)
-    title = f"{made.name}: {request.label_name}, by {model} from seed {request.seed}"
+    own = _own(asked, request)
+    name = shown(request.label_name, request.label)
+    title = f"{made.name}: {name}, by {model} from seed {request.seed}"
     return Sample(
         name=made.name,
         modality=modality,

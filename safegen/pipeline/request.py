@@ -60,7 +60,10 @@ def facts_of(requests: Sequence[GenerationRequest], label: int | str | None) -> 
     """What a policy is told of a request."""
     first = requests[0]
     return RequestFacts(
-        purpose=first.purpose, label=-1 if label is None else first.label, count=first.count
+        purpose=first.purpose,
+        label=-1 if label is None else first.label,
+        label_name="" if label is None else first.label_name,
+        count=first.count,
     )
 
 

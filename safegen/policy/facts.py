@@ -18,11 +18,13 @@ class RequestFacts:
         purpose: what the output is for, in the requester's words, stripped.
         label: the class's number; at the request, -1 stands for all classes in turn; at the
             release, it is always the output's own.
+        label_name: the class's name; empty where `label` is -1.
         count: how many outputs.
     """
 
     purpose: str
     label: int
+    label_name: str
     count: int
 
 
@@ -48,21 +50,30 @@ class ModelFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OutputFacts:
-    """What is about to leave.
+class ForeseenOutputFacts:
+    """What is known of an output before it is made.
 
     Attributes:
         signed: whether a signer stands ready; the file is read back after signing and withheld
             when its signature does not hold.
         digital_source_type: IPTC's term that its manifest will carry.
         explained: whether an explanation goes with it.
-        completeness_gap: of that explanation.
-        contrast: standard deviation of its pixels, in [0, 0.5].
     """
 
     signed: bool
     digital_source_type: str
     explained: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputFacts(ForeseenOutputFacts):
+    """What is about to leave.
+
+    Attributes:
+        completeness_gap: of its explanation.
+        contrast: standard deviation of its pixels, in [0, 0.5].
+    """
+
     completeness_gap: float
     contrast: float
 
@@ -76,6 +87,15 @@ class AdmissionFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ForeseenFacts:
+    """All that is known of an output before it is sampled; `request.label` is the output's own."""
+
+    request: RequestFacts
+    model: ModelFacts
+    output: ForeseenOutputFacts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseFacts:
     """All that is known before an output is signed."""
 
@@ -84,13 +104,13 @@ class ReleaseFacts:
     output: OutputFacts
 
 
-Facts = AdmissionFacts | ReleaseFacts
+Facts = AdmissionFacts | ForeseenFacts | ReleaseFacts
 
 
 def flatten(facts: Facts) -> dict[str, Fact]:
     """Facts by dotted name.
 
-    >>> request = RequestFacts(purpose="demo", label=7, count=1)
+    >>> request = RequestFacts(purpose="demo", label=7, label_name="7", count=1)
     >>> model = ModelFacts(certified=True, epsilon=8.0, delta=1e-5, unit="record",
     ...                    data="digits", digest="sha256:00")
     >>> flatten(AdmissionFacts(request=request, model=model))["request.label"]

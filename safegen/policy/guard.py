@@ -9,7 +9,7 @@ from safegen.policy.facts import AdmissionFacts
 from safegen.records.decision import Decision, RuleFinding
 
 if TYPE_CHECKING:
-    from safegen.policy.facts import Facts
+    from safegen.policy.facts import Facts, ForeseenFacts
     from safegen.policy.load import Policy
 
 
@@ -34,6 +34,37 @@ def decide(policy: Policy, facts: Facts) -> Decision:
     )
 
 
+def decide_early(policy: Policy, facts: ForeseenFacts) -> Decision | None:
+    """Judge what a release can be refused for before it is made; pure.
+
+    Returns:
+        A refusal with every finding that is known already; None when no rule is broken so far. It
+        allows nothing: what is allowed, `decide` says of the output itself.
+    """
+    known = [rule.foresee(facts) for rule in policy.rules if rule.stage == "release"]
+    findings = tuple(finding for finding in known if finding is not None)
+    if all(finding.outcome == "passed" for finding in findings):
+        return None
+    return Decision(
+        policy=policy.name,
+        policy_digest=policy.digest,
+        stage="release",
+        allowed=False,
+        findings=findings,
+    )
+
+
+def refuse_early(policy: Policy, facts: ForeseenFacts) -> None:
+    """Raise when no output of this kind could leave, whatever it turns out to be.
+
+    Raises:
+        Refused: with the decision.
+    """
+    decision = decide_early(policy, facts)
+    if decision is not None:
+        raise _refusal(decision)
+
+
 def admit(policy: Policy, facts: Facts) -> Decision:
     """Judge facts, and raise when the answer is no.
 
@@ -42,7 +73,11 @@ def admit(policy: Policy, facts: Facts) -> Decision:
     """
     decision = decide(policy, facts)
     if not decision.allowed:
-        broken = [finding for finding in decision.findings if finding.outcome != "passed"]
-        reasons = "; ".join(f"{finding.rule}: {finding.text}" for finding in broken)
-        raise Refused(f"policy {policy.name} refuses this {decision.stage}: {reasons}", decision)
+        raise _refusal(decision)
     return decision
+
+
+def _refusal(decision: Decision) -> Refused:
+    broken = [finding for finding in decision.findings if finding.outcome != "passed"]
+    reasons = "; ".join(f"{finding.rule}: {finding.text}" for finding in broken)
+    return Refused(f"policy {decision.policy} refuses this {decision.stage}: {reasons}", decision)

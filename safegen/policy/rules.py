@@ -15,7 +15,7 @@ from safegen.records.decision import RuleFinding, Stage
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from safegen.policy.facts import Facts
+    from safegen.policy.facts import Facts, ForeseenFacts
 
 FACTS_AT: Mapping[Stage, type[Facts]] = {"request": AdmissionFacts, "release": ReleaseFacts}
 _CEL_TYPES = {
@@ -57,6 +57,18 @@ class Rule:
         return RuleFinding(
             rule=self.id, outcome="error", text=f"{self.because} It could not be evaluated: {value}"
         )
+
+    def foresee(self, facts: ForeseenFacts) -> RuleFinding | None:
+        """Evaluate a rule of the release on what is known before anything is made.
+
+        CEL evaluates in part: `request.label != 7 && output.contrast > 0.1` is false of a seven,
+        whatever its contrast, and unknown of all else.
+
+        Returns:
+            None where the answer depends on the output, or none can be given yet.
+        """
+        value = self._compiled.eval(data=flatten(facts)).value()
+        return self.judge(facts) if value is True or value is False else None
 
 
 def compile_rule(*, id: str, stage: Stage, require: str, because: str, key: str) -> Rule:  # noqa: A002

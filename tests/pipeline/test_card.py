@@ -77,10 +77,28 @@ def texts(markdown):
 def test_the_front_matter_is_a_hubs():
     front, _ = parts(model_card(*golden("digits"), DIGESTS))
     assert front["library_name"] == "safegen"
-    assert front["pipeline_tag"] == "unconditional-image-generation"
     assert "differential-privacy" in front["tags"]
     assert front["license"] == "other"
     assert "model-index" not in front
+
+
+def test_a_label_chooses_only_where_there_are_several_classes():
+    """The hub's only task for such models is the unconditional one, and is not said of others."""
+    config, certificate = golden("digits")
+    front, body = parts(model_card(config, certificate, DIGESTS, FIGURES))
+    assert "pipeline_tag" not in front
+    assert "conditional-image-generation" in front["tags"]
+    assert "A conditional variational autoencoder that makes" in body
+    assert "unconditional" not in yaml.safe_dump(front) + body
+
+    one = config.model_copy(
+        update={"architecture": config.architecture.model_copy(update={"classes": 1})}
+    )
+    front, body = parts(model_card(one, certificate, DIGESTS, FIGURES))
+    assert front["pipeline_tag"] == "unconditional-image-generation"
+    assert front["model-index"][0]["results"][0]["task"]["type"] == front["pipeline_tag"]
+    assert "conditional-image-generation" not in front["tags"]
+    assert "A variational autoencoder that makes" in body
 
 
 def test_the_numbers_are_the_certificates():
@@ -126,7 +144,7 @@ def test_measured_figures_are_in_the_page_and_in_the_index():
     assert test["dataset"] == {"type": "digits", "name": "digits", "split": "test"}
     assert [metric["value"] for metric in test["metrics"]] == [93.21, 97.5]
     assert train["metrics"][0]["value"] == 12.125
-    assert test["task"]["type"] == front["pipeline_tag"]
+    assert test["task"]["type"] == front["tags"][0] == "conditional-image-generation"
 
 
 @pytest.mark.parametrize(

@@ -224,6 +224,30 @@ def test_a_rule_about_the_label_holds_for_each_output(made, tmp_path):
         loaded.generate(8, purpose="0 to 7")
 
 
+@pytest.mark.parametrize(
+    "rule", ["request.label_name != '7'", "request.label != 7 && output.signed"]
+)
+def test_a_batch_with_a_forbidden_class_is_refused_before_anything_is_made(
+    made, tmp_path, monkeypatch, rule
+):
+    (tmp_path / "no-sevens.yaml").write_text(
+        "name: no-sevens\ndescription: No sevens.\nrules:\n"
+        "- {id: ask, stage: request, require: 'true', because: Anybody may ask.}\n"
+        f'- {{id: leave, stage: release, require: "{rule}", because: No sevens.}}\n'
+    )
+    loaded = safegen.load(
+        made.model, keys=made.keys, ledger=tmp_path / "l.db", policy=tmp_path / "no-sevens.yaml"
+    )
+    with monkeypatch.context() as patch:
+        patch.setattr(type(loaded._generator), "draw", None)  # nothing can be sampled
+        for asked in ({"count": 10_000}, {"count": 2, "label": 7}):
+            with pytest.raises(Refused, match="leave: No sevens") as refusal:
+                loaded.generate(asked.pop("count"), purpose="x", **asked)
+            assert refusal.value.decision.stage == "release"
+    assert len(Ledger(tmp_path / "l.db")) == 2
+    assert len(loaded.generate(1, purpose="x", label=6)) == 1
+
+
 def test_a_signature_that_does_not_hold_is_withheld(made, monkeypatch):
     """What is signed is read back as a stranger would, and a wrong signature never leaves."""
     from safegen.provenance.signer import FileSigner

@@ -143,7 +143,8 @@ def test_a_sample_that_is_refused_in_the_middle_leaves_nothing(made, tmp_path):
     strict.write_text(
         "name: strict\ndescription: No threes.\nrules:\n"
         "- {id: any, stage: request, require: 'true', because: Anybody may ask.}\n"
-        "- {id: no, stage: release, require: request.label != 3, because: No threes.}\n"
+        "- {id: no, stage: release, because: No threes.,"
+        " require: request.label != 3 || output.contrast > 1.0}\n"
     )
     loaded = safegen.load(made.model, keys=made.keys, ledger=made.ledger, policy=strict)
     before = len(Ledger(made.ledger))

@@ -6,19 +6,21 @@ import pytest
 from safegen.errors import PolicyError, Refused
 from safegen.policy.facts import (
     AdmissionFacts,
+    ForeseenFacts,
+    ForeseenOutputFacts,
     ModelFacts,
     OutputFacts,
     ReleaseFacts,
     RequestFacts,
     flatten,
 )
-from safegen.policy.guard import admit, decide
+from safegen.policy.guard import admit, decide, decide_early, refuse_early
 from safegen.policy.load import load_policy, shipped_policies
 from safegen.records.mining import KEPT_TO_ITSELF
 
 
 def facts(stage="request", **changes):
-    request = {"purpose": "a test", "label": 3, "count": 2}
+    request = {"purpose": "a test", "label": 3, "label_name": "three", "count": 2}
     model = {
         "certified": True,
         "epsilon": 8.0,
@@ -40,6 +42,9 @@ def facts(stage="request", **changes):
     made = {"request": RequestFacts(**request), "model": ModelFacts(**model)}
     if stage == "request":
         return AdmissionFacts(**made)
+    if stage == "foreseen":
+        known = {name: output[name] for name in ("signed", "digital_source_type", "explained")}
+        return ForeseenFacts(**made, output=ForeseenOutputFacts(**known))
     return ReleaseFacts(**made, output=OutputFacts(**output))
 
 
@@ -219,6 +224,60 @@ def test_a_yaml_file_runs_no_code(tmp_path):
     with pytest.raises(PolicyError, match="expected keys"):
         load_policy(write(tmp_path, evil))
     assert not (tmp_path / "pwned").exists()
+
+
+# What can be said before anything is made
+
+FORESEEN = [  # rule, and whether a three and a four are refused early
+    ("request.label != 3", True, False),
+    ("request.label_name != 'three'", True, True),
+    ("request.label != 3 && output.contrast > 0.1", True, False),
+    ("output.contrast > 0.1 && request.label != 3", True, False),
+    ("request.label != 3 || output.contrast > 0.1", False, False),
+    ("request.label == 3 ? output.contrast > 0.1 : false", False, True),
+    ("output.contrast > 0.1", False, False),
+    ("!output.signed", True, True),
+    ("output.digital_source_type.endsWith('/camera')", True, True),
+    ("output.explained && output.completeness_gap < 0.1", False, False),
+    ("1 / (request.label - 3) > 0", False, False),  # no answer yet, and none at the release
+    ("1 / (request.label - 3) > 0 || output.contrast > 0.1", False, False),
+    ("model.epsilon < 1.0", True, True),
+]
+
+
+@pytest.mark.parametrize(("rule", "three", "four"), FORESEEN)
+def test_what_no_output_could_change_is_refused_early(tmp_path, rule, three, four):
+    policy = load_policy(one_rule(tmp_path, f'"{rule}"', "release"))
+    for label, refused in ((3, three), (4, four)):
+        known = facts("foreseen", label=label)
+        assert (decide_early(policy, known) is not None) == refused
+        if refused:
+            with pytest.raises(Refused, match="refuses this release: only: It must be so") as told:
+                refuse_early(policy, known)
+            decision = told.value.decision
+            assert (decision.stage, decision.allowed) == ("release", False)
+            assert decision.policy_digest == policy.digest
+
+
+@pytest.mark.parametrize("rule", [rule for rule, *_ in FORESEEN])
+def test_an_early_refusal_is_what_the_release_would_say(tmp_path, rule):
+    """Never a refusal of what could have left: whatever the output turns out to be."""
+    policy = load_policy(one_rule(tmp_path, f'"{rule}"', "release"))
+    for label in (2, 3, 4):
+        early = decide_early(policy, facts("foreseen", label=label))
+        for contrast in (0.0, 0.3):
+            for gap in (0.0, 1.0):
+                late = decide(
+                    policy, facts("release", label=label, contrast=contrast, completeness_gap=gap)
+                )
+                assert early is None or not late.allowed
+
+
+def test_no_early_decision_allows_anything(baseline):
+    """It says no, or nothing."""
+    assert decide_early(baseline, facts("foreseen")) is None
+    refusal = decide_early(baseline, facts("foreseen", signed=False))
+    assert [finding.outcome for finding in refusal.findings] == ["failed", "passed"]
 
 
 @pytest.mark.parametrize("changes", [{}, {"purpose": ""}, {"epsilon": 12.0}, {"certified": False}])
