@@ -30,7 +30,7 @@ IN_PLACE = (
     "a layer's input or output is changed in place, so that its gradient is lost; use the function "
     "that makes a new tensor, such as SiLU with inplace=False"
 )
-EXACTLY = Execution()  # norms and sums are in 32 bits whatever the passes are in
+EXACTLY = Execution()  # norms and sums are in 32 and 64 bits whatever the passes are in
 KNOWN = "Linear, Conv2d, ConvTranspose2d, GroupNorm or Embedding"
 INSTEAD = {
     "InstanceNorm": "GroupNorm",
@@ -115,7 +115,7 @@ class BookKeeping(nn.Module):
             records: rows of one unit.
 
         Returns:
-            For each parameter that took part, its sum, float32, in its shape.
+            For each parameter that took part, its sum, float64, in its shape.
         """
         calls, self._calls = self._calls, []
         if losses.dim() != 1:
@@ -280,6 +280,6 @@ def _clipped_chunk(
         for call, slope in pairs
     ]
     squares = torch.stack([each.squares for each in sums]).sum(dim=0)
-    factors = norm / squares.sqrt().clamp(min=norm)
+    factors = norm / squares.sqrt().clamp(min=norm)  # float64, as what is weighed by them
     for (call, _), each in zip(pairs, sums, strict=True):
         yield from zip(call.layer.parameters(recurse=False), each.weigh(factors), strict=True)

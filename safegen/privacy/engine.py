@@ -144,7 +144,7 @@ class PrivateEngine:
         self._rows_per_record = rows_per_record
         self.rows_per_unit = plan.records_per_unit * rows_per_record
         self.rows_at_a_time = RowsAtATime(
-            size=self._execution.micro_batch, least=self.rows_per_unit
+            size=self._execution.rows_in_a_pass, least=self.rows_per_unit
         )
         self._steps_run = steps_before
         self.units_drawn = self.units_asked = 0  # over all draws of this engine
@@ -329,7 +329,7 @@ class PrivateEngine:
         def add(more: dict[nn.Parameter, Tensor]) -> None:
             for parameter, summed in more.items():
                 held = sums.get(parameter)
-                sums[parameter] = summed.double() if held is None else held.add_(summed)
+                sums[parameter] = summed if held is None else held.add_(summed)
 
         norm, records = self._plan.clipping_norm, self.rows_per_unit
         drawn, count = len(draw.rows), len(parts[0])

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 Mode = Literal["book-keeping", "hooks", "ew", "functorch", "ghost"]
 Precision = Literal["float32", "tf32", "bf16"]
+GHOST_ROWS = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +29,7 @@ class Execution:
             half as many each time that a GPU's memory ends. Less memory, the same sum.
         precision: of matrix products in the network's forward and backward pass, with
             book-keeping. `bf16` and `tf32` are for GPUs that have them; norms and sums stay in
-            32 bits, because sensitivity rests on them.
+            32 and 64 bits, because sensitivity rests on them.
     """
 
     mode: Mode = "book-keeping"
@@ -49,6 +50,16 @@ class Execution:
                 f"precision {self.precision} needs mode `book-keeping`: Opacus' modes would take "
                 "norms in it, too"
             )
+
+    @property
+    def rows_in_a_pass(self) -> int | None:
+        """How many rows go through the network at a time; None for all of a step's.
+
+        Mode `ghost` adds up a whole pass in 32 bits, so that passes are short.
+        """
+        if self.mode != "ghost":
+            return self.micro_batch
+        return min(self.micro_batch or GHOST_ROWS, GHOST_ROWS)
 
     @contextlib.contextmanager
     def products(self, device: torch.device) -> Iterator[None]:

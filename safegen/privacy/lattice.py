@@ -8,9 +8,9 @@ g too, and both are added as integers. Because gZ, Z = round(S / g), is on the l
 which is rounding applied to the ideal Gaussian mechanism on gZ: post-processing. What that
 mechanism must hide is how far one unit moves gZ: by its clipped gradient, at most C; by rounding
 each of d coordinates by up to g/2 on either side, together at most g sqrt(d), once for each process
-that rounds a sum of its own; and by what
-arithmetic in 32 bits does to the sum, for which an allowance is set aside. The noise is scaled to
-the sum of the three, so that the certificate's noise multiplier holds for it (docs/privacy.md).
+that rounds a sum of its own; and by what arithmetic does to the sum, for which an allowance is set
+aside (`arithmetic.bound`). The noise is scaled to the sum of the three, so that the certificate's
+noise multiplier holds for it (docs/privacy.md).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Integers = NDArray[np.int64]
 
 FINENESS = 2.0**-10  # of the clipping norm: what rounding to the lattice may add
-ALLOWANCE = 2.0**-10  # of the clipping norm: set aside for sums in 32 bits; measured, not proved
+ALLOWANCE = 2.0**-10  # of the clipping norm: set aside for the sums' own arithmetic
 LARGEST = 2.0**52  # of a sum's points: float64 holds each integer up to 2^53, with its noise, too
 
 

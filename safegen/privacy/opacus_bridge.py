@@ -18,6 +18,7 @@ from opacus.optimizers.optimizer_fast_gradient_clipping import DPOptimizerFastGr
 from torch import Tensor, nn
 
 from safegen.errors import PlanError, TrainingError
+from safegen.privacy.arithmetic import squared_norms, weighted_sum
 from safegen.privacy.bookkeeping import require_rows, require_unmixed
 from safegen.privacy.outlet import STEP, Output
 
@@ -95,10 +96,11 @@ class OpacusGradients(nn.Module):
                 inside, beside = sample[:rows].flatten(1), sample[rows:].flatten(1)
                 units = inside.unflatten(0, (-1, records)).sum(1) if rows else inside
                 each[parameter] = torch.cat([units, beside])
-        squares = torch.stack([sample.square().sum(1) for sample in each.values()]).sum(0)
+        squares = torch.stack([squared_norms(sample) for sample in each.values()]).sum(0)
         factors = norm / squares.sqrt().clamp(min=norm)
         return {
-            parameter: (factors @ sample).view_as(parameter) for parameter, sample in each.items()
+            parameter: weighted_sum(factors, sample).view_as(parameter)
+            for parameter, sample in each.items()
         }
 
     def _ghost(
@@ -114,7 +116,7 @@ class OpacusGradients(nn.Module):
             parameter.grad = None
         (factors * losses).sum().backward()
         self.wrapped.enable_hooks()
-        sums = {p: p.grad for p in self.parameters() if p.grad is not None}
+        sums = {p: p.grad.double() for p in self.parameters() if p.grad is not None}
         for parameter in sums:
             parameter.grad = None
         return sums

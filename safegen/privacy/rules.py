@@ -13,10 +13,11 @@ Two ways lead to the norm, and the cheaper one is taken for each layer:
 (Goodfellow 2015 for one position; Li et al. 2022, Bu et al. 2023 for Gram matrices and for
 choosing by layer.) For one position both are |a| |b|.
 
-No norm may come out too small, or a unit would be clipped too little. The direct way takes the norm
-of the very numbers that it adds up. Gram matrices are taken in 64 bits, because positions that
-nearly cancel leave a small difference of large numbers, and what 32 bits add when the unit is
-summed is added to its norm.
+No norm may come out too small, or a unit would be clipped too little, and no sum may tell of a unit
+more than its clipped gradient. The direct way takes the norm of the very numbers that it adds up,
+`BLOCK` units at a time in 32 bits, and these sums in 64. Gram matrices, and the sums that go with
+them, are taken in 64 bits, because positions that nearly cancel leave a small difference of large
+numbers. How far all this can err is proved in decision 37; `arithmetic` has the bound.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from safegen.privacy import arithmetic
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,9 +44,9 @@ class Sums:
     """What a layer knows of some units.
 
     Attributes:
-        squares: (units,), float32, the squared norm of each unit's gradient in this layer.
-        weigh: takes factors (units,) and gives, for each of the layer's parameters in order, the
-            sum over units of factor times gradient, in the parameter's shape.
+        squares: (units,), float64, the squared norm of each unit's gradient in this layer.
+        weigh: takes factors (units,), float64, and gives, for each of the layer's parameters in
+            order, the sum over units of factor times gradient, float64, in the parameter's shape.
     """
 
     squares: Tensor
@@ -126,8 +129,8 @@ def group_norm(
     """Group normalisation's scale and shift: few enough to hold for every unit of a chunk."""
     assert isinstance(layer, nn.GroupNorm)
     normed = functional.group_norm(seen.float(), layer.num_groups, eps=layer.eps)
-    scale = _by_unit(_by_channel(normed * slopes), records)
-    shift = _by_unit(_by_channel(slopes), records)
+    scale = _by_unit(_by_channel(normed * slopes), records).double()
+    shift = _by_unit(_by_channel(slopes), records).double()
     return Sums(
         squares=scale.square().sum(1) + shift.square().sum(1),
         weigh=lambda factors: (factors @ scale, factors @ shift),
@@ -140,20 +143,19 @@ def embedding(
     """An embedding: positions that looked up the same row add up before they are squared."""
     assert isinstance(layer, nn.Embedding)
     numbers = seen.reshape(-1, records * _between(seen[..., None]))
-    outputs = slopes.reshape(*numbers.shape, -1)
+    outputs = slopes.double().reshape(*numbers.shape, -1)
     if layer.padding_idx is not None:
         outputs = outputs * (numbers != layer.padding_idx)[..., None]
     same = numbers[:, :, None] == numbers[:, None, :]
-    products = outputs.double() @ outputs.double().transpose(1, 2)
+    products = outputs @ outputs.transpose(1, 2)
 
     def weigh(factors: Tensor) -> tuple[Tensor, ...]:
         summed = outputs.new_zeros(layer.num_embeddings, layer.embedding_dim)
         scaled = outputs * factors[:, None, None]
         return (summed.index_add_(0, numbers.flatten(), scaled.flatten(0, 1)),)
 
-    squares = (products * same).sum(dim=(1, 2)).clamp(min=0)
     gross = outputs.norm(dim=2).sum(dim=1)
-    return Sums(squares=_safely(squares, gross, numbers.shape[1]), weigh=weigh)
+    return Sums(squares=_safely((products * same).sum(dim=(1, 2)), gross), weigh=weigh)
 
 
 RULES: dict[type[nn.Module], Rule] = {
@@ -179,45 +181,50 @@ def _outer(inputs: Tensor, outputs: Tensor, scratch: Scratch) -> Sums:
     _, wide, positions = inputs.shape
     high = outputs.shape[1]
     if positions == 1:
-        squares = inputs.square().sum(dim=(1, 2)) * outputs.square().sum(dim=(1, 2))
-    elif positions * (wide + high) < wide * high:
-        left, right = inputs.double(), outputs.double()
-        gram = (left.transpose(1, 2) @ left) * (right.transpose(1, 2) @ right)
-        gross = (inputs.norm(dim=1) * outputs.norm(dim=1)).sum(dim=1)
-        squares = _safely(gram.sum(dim=(1, 2)).clamp(min=0), gross, positions)
-    else:
-        each = scratch.take((len(inputs), high, wide), inputs)
-        torch.bmm(outputs, inputs.transpose(1, 2), out=each)
-        each = each.flatten(1)
-        return Sums(
-            squares=torch.linalg.vector_norm(each, dim=1).square(),
-            weigh=lambda factors: ((factors @ each).view(high, wide),),
-        )
+        return _outer_at_one_position(inputs[..., 0], outputs[..., 0])
+    if positions * (wide + high) < wide * high:
+        return _outer_by_gram(inputs.double(), outputs.double())
+    each = scratch.take((len(inputs), high, wide), inputs)
+    torch.bmm(outputs, inputs.transpose(1, 2), out=each)
+    held = each.flatten(1)
+    return Sums(
+        squares=arithmetic.squared_norms(held),
+        weigh=lambda factors: (arithmetic.weighted_sum(factors, held).view(high, wide),),
+    )
+
+
+def _outer_at_one_position(inputs: Tensor, outputs: Tensor) -> Sums:
+    """|b a^T| is |a| |b|. Inputs (units, d) and outputs (units, o), float32."""
+    return Sums(
+        squares=arithmetic.squared_norms(inputs) * arithmetic.squared_norms(outputs),
+        weigh=lambda factors: (arithmetic.weighted_products(factors, outputs, inputs),),
+    )
+
+
+def _outer_by_gram(inputs: Tensor, outputs: Tensor) -> Sums:
+    """By inner products of positions. Inputs (units, d, positions), outputs alike, float64."""
+    high, wide = outputs.shape[1], inputs.shape[1]
+    gram = (inputs.transpose(1, 2) @ inputs) * (outputs.transpose(1, 2) @ outputs)
+    gross = (inputs.norm(dim=1) * outputs.norm(dim=1)).sum(dim=1)
 
     def weigh(factors: Tensor) -> tuple[Tensor, ...]:
-        scaled = (outputs * factors[:, None, None]).transpose(0, 1).reshape(high, -1)
-        return (scaled @ inputs.transpose(1, 2).reshape(-1, wide),)
+        summed = inputs.new_zeros(high, wide)
+        for part in arithmetic.parts(len(inputs)):
+            scaled = (outputs[part] * factors[part, None, None]).transpose(0, 1).reshape(high, -1)
+            summed += scaled @ inputs[part].transpose(1, 2).reshape(-1, wide)
+        return (summed,)
 
-    return Sums(squares=squares, weigh=weigh)
+    return Sums(squares=_safely(gram.sum(dim=(1, 2)), gross), weigh=weigh)
 
 
-def _safely(squares: Tensor, gross: Tensor, positions: int) -> Tensor:
-    """Squared norms with what adding up a unit's positions in 32 bits may add to them.
-
-    A sum of m terms errs by at most m u of the sum of their sizes, and for roundings that are
-    independent rarely by more than 2 sqrt(m) u (Higham & Mary 2019).
+def _safely(squares: Tensor, gross: Tensor) -> Tensor:
+    """Squared norms with more than 64 bits can lose of them where positions nearly cancel.
 
     Args:
         squares: (units,), float64.
-        gross: (units,), float32, the sum over positions of |a| |b|.
-        positions: of a unit.
-
-    Returns:
-        (units,), float32.
+        gross: (units,), float64, the sum over positions of |a| |b|.
     """
-    unit_roundoff = torch.finfo(torch.float32).eps / 2
-    error = min(positions, 2 * math.sqrt(positions)) * unit_roundoff * gross.double()
-    return (squares.sqrt() + error).square().float()
+    return squares.clamp(min=0) + arithmetic.CANCELLED * gross.square()
 
 
 def _kernel(
@@ -266,6 +273,7 @@ def _with_bias(
     """The weight's sums with the bias's, whose gradient (units, o) is small enough to hold."""
     if layer.bias is None:
         return weight
+    bias = bias.double()
     return Sums(
         squares=weight.squares + bias.square().sum(1),
         weigh=lambda factors: (*weight.weigh(factors), factors @ bias),

@@ -90,8 +90,8 @@ class Noise(Record):
         lattice_spacing: the steps' sums and noise are integers times this.
         sensitivity_margin: the steps' noise is scaled to the clipping norm times one plus this: for
             rounding to the lattice, and for the allowance.
-        arithmetic_allowance: the part of the margin set aside for sums in 32 bits, which is
-            measured and not proved.
+        arithmetic_allowance: the part of the margin set aside for the arithmetic of the sums
+            (`docs/decisions/0037-a-proved-allowance.md`; in version 2 measured, not proved).
     """
 
     source: Literal["operating system", "unsafe seed"]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from safegen.privacy.lattice import ALLOWANCE
+from safegen.privacy import arithmetic
 from safegen.privacy.rules import RULES, Scratch
 
 UNITS = 3
@@ -47,17 +47,17 @@ def assert_rule_holds(layer, seen, records, slopes=None):
     slopes = slopes_for(layer, seen) if slopes is None else slopes
     truth = gradients(layer, seen, slopes, records)
     sums = rule(type(layer), layer, seen, slopes, records)
-    found, true = sums.squares.double().sqrt(), squared_norms(truth).sqrt()
+    found, true = sums.squares.sqrt(), squared_norms(truth).sqrt()
     torch.testing.assert_close(found, true, rtol=EXACTLY, atol=0)
-    factors = torch.rand(len(seen) // records) + 0.1
+    factors = torch.rand(len(seen) // records, dtype=torch.float64) + 0.1
     weighed = sums.weigh(factors)
     assert len(weighed) == len(truth)
     for parameter, ours, each in zip(layer.parameters(), weighed, truth, strict=True):
-        expected = torch.tensordot(factors.double(), each, dims=1)
+        expected = torch.tensordot(factors, each, dims=1)
         assert ours.shape == parameter.shape
-        assert ours.dtype == torch.float32
+        assert ours.dtype == sums.squares.dtype == torch.float64
         scale = expected.abs().max().item()
-        torch.testing.assert_close(ours.double(), expected, rtol=0, atol=EXACTLY * scale)
+        torch.testing.assert_close(ours, expected, rtol=0, atol=EXACTLY * scale)
 
 
 each_records = pytest.mark.parametrize("records", [1, 3])
@@ -230,7 +230,7 @@ def test_small_weights_seen_at_many_positions_never_pair_them(layer, shape, posi
 @pytest.mark.parametrize("positions", [2, 20])
 @pytest.mark.parametrize("loudness", [10.0, 100.0, 1000.0, 10_000.0])
 def test_a_unit_whose_positions_nearly_cancel_is_clipped_by_its_true_norm(positions, loudness):
-    """Sensitivity is a worst case: what 32 bits lose in a norm must stay within the allowance.
+    """Sensitivity is a worst case: what a norm loses must stay within the bound.
 
     Half of the positions see the same as the other half, but for a little, and have opposite
     slopes: the products are large, and what is left of their sum is 100 clipping norms long.
@@ -248,9 +248,9 @@ def test_a_unit_whose_positions_nearly_cancel_is_clipped_by_its_true_norm(positi
     sums = rule(nn.Linear, layer, seen, slopes, 1)
     factors = 1 / sums.squares.sqrt().clamp(min=1)
     for unit in range(units):
-        alone = torch.zeros(units)
+        alone = torch.zeros(units, dtype=torch.float64)
         alone[unit] = factors[unit]
-        assert sums.weigh(alone)[0].double().norm() <= 1 + ALLOWANCE
+        assert sums.weigh(alone)[0].norm() <= 1 + arithmetic.bound(positions)
 
 
 # Any shape
@@ -323,7 +323,7 @@ def test_no_unit_hears_of_another(kind):
     slopes = slopes_for(layer, seen)
     other, loud = seen.flip(-1).clone(), 100 * slopes
     other[:2], loud[:2] = seen[:2], slopes[:2]
-    first = torch.tensor([1.0, 0.0])
+    first = torch.tensor([1.0, 0.0], dtype=torch.float64)
     one, two = (rule(kind, layer, *given, 2) for given in ((seen, slopes), (other, loud)))
     assert one.squares[0] == two.squares[0]
     assert one.squares[1] != two.squares[1]
