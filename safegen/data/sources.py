@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from safegen.arguments import checked
 from safegen.data.dataset import DataSet, assemble, digest_of, require_side
 from safegen.data.folder import read_folder
 from safegen.data.groups import read_groups
@@ -20,14 +21,15 @@ Split = Literal["train", "test"]
 DIGITS_SIZE = 32  # scikit-learn's digits are 8x8; the networks start at 28
 
 
+@checked
 def load(
     source: str | Path,
     *,
-    data_root: Path | None = None,
+    data_root: str | Path | None = None,
     size: int | None = None,
     split: Split = "train",
     download: bool = False,
-    groups: Path | None = None,
+    groups: str | Path | None = None,
 ) -> DataSet:
     """Load a data set by its name or its place.
 
@@ -45,8 +47,9 @@ def load(
     Raises:
         DataError: nothing is there, or it cannot be read.
     """
-    data = _load(source, data_root, size, split, download)
-    return data if groups is None else read_groups(groups, data)
+    root = None if data_root is None else Path(data_root)
+    data = _load(source, root, size, split, download)
+    return data if groups is None else read_groups(Path(groups), data)
 
 
 def _load(

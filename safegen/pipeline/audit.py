@@ -19,8 +19,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from safegen import package
+from safegen.arguments import checked
 from safegen.audit.mechanism import examine
 from safegen.audit.pictures import canary_pictures, found_in_samples, inserted
+from safegen.data.dataset import DataSet
 from safegen.errors import DataError, InputError
 from safegen.pipeline.attacks import (
     by_membership,
@@ -49,7 +51,6 @@ if TYPE_CHECKING:
 
     from safegen.audit.canaries import Comparison
     from safegen.audit.membership import MembershipInference
-    from safegen.data.dataset import DataSet
     from safegen.records.certificate import PrivacyCertificate
     from safegen.records.config import PackageConfig
 
@@ -69,6 +70,7 @@ class Audit:
     membership: MembershipInference | None
 
 
+@checked
 def audit_package(
     folder: str | Path,
     *,
@@ -122,6 +124,7 @@ def audit_package(
     )
 
 
+@checked
 def audit_run(
     data: DataSet,
     others: DataSet | None = None,

@@ -13,6 +13,7 @@ outside every budget: of private records it is for their owner alone, and the re
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ import numpy as np
 import torch
 
 from safegen import package
+from safegen.arguments import checked
 from safegen.audit.protocols import PROTOCOLS, default_augment
 from safegen.errors import InputError, Refused
 from safegen.pipeline.card import Figure, model_card
@@ -32,11 +34,9 @@ from safegen.privacy.budget import Budget
 from safegen.privacy.memory import memory_named
 from safegen.progress import Progress, silent
 from safegen.provenance.signer import read_anchors
-from safegen.records.evaluation import EvaluationReport, Method
+from safegen.records.evaluation import Augment, EvaluationReport, Method, ProtocolName
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
     from safegen.audit.protocols import ClassifierProtocol
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from safegen.pipeline.measure import Found
     from safegen.pipeline.model import Model
     from safegen.pipeline.release import Output
-    from safegen.records.evaluation import Augment, ProtocolName
 
 MOST_SHOWN = 100  # samples on a page
 LEAST_PICTURES = 20  # synthetic ones; fewer tell nothing
@@ -95,6 +94,7 @@ class Evaluation:
     real: NDArray[np.uint8] | None
 
 
+@checked
 def evaluate(  # noqa: PLR0913 - an evaluation has as many choices as it has
     folder: str | Path,
     data: Source,

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from safegen import package, storage
+from safegen.arguments import checked
 from safegen.errors import InputError, TamperedError
 from safegen.modality.image import ImageModality, modality_of
 from safegen.pipeline.request import MOST
@@ -24,8 +26,6 @@ from safegen.records.names import receipt_beside
 from safegen.records.receipt import GenerationRequest, read_receipt
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import numpy as np
     from numpy.typing import NDArray
 
@@ -49,6 +49,7 @@ class Explained:
     modality: ImageModality
 
 
+@checked
 def read_explained(path: Path) -> Explained:
     """Read a released file, and the explanation in the receipt beside it.
 
@@ -82,6 +83,7 @@ def read_explained(path: Path) -> Explained:
     )
 
 
+@checked
 def made_again(explained: Explained, folder: Path) -> bool:
     """Whether the package in `folder` makes the same picture from the signed seed and label.
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from safegen import package
+from safegen.arguments import checked
 from safegen.errors import DataError, KeyMaterialError, TamperedError
 from safegen.modality.image import modality_named
 from safegen.models.generator import PictureGenerator
 from safegen.pipeline.generate import Safeguards, generate
 from safegen.pipeline.naming import UNIQUE
+from safegen.pipeline.release import Release
 from safegen.pipeline.unsafe import unsafe_sample
 from safegen.policy.load import load_policy
 from safegen.privacy.recompute import agrees
@@ -23,18 +29,12 @@ from safegen.provenance.signer import open_signer, read_anchors
 from safegen.provenance.stamping import Stamping
 from safegen.provenance.trust import trust_in
 from safegen.records.names import MODEL_MANIFEST
+from safegen.records.receipt import GenerationRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from safegen.pipeline.release import Release
     from safegen.provenance.manifest import Manifest, TimeStamp
     from safegen.records.certificate import PrivacyCertificate
     from safegen.records.config import PackageConfig
-    from safegen.records.receipt import GenerationRequest
 
 
 class Model:
@@ -78,6 +78,7 @@ class Model:
         """Where the package lies."""
         return self._package.folder
 
+    @checked
     def generate(
         self,
         count: int,
@@ -124,6 +125,7 @@ class Model:
             progress=progress,
         )
 
+    @checked
     def unsafe_sample(
         self, count: int, *, reason: str, label: int | str | None = None, seed: int | None = None
     ) -> NDArray[np.float32]:
@@ -178,6 +180,7 @@ def open_generator(opened: package.Package) -> PictureGenerator:
     return generator
 
 
+@checked
 def load(
     folder: str | Path,
     *,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from safegen import storage
+from safegen.arguments import checked
 from safegen.pipeline import placing
 from safegen.pipeline.leaving import Output
 from safegen.pipeline.naming import names_of, new_id
@@ -74,6 +75,7 @@ class Release:
                 self._outputs = self._departure.log()
             return self._outputs
 
+    @checked
     def save(self, folder: str | Path) -> tuple[Path, ...]:
         """Write every output, its receipt and its explanation: all of them and the log, or nothing.
 

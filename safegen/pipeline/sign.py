@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from safegen import storage
+from safegen.arguments import checked
 from safegen.errors import InputError, StorageError
 from safegen.pipeline import placing
 from safegen.pipeline.history import followed, history, open_file
@@ -57,6 +58,7 @@ class Signed:
     unstamped: str | None
 
 
+@checked
 def sign(  # noqa: PLR0913 - a signature has as many choices as it has
     path: str | Path,
     *,

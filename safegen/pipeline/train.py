@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from safegen import storage
+from safegen.arguments import checked
 from safegen.data.dataset import DataSet
 from safegen.data.groups import read_groups
 from safegen.data.sources import load as load_data
@@ -29,15 +30,16 @@ from safegen.progress import Progress, silent
 from safegen.provenance.ledger import Ledger
 from safegen.provenance.signer import open_signer
 from safegen.provenance.stamping import Stamping
+from safegen.records.config import Family, WarmStart
 from safegen.records.names import DIGESTS
 from safegen.training import checkpoint
 from safegen.training.priors import PRIORS
 
 if TYPE_CHECKING:
     from safegen.provenance.signer import Signer
-    from safegen.records.config import Family, WarmStart
 
 
+@checked
 def train(  # noqa: PLR0913 - a run has as many choices as it has
     data: str | Path | DataSet,
     *,

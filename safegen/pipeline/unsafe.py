@@ -57,6 +57,6 @@ def unsafe_sample(
         f"{count} samples of {opened.config.name} leave unsigned and unexplained, by no policy's "
         "leave; the ledger says so. Use generate() for what others will see.",
         UnsafeWarning,
-        stacklevel=3,
+        stacklevel=4,  # of whoever called `Model.unsafe_sample`, past its check of arguments
     )
     return samples

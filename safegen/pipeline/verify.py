@@ -8,25 +8,26 @@ failed step is `invalid`, however good its signature is; only a signer who is on
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from safegen.arguments import checked
 from safegen.errors import InputError
 from safegen.pipeline.files import files_in
 from safegen.pipeline.process import Task, usable_cores
 from safegen.pipeline.workers import PATIENCE, verify_apart
 from safegen.progress import Progress, silent
 from safegen.provenance.trust import read_trust
+from safegen.records.verdict import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from safegen.pipeline.evidence import Log
-    from safegen.records.verdict import Verdict
 
-    Lists = str | Path | Iterable[str | Path] | None
+Lists = str | Path | Iterable[str | Path] | None
 
 
+@checked
 def verify(
     path: str | Path,
     *,
@@ -68,6 +69,7 @@ def verify(
     return verdict
 
 
+@checked
 def verify_tree(
     paths: Iterable[str | Path],
     *,
