@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import functools
 import json
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from safegen.records.verdict import Verdict
 
@@ -42,6 +43,12 @@ def verify(
     time_trust: Annotated[
         list[Path] | None,
         typer.Option(help="The same, of time-stamp authorities."),
+    ] = None,
+    identity_trust: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="The same, of those who say who somebody is; lines with did:... name aggregators."
+        ),
     ] = None,
     ledger: Annotated[
         str | None, typer.Option(help="The log of releases: a file or a database URL.")
@@ -78,6 +85,7 @@ def verify(
     from safegen.errors import InputError
     from safegen.pipeline.covered import in_words, not_covered
     from safegen.pipeline.files import look_through
+    from safegen.pipeline.verify import verify_tree
 
     if out is not None:
         storage.require_writable(out.parent)
@@ -88,7 +96,18 @@ def verify(
         found = look_through(_listed(paths, null=null))
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
-    verdicts = _verdicts(found.files, trust or (), time_trust or (), ledger, jobs, strict=strict)
+    verdicts = _with_bars(
+        functools.partial(
+            verify_tree,
+            found.files,
+            trust=trust,
+            time_trust=time_trust,
+            identity_trust=identity_trust,
+            ledger=ledger,
+            strict=strict,
+            jobs=jobs,
+        )
+    )
     if out is not None:
         text = page.plain_text(verdicts) if chosen is Format.TEXT else render(chosen, verdicts)
         storage.write(out, text.encode())
@@ -117,19 +136,11 @@ def render(form: Format, verdicts: Sequence[Verdict]) -> str:
     return f"{json.dumps(items, indent=2)}\n"
 
 
-def _verdicts(
-    paths: Sequence[str | Path],
-    trust: Sequence[Path],
-    time_trust: Sequence[Path],
-    ledger: str | None,
-    jobs: int | None,
-    *,
-    strict: bool,
-) -> tuple[Verdict, ...]:
+def _with_bars(ask: Callable[..., tuple[Verdict, ...]]) -> tuple[Verdict, ...]:
+    """Ask for verdicts, and show how far they are; Ctrl-C ends everything."""
     from contextlib import ExitStack
 
     from safegen.cli.console import Bars
-    from safegen.pipeline.verify import verify_tree
 
     bars: Bars | None = None
     try:
@@ -143,15 +154,7 @@ def _verdicts(
                     bars = stack.enter_context(Bars())
                 bars(stage, done, total)
 
-            return verify_tree(
-                paths,
-                trust=trust,
-                time_trust=time_trust,
-                ledger=ledger,
-                strict=strict,
-                jobs=jobs,
-                progress=progress,
-            )
+            return ask(progress=progress)
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from safegen.errors import DataError, TamperedError
-from safegen.pipeline.findings import found
+from safegen.pipeline.findings import found, worst
 from safegen.privacy.recompute import faults
 from safegen.provenance import claims
 from safegen.provenance.manifest import TRUSTED
@@ -19,10 +19,11 @@ from safegen.records.certificate import PrivacyCertificate
 from safegen.records.decision import Decision
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from safegen.pipeline.evidence import Evidence
     from safegen.provenance.claims import Json
+    from safegen.provenance.manifest import Manifest
     from safegen.records.receipt import AnyReceipt
     from safegen.records.verdict import StepFinding
 
@@ -30,11 +31,19 @@ KEPT = 64  # findings about claims that many files share, such as their model's 
 
 
 def check_fingerprint(evidence: Evidence) -> StepFinding:
-    """6. The perceptual code is computed again and compared."""
-    binding = evidence.manifest.assertions.get("c2pa.soft-binding")
-    if binding is None or binding.get("alg") != claims.FINGERPRINT_ALGORITHM:
+    """7. The perceptual code is computed again and compared."""
+    bindings = [
+        each
+        for each in evidence.manifest.said("c2pa.soft-binding")
+        if each.get("alg") == claims.FINGERPRINT_ALGORITHM
+    ]
+    if not bindings:
         text = "It describes no fingerprint that is known here."
         return found("safegen.fingerprint.none", text)
+    return worst(_judge_fingerprint(each, evidence) for each in bindings)
+
+
+def _judge_fingerprint(binding: Json, evidence: Evidence) -> StepFinding:
     from safegen.modality.image import fingerprint_pixels
     from safegen.provenance import fingerprint
 
@@ -56,7 +65,7 @@ def check_fingerprint(evidence: Evidence) -> StepFinding:
 
 
 def check_ledger(evidence: Evidence) -> StepFinding:
-    """7. The digest of the whole file, every byte of it, is in the log; its receipt stands."""
+    """8. The digest of the whole file, every byte of it, is in the log; its receipt stands."""
     broken = _problem_with_receipt(evidence)
     if broken is not None:
         text = f"The receipt beside it does not stand: {broken}."
@@ -82,19 +91,27 @@ def check_ledger(evidence: Evidence) -> StepFinding:
 
 
 def check_privacy(evidence: Evidence) -> StepFinding:
-    """8. epsilon is recomputed from the events in the manifest, not believed."""
-    stated = evidence.manifest.assertions.get(claims.PRIVACY)
-    if stated is None:
-        return found("safegen.privacy.none", "It makes no privacy claim.")
-    return _judge_privacy(json.dumps(stated))
+    """9. epsilon is recomputed from the events in the manifest, not believed."""
+    stated = evidence.manifest.said(claims.PRIVACY)
+    if not stated:
+        text = "It makes no privacy claim."
+        if evidence.manifest.said(claims.PRIVACY, created=False):
+            text = "Its signer makes no privacy claim, but gathered one that nobody stands for."
+        return found("safegen.privacy.none", text)
+    return worst(_judge_privacy(json.dumps(each)) for each in stated)
 
 
 def check_policy(evidence: Evidence) -> StepFinding:
-    """9. The decision in the manifest allowed it, and its findings say the same."""
-    stated = evidence.manifest.assertions.get(claims.DECISION)
-    if stated is None:
-        return found("safegen.policy.none", "It carries no policy decision.")
-    return _judge_decision(json.dumps(stated))
+    """10. The decision in the manifest allowed it, and its findings say the same."""
+    own, others = (evidence.manifest.said(claims.DECISION, created=own) for own in (True, False))
+    judged = [_judge_decision(json.dumps(each)) for each in (*own, *others)]
+    refusals = [each for each in judged if each.outcome == "failed"]
+    if refusals or own:  # a refusal counts, whoever's it is; an allowance is its signer's or none
+        return (refusals or judged)[0]
+    text = "It carries no policy decision."
+    if others:
+        text = "Its signer states no policy decision, but gathered one that nobody stands for."
+    return found("safegen.policy.none", text)
 
 
 @functools.lru_cache(maxsize=KEPT)
@@ -152,7 +169,7 @@ def _problem_with_receipt(evidence: Evidence) -> str | None:
     if receipt.file_digest != evidence.digest:
         return "it is for another file, or the file was changed since"
     fields = canonical_fields(receipt)
-    contradicted = _contradicted(receipt, fields, evidence.manifest.assertions)
+    contradicted = _contradicted(receipt, fields, evidence.manifest)
     if contradicted is not None:
         return contradicted
     if evidence.anchors is None or not _signer_is_trusted(evidence):
@@ -162,16 +179,24 @@ def _problem_with_receipt(evidence: Evidence) -> str | None:
 
 
 def _contradicted(
-    receipt: AnyReceipt, fields: Mapping[str, bytes], said: Mapping[str, Json]
+    receipt: AnyReceipt, fields: Mapping[str, bytes], manifest: Manifest
 ) -> str | None:
     """What a receipt says otherwise than the manifest, which has it from the same release."""
-    if said.get(claims.EXPLANATION, {}).get("digest") != sha256(fields["explanation"]):
+    explanation = sha256(fields["explanation"])
+    if not _is_all(manifest.said(claims.EXPLANATION), explanation, lambda said: said.get("digest")):
         return "it explains another picture"
-    if said.get(claims.REQUEST) != receipt.request.model_dump(mode="json"):
+    if not _is_all(manifest.said(claims.REQUEST), receipt.request.model_dump(mode="json")):
         return "it states another request than the manifest"
-    if said.get(claims.DECISION) != receipt.decisions[-1].model_dump(mode="json"):
+    if not _is_all(manifest.said(claims.DECISION), receipt.decisions[-1].model_dump(mode="json")):
         return "it states another decision than the manifest"
     return None
+
+
+def _is_all(
+    stated: tuple[Json, ...], expected: object, part: Callable[[Json], object] = lambda said: said
+) -> bool:
+    """Whether something is stated, and nothing else with it."""
+    return bool(stated) and all(part(each) == expected for each in stated)
 
 
 def _check_receipt_alone(evidence: Evidence) -> StepFinding:

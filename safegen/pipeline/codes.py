@@ -17,6 +17,7 @@ STEPS = (
     "integrity",
     "ingredients",
     "signer",
+    "identity",
     "time",
     "fingerprint",
     "ledger",
@@ -71,6 +72,7 @@ CODES = {
         "The manifest beside it is of another file, or the file was changed."
     ),
     "safegen.integrity.ingredient": _failed("Something that it was made from does not hold."),
+    "safegen.integrity.improper": _failed("Its manifest breaks a rule of C2PA."),
     "safegen.integrity.package": _failed("A file of the model package is not the signed one."),
     "safegen.ingredients.sound": _passed("What it was made from holds."),
     "safegen.ingredients.none": _not_checked("It names nothing that it was made from."),
@@ -92,6 +94,18 @@ CODES = {
     "safegen.signer.expired": _failed("The certificate was not valid when it signed."),
     "safegen.signer.revoked": _failed("The certificate was revoked."),
     "safegen.signer.unfit": _failed("The certificate may not sign such claims."),
+    "safegen.identity.trusted": _passed("A list that was given vouches for who stands for it."),
+    "safegen.identity.none": _not_checked("It names nobody who stands for it beside its signer."),
+    "safegen.identity.unasked": _not_checked(
+        "Who stands for it could only be told by asking a host that it names."
+    ),
+    "safegen.identity.no-list": _not_checked("Its statement of a person holds; no list was given."),
+    "safegen.identity.lapsed": _not_checked("Its statement of a person is out of date."),
+    "safegen.identity.unclear": _not_checked(
+        "Its statement of a person is of a kind that cannot be checked."
+    ),
+    "safegen.identity.unknown": _failed("No list that was given knows who stands for it."),
+    "safegen.identity.broken": _failed("Its statement of a person is false."),
     "safegen.time.stamped": _passed("A trusted authority saw the signature at that time."),
     "safegen.time.none": _not_checked("It carries no time-stamp."),
     "safegen.time.unknown": _not_checked("No list vouches for the time-stamp's authority."),

@@ -11,12 +11,20 @@ from safegen.pipeline.files import UnfitFileError, content_of, shown
 from safegen.pipeline.findings import found
 from safegen.pipeline.made_from import findings_of
 from safegen.pipeline.manifests import choose
+from safegen.pipeline.origin import origins_of
 from safegen.pipeline.signer_steps import UNVOUCHED
 from safegen.pipeline.unread import LARGEST, unread
 from safegen.provenance import formats
 from safegen.provenance.kinds import STORE
 from safegen.provenance.manifest import Manifest, UnreadableManifestError
-from safegen.records.verdict import SignerFinding, StampFinding, State, StepFinding, Verdict
+from safegen.records.verdict import (
+    IdentityFinding,
+    SignerFinding,
+    StampFinding,
+    State,
+    StepFinding,
+    Verdict,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +38,7 @@ SHORT = {
     "safegen.signer.no-list": "Nothing in it was changed, but nobody vouches for its signer.",
     "safegen.signer.unknown": "Nothing in it was changed, but its signer is on none of your lists.",
 }
+MENTIONED = {"safegen.identity.unasked", "safegen.identity.unknown"}
 UNKNOWN_ORIGIN = (
     "Its signer is on your list, but nobody whom you trust vouches for something that it was made "
     "from: name the root of who signed that, or of who time-stamped it (--time-trust)."
@@ -107,6 +116,17 @@ def _verdict(path: Path, evidence: Evidence, notes: Sequence[str]) -> Verdict:
         else StampFinding(time=stamp.time, authority=stamp.authority, trusted_by=stamp.trusted_by),
         manifest_beside=None if evidence.beside is None else shown(evidence.beside),
         ingredients=findings_of(manifest.ingredients),
+        identities=tuple(
+            IdentityFinding(
+                name=each.name,
+                vouched_by=each.vouched_by,
+                trusted_by=each.trusted_by,
+                state=each.state,
+                codes=tuple(each.codes),
+            )
+            for each in manifest.identities
+        ),
+        origins=origins_of(manifest),
         findings=findings,
         notes=tuple(notes),
     )
@@ -127,7 +147,7 @@ def _state(manifest: Manifest, findings: tuple[StepFinding, ...]) -> State:
     failed = {finding.codes[0] for finding in findings if finding.outcome == "failed"}
     if failed - UNVOUCHED or manifest.state == "Invalid":
         return "invalid"
-    return "trusted" if manifest.state == "Trusted" else "valid"
+    return "trusted" if manifest.state == "Trusted" and not failed else "valid"
 
 
 def _summary(state: State, findings: tuple[StepFinding, ...]) -> str:
@@ -136,10 +156,16 @@ def _summary(state: State, findings: tuple[StepFinding, ...]) -> str:
         failed = [finding for finding in findings if finding.outcome == "failed"]
         against = [finding for finding in failed if finding.codes[0] not in UNVOUCHED]
         return (against or failed or list(findings))[0].text
-    signer = next(finding for finding in findings if finding.step == "signer")
-    unknown = state == "valid" and signer.outcome == "passed"
-    who = UNKNOWN_ORIGIN if unknown else SHORT.get(signer.codes[0], signer.text)
-    return " ".join([who, *(each.text for each in findings if each.outcome == "warned")])
+    signer, identity = (
+        next(finding for finding in findings if finding.step == step)
+        for step in ("signer", "identity")
+    )
+    who = SHORT.get(signer.codes[0], signer.text)
+    if state == "valid" and signer.outcome == "passed":
+        who = signer.text if identity.outcome == "failed" else UNKNOWN_ORIGIN
+    told = [identity] if identity.codes[0] in MENTIONED else []
+    told += [each for each in findings if each.outcome == "warned"]
+    return " ".join([who, *(each.text for each in told)])
 
 
 def _capital(text: str) -> str:

@@ -63,8 +63,8 @@ def read_explained(path: Path) -> Explained:
     if manifest.state == "Invalid":
         raise TamperedError(f"{path} is not what was signed; `safegen verify {path}` says why")
     beside = receipt_beside(path)
-    summary = manifest.assertions.get(claims.EXPLANATION)
-    if summary is None:
+    summaries = manifest.said(claims.EXPLANATION)
+    if not summaries:
         raise InputError(f"{path} carries no explanation; only outputs that safegen released do")
     if not os.path.isfile(beside):  # noqa: PTH113 - never raises, whatever the name
         raise InputError(f"no {beside.name} beside {path}; its receipt holds the explanation")
@@ -73,7 +73,7 @@ def read_explained(path: Path) -> Explained:
         request = GenerationRequest.model_validate(manifest.assertions.get(claims.REQUEST))
     except ValidationError as error:
         raise TamperedError(f"{beside} cannot be read as a receipt; use an intact copy") from error
-    if digest(receipt.explanation) != summary.get("digest"):
+    if any(digest(receipt.explanation) != each.get("digest") for each in summaries):
         raise TamperedError(f"{beside} explains another picture than {path.name}")
     return Explained(
         request=request,

@@ -20,3 +20,15 @@ def found(code: str, text: str, c2pa_codes: Iterable[str] = ()) -> StepFinding:
     return StepFinding(
         step=step_of(code), outcome=CODES[code].outcome, codes=(code, *c2pa_codes), text=text
     )
+
+
+def worst(findings: Iterable[StepFinding]) -> StepFinding:
+    """Of several findings of one step, the first that failed, or else the first.
+
+    Raises:
+        ValueError: there is none.
+    """
+    all_of_them = list(findings)
+    if not all_of_them:
+        raise ValueError("of no findings, none is the worst")
+    return next((each for each in all_of_them if each.outcome == "failed"), all_of_them[0])

@@ -141,6 +141,9 @@ def _ingredient(before: File, way_out: str) -> Ingredient:
 
 def _fault(manifest: Manifest) -> str | None:
     """Why a manifest cannot be carried on; that nobody here knows its signer is no reason."""
+    false = [each for each in manifest.identities if each.state == "broken"]
+    if false:
+        return f"it says falsely that {false[0].name} stands for it"
     if manifest.state != "Invalid" and not manifest.broken_ingredients and not manifest.declared:
         return None
     broken = {**manifest.failures, **manifest.broken_ingredients, **manifest.declared}

@@ -255,8 +255,9 @@ def require_signed(
             f"the certificate of {manifest.signer}, who signed {opened.folder}, has expired; name "
             "the authority that time-stamped it with --time-trust, or train anew with valid keys"
         )
-    signed = manifest.assertions.get(PACKAGE)
-    if manifest.state == "Invalid" or signed != opened.content.digests.model_dump(mode="json"):
+    digests = opened.content.digests.model_dump(mode="json")
+    signed = manifest.said(PACKAGE)
+    if manifest.state == "Invalid" or not signed or any(each != digests for each in signed):
         raise TamperedError(
             f"{opened.folder / MODEL_MANIFEST} does not vouch for the files beside it; use an "
             "intact copy of the package"

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from safegen.provenance.trust import Trust, TrustList
 
 READY = b'"ready"\n'
+LISTS = ("signers", "time_stamps", "identities")  # of a `Trust`
 COMMAND = (
     "-c",
     "import sys; sys.path[:] = sys.argv[1:]; from safegen.pipeline.worker import main; main()",
@@ -66,7 +67,7 @@ class Task:
     def to_line(self) -> bytes:
         """One line that a process is told."""
         trust = self.trust
-        lists = None if trust is None else [_told(trust.signers), _told(trust.time_stamps)]
+        lists = trust and {name: _told(getattr(trust, name)) for name in LISTS}
         return line(
             {
                 "trust": lists,
@@ -83,7 +84,7 @@ class Task:
 
         said = json.loads(line)
         lists = said["trust"]
-        trust = lists and Trust(signers=_heard(lists[0]), time_stamps=_heard(lists[1]))
+        trust = lists and Trust(**{name: _heard(lists[name]) for name in LISTS})
         return cls(trust=trust, ledger=said["ledger"], strict=said["strict"], folder=said["folder"])
 
 
@@ -253,11 +254,14 @@ def _relay(process: Process, answers: IO[bytes]) -> None:
     process.heard.put((process, b""))
 
 
-def _told(lists: tuple[TrustList, ...]) -> list[tuple[str, str]]:
-    return [(each.name, each.pem.decode("latin-1")) for each in lists]
+def _told(lists: tuple[TrustList, ...]) -> list[tuple[str, str, list[str]]]:
+    return [(each.name, each.pem.decode("latin-1"), list(each.issuers)) for each in lists]
 
 
-def _heard(lists: list[tuple[str, str]]) -> tuple[TrustList, ...]:
+def _heard(lists: list[tuple[str, str, list[str]]]) -> tuple[TrustList, ...]:
     from safegen.provenance.trust import TrustList
 
-    return tuple(TrustList(name=name, pem=pem.encode("latin-1")) for name, pem in lists)
+    return tuple(
+        TrustList(name=name, pem=pem.encode("latin-1"), issuers=tuple(issuers))
+        for name, pem, issuers in lists
+    )

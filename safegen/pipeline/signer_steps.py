@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from safegen.pipeline.findings import found
 from safegen.pipeline.words import phrase
 from safegen.provenance.manifest import EXPIRED, SIGNED, TRUSTED, UNTRUSTED
+from safegen.provenance.statuses import concern
 
 if TYPE_CHECKING:
     from safegen.pipeline.evidence import Evidence
@@ -21,10 +22,14 @@ if TYPE_CHECKING:
     from safegen.provenance.trust import TrustList
     from safegen.records.verdict import StepFinding
 
-UNVOUCHED = {"safegen.signer.unknown", "safegen.signer.path"}  # they say nothing against a file
+UNVOUCHED = {  # they say nothing against a file
+    "safegen.signer.unknown",
+    "safegen.signer.path",
+    "safegen.identity.unknown",
+}
 REVOKED = ("signingCredential.ocsp.revoked", "signingCredential.revoked")
 NOT_REVOKED = "signingCredential.ocsp.notRevoked"
-NOT_CONTENT = ("signingCredential.", "timeStamp.")  # codes that are these two steps' matter
+OUTSIDE = "claimSignature.outsideValidity"
 BROKEN_STAMPS = (
     "timeStamp.mismatch",
     "timeStamp.malformed",
@@ -37,7 +42,7 @@ BROKEN_STAMPS = (
 def check_signer(evidence: Evidence) -> StepFinding:
     """4. The certificate was valid and not revoked, and a list that was given vouches for it."""
     manifest = evidence.manifest
-    credential = [code for code in manifest.failures if code.startswith(NOT_CONTENT[0])]
+    credential = [code for code in manifest.failures if concern(code) == "signer"]
     if SIGNED not in manifest.successes:
         text = (
             f"Its signature does not hold, so it cannot be told whether {manifest.signer} made it."
@@ -46,7 +51,7 @@ def check_signer(evidence: Evidence) -> StepFinding:
     if revoked := [code for code in REVOKED if code in manifest.failures]:
         text = f"The certificate of {manifest.signer} was revoked by whoever issued it."
         return found("safegen.signer.revoked", text, revoked)
-    if EXPIRED in manifest.failures:
+    if EXPIRED in manifest.failures or OUTSIDE in manifest.failures:
         return found("safegen.signer.expired", _expired(manifest), credential)
     if unfit := [code for code in credential if code != UNTRUSTED]:
         reasons = " and ".join(
@@ -88,7 +93,7 @@ def _vouched(evidence: Evidence) -> StepFinding:
 
 
 def check_time(evidence: Evidence) -> StepFinding:
-    """5. A time-stamp holds, and a list vouches for its authority."""
+    """6. A time-stamp holds, and a list vouches for its authority."""
     manifest = evidence.manifest
     seen = {**manifest.notes, **manifest.failures}
     broken = [code for code in seen if code in BROKEN_STAMPS]
@@ -100,7 +105,7 @@ def check_time(evidence: Evidence) -> StepFinding:
     if stamp is None:
         text = "Nothing but the signer's own word says when it was signed: it has no time-stamp."
         return found("safegen.time.none", text)
-    codes = [code for code in (*manifest.successes, *seen) if code.startswith(NOT_CONTENT[1])]
+    codes = [code for code in (*manifest.successes, *seen) if code.startswith("timeStamp.")]
     if stamp.trusted_by is None:
         text = (
             f"{stamp.authority} says that it was signed at {stamp.time}, but no list vouches for "

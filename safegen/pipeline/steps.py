@@ -4,11 +4,12 @@
 2. integrity   Is every byte that it protects unchanged, here and in its ingredients?
 3. ingredients Did what it was made from hold when it was used?
 4. signer      Is whoever signed it on a list of trust, and was its certificate valid?
-5. time        Does a trusted authority say when it was signed?
-6. fingerprint Does the picture look like the one that was described?
-7. ledger      Was exactly this file released?
-8. privacy     Does the claimed epsilon follow from the listed events?
-9. policy      Did a policy allow it, with every rule passed?
+5. identity    Do those persons stand for it of whom it says so?
+6. time        Does a trusted authority say when it was signed?
+7. fingerprint Does the picture look like the one that was described?
+8. ledger      Was exactly this file released?
+9. privacy     Does the claimed epsilon follow from the listed events?
+10. policy     Did a policy allow it, with every rule passed?
 """
 
 from __future__ import annotations
@@ -21,11 +22,14 @@ from safegen.pipeline import claim_steps
 from safegen.pipeline.codes import STEPS
 from safegen.pipeline.evidence import Evidence
 from safegen.pipeline.findings import found
+from safegen.pipeline.identity_step import check_identity
 from safegen.pipeline.made_from import accusation, check_ingredients
-from safegen.pipeline.signer_steps import NOT_CONTENT, check_signer, check_time
+from safegen.pipeline.origin import told
+from safegen.pipeline.signer_steps import check_signer, check_time
 from safegen.pipeline.unread import LARGEST
-from safegen.pipeline.words import phrases
+from safegen.pipeline.words import RULES, phrases
 from safegen.provenance import claims
+from safegen.provenance.statuses import concern
 from safegen.records.canonical import sha256
 from safegen.records.verdict import StepFinding
 from safegen.storage import read
@@ -33,49 +37,26 @@ from safegen.storage import read
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-ORIGINS = {
-    claims.SOURCE_TYPES["model"]: "was made by a trained model",
-    claims.SOURCE_TYPES["model-data"]: "is data made by a trained model",
-    claims.SOURCE_TYPES["composite-with-model"]: "was made in part by a trained model",
-    claims.SOURCE_TYPES["human-edits"]: "was edited by a human",
-    claims.SOURCE_TYPES["algorithm"]: "was changed by an algorithm",
-    claims.SOURCE_TYPES["algorithmic"]: "was made by an algorithm, not a trained one",
-    claims.SOURCE_TYPES["photograph"]: "was captured by a camera or a sensor",
-    claims.SOURCE_TYPES["digital-creation"]: "was made by a human with digital tools",
-}
 Step = Callable[[Evidence], StepFinding]
 BINDING = {"assertion.dataHash.mismatch", "assertion.boxesHash.mismatch"}
 
 
 def check_manifest(evidence: Evidence) -> StepFinding:
     """1. A manifest was read, or we would not be here."""
-    signed = f"signed by {evidence.manifest.signer}{_origin(evidence)}"
+    signed = f"signed by {evidence.manifest.signer}{told(evidence.manifest)}"
     if evidence.beside is None:
-        return found("safegen.manifest.embedded", f"It carries a C2PA manifest, {signed}.")
-    text = f"Its C2PA manifest lies beside it in {evidence.beside.name}, {signed}."
+        return found("safegen.manifest.embedded", f"It carries a C2PA manifest, {signed}")
+    text = f"Its C2PA manifest lies beside it in {evidence.beside.name}, {signed}"
     return found("safegen.manifest.beside", text)
-
-
-def _origin(evidence: Evidence) -> str:
-    """How the file came to be, as its signer says; for the end of a sentence."""
-    match evidence.manifest.assertions.get("c2pa.actions.v2", {}).get("actions"):
-        case [*actions]:
-            sources = [
-                str(action.get("digitalSourceType", ""))
-                for action in actions
-                if isinstance(action, dict)
-            ]
-        case _:
-            return ""
-    said = [ORIGINS[source] for source in sources if source in ORIGINS]
-    return f", who says that it {' and '.join(said)}" if said else ""
 
 
 def check_integrity(evidence: Evidence) -> StepFinding:
     """2. C2PA's own validation, apart from who signed; broken ingredients count."""
     manifest = evidence.manifest
     failures = {
-        code: text for code, text in manifest.failures.items() if not code.startswith(NOT_CONTENT)
+        code: text
+        for code, text in manifest.failures.items()
+        if concern(code) in {"content", "vendor"}
     }
     if failures:
         return _changed(evidence, failures)
@@ -97,6 +78,7 @@ ALL: tuple[Step, ...] = (
     check_integrity,
     check_ingredients,
     check_signer,
+    check_identity,
     check_time,
     claim_steps.check_fingerprint,
     claim_steps.check_ledger,
@@ -113,14 +95,17 @@ def _changed(evidence: Evidence, failures: Mapping[str, str]) -> StepFinding:
             "changed after it was signed."
         )
         return found("safegen.integrity.beside", text, failures)
+    if failures and all(code in RULES for code in failures):
+        text = f"It was not signed by the rules of C2PA: {phrases(failures)}."
+        return found("safegen.integrity.improper", text, failures)
     text = f"It was changed after it was signed, or never signed properly: {phrases(failures)}."
     return found("safegen.integrity.changed", text, failures)
 
 
 def _changed_package_file(evidence: Evidence) -> str | None:
     """The package file that is not what the model's manifest says, if any."""
-    signed = evidence.manifest.assertions.get(claims.PACKAGE)
-    if signed is None:
+    signed = evidence.manifest.said(claims.PACKAGE)
+    if not signed:
         return None
     for part, path in evidence.package.items():
         try:
@@ -129,6 +114,6 @@ def _changed_package_file(evidence: Evidence) -> str | None:
             digest = evidence.digest if part == "weights" else sha256(read(path))
         except (OSError, StorageError):
             return path.name
-        if digest != signed.get(part):
+        if any(digest != each.get(part) for each in signed):
             return path.name
     return None

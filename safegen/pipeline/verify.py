@@ -33,6 +33,7 @@ def verify(
     *,
     trust: Lists = None,
     time_trust: Lists = None,
+    identity_trust: Lists = None,
     ledger: str | Path | None = None,
     strict: bool = False,
 ) -> Verdict:
@@ -46,6 +47,8 @@ def verify(
         trust: files of PEM certificates of the roots to trust, one or several, each a list of its
             own; without them nobody vouches for a signer. C2PA's public lists are such files.
         time_trust: the same of time-stamp authorities.
+        identity_trust: the same of those who say who somebody is; lines that begin with `did:` name
+            aggregators.
         ledger: the log that released files are in; a path or an SQLAlchemy URL.
         strict: refuse what is otherwise a warning: something that the file was made from did not
             hold when it was used, and its signer says so.
@@ -63,7 +66,7 @@ def verify(
     files_in([file])
     if file.is_dir():
         raise InputError(f"{file} is a folder; name a file, or use verify_tree")
-    lists = read_trust(_several(trust), _several(time_trust))
+    lists = read_trust(_several(trust), _several(time_trust), _several(identity_trust))
     task = Task(trust=lists, ledger=_location(ledger), strict=strict)
     (verdict,) = verify_apart((file,), task, jobs=1, patience=PATIENCE, progress=silent)
     return verdict
@@ -75,6 +78,7 @@ def verify_tree(
     *,
     trust: Lists = None,
     time_trust: Lists = None,
+    identity_trust: Lists = None,
     ledger: str | Path | None = None,
     strict: bool = False,
     jobs: int | None = None,
@@ -91,6 +95,7 @@ def verify_tree(
             named, or matches a pattern, is always looked at.
         trust: as in `verify`.
         time_trust: as in `verify`.
+        identity_trust: as in `verify`.
         ledger: as in `verify`.
         strict: as in `verify`.
         jobs: processes; by default as many as there are usable cores.
@@ -106,7 +111,7 @@ def verify_tree(
     """
     if jobs is not None and jobs < 1:
         raise InputError(f"{jobs} processes cannot verify anything; name at least one")
-    lists = read_trust(_several(trust), _several(time_trust))
+    lists = read_trust(_several(trust), _several(time_trust), _several(identity_trust))
     files = files_in(paths)
     return verify_apart(
         files,

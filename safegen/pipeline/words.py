@@ -101,6 +101,27 @@ WORDS = {
     "timeStamp.outsideValidity": "its time-stamp was given when a certificate was not valid",
     "timeStamp.untrusted": "its time-stamp's authority is on none of the lists",
 }
+RULES = frozenset(  # broken by whoever signed, not by whoever changed it afterwards
+    {
+        "algorithm.unsupported",
+        "assertion.action.ingredientMismatch",
+        "assertion.action.malformed",
+        "assertion.action.redacted",
+        "assertion.action.redactionMismatch",
+        "assertion.action.softBindingMissing",
+        "assertion.dataHash.redacted",
+        "assertion.hardBinding.redacted",
+        "assertion.metadata.disallowed",
+        "assertion.multipleHardBindings",
+        "assertion.notRedacted",
+        "assertion.selfRedacted",
+        "claim.hardBindings.missing",
+        "manifest.multipleParents",
+        "manifest.timestamp.wrongParents",
+        "manifest.update.invalid",
+        "manifest.update.wrongParents",
+    }
+)
 
 
 def phrase(code: str, explanation: str) -> str:
@@ -108,15 +129,11 @@ def phrase(code: str, explanation: str) -> str:
 
     >>> phrase("assertion.dataHash.mismatch", "hash does not match")
     'its content is not what was signed'
-    >>> phrase("cawg.identity.pad.invalid", "bad padding")
-    'its statement about a person or organisation does not hold (bad padding)'
     >>> phrase("new.code", "something else")
     'its manifest does not hold: something else (new.code)'
     """
     if code in WORDS:
         return WORDS[code]
-    if code.startswith("cawg."):
-        return f"its statement about a person or organisation does not hold ({explanation or code})"
     told = f"{explanation} ({code})" if explanation else code
     return f"its manifest does not hold: {told}"
 

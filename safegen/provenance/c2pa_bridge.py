@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from safegen.provenance.claims import Json
     from safegen.provenance.signer import Signer
-    from safegen.provenance.trust import Trust
+    from safegen.provenance.trust import Trust, TrustList
 
 KEY_USAGES = (
     "1.3.6.1.4.1.62558.2.1\n"  # C2PA claim signing
@@ -36,6 +36,7 @@ KEY_USAGES = (
 )
 READABLE = frozenset(c2pa.Reader.get_supported_mime_types())
 EXPIRED = "signingCredential.expired"
+IDENTITY = "cawg.identity"
 STAMPS = "time-stamps: "  # before the name of a list that vouches for times alone
 
 _ALGORITHMS = {
@@ -84,12 +85,13 @@ def read_store(data: bytes, mime: str, *, trust: Trust | None, beside: bytes | N
     if beside is None and mime not in READABLE:
         raise UnreadableManifestError("unsupported", f"no manifest can be read from {mime}")
     try:
-        with c2pa.Reader(
-            mime, io.BytesIO(data), manifest_data=beside, context=_context(trust)
-        ) as reader:
+        context = _context(trust)
+        with c2pa.Reader(mime, io.BytesIO(data), manifest_data=beside, context=context) as reader:
             report = reader.json()
             content = json.loads(report)
             content["store"] = _store_bytes(reader, content["active_manifest"])
+            if trust is not None and trust.identities and IDENTITY in report:
+                content["identity_results"] = _identity_results(data, mime, trust, beside)
             if EXPIRED in report:  # only another form of the report tells the certificate's dates
                 content["certificate_info"] = _certificate_info(json.loads(reader.crjson()))
             return content
@@ -122,6 +124,16 @@ def _store_bytes(reader: c2pa.Reader, label: str) -> bytes:
     except c2pa.C2paError:
         return b""
     return target.getvalue()
+
+
+def _identity_results(data: bytes, mime: str, trust: Trust, beside: bytes | None) -> Any:  # noqa: ANN401 - likewise
+    """What checking finds with the lists of identities alone.
+
+    With all lists at once, the SDK lets those of identities vouch for signers, too.
+    """
+    context = _identity_context(trust)
+    with c2pa.Reader(mime, io.BytesIO(data), manifest_data=beside, context=context) as reader:
+        return json.loads(reader.json())["validation_results"]["activeManifest"]
 
 
 def _certificate_info(report: Any) -> Any:  # noqa: ANN401 - likewise
@@ -286,7 +298,18 @@ def _context(trust: Trust | None) -> c2pa.Context:
     """The SDK's settings; shared between threads, since making them takes a tenth of reading."""
     lists: list[Json] = []
     if trust is not None:
-        lists = [*_lists(trust.signers, ""), *_lists(trust.only_time_stamps, STAMPS)]
+        signers = _lists(trust.signers, "manifest")
+        lists = [*signers, *_lists(trust.only_time_stamps, "tsa", STAMPS)]
+    return _settings(lists)
+
+
+@functools.lru_cache(maxsize=16)
+def _identity_context(trust: Trust) -> c2pa.Context:
+    """The same with the lists of identities alone."""
+    return _settings(_lists([each for each in trust.identities if each.pem], "cawg"))
+
+
+def _settings(lists: list[Json]) -> c2pa.Context:
     return c2pa.Context.from_dict(
         {
             "trust": {"trust_config": KEY_USAGES, "anchors": lists},
@@ -303,12 +326,12 @@ def _context(trust: Trust | None) -> c2pa.Context:
     )
 
 
-def _lists(lists: Sequence[Any], prefix: str) -> list[Json]:
+def _lists(lists: Sequence[TrustList], kind: str, prefix: str = "") -> list[Json]:
     return [
         {
             "trust_anchors": each.pem.decode(),
             "trust_uri": f"{prefix}{each.name}",
-            "trust_kind": "tsa" if prefix else "manifest",
+            "trust_kind": kind,
         }
         for each in lists
     ]

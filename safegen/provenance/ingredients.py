@@ -11,10 +11,11 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from safegen.provenance.statuses import faults
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-UNTRUSTED = "signingCredential.untrusted"  # no fault of an ingredient: its list is another
 _Failures = dict[str, dict[str, str]]
 MISSING = "ingredient.manifest.missing"
 DEEPEST = 16  # generations that are told; a longer line of descent is called broken
@@ -72,16 +73,11 @@ def _ingredients(manifests: Any, label: str) -> Any:  # noqa: ANN401 - likewise
     return manifests.get(label, {}).get("ingredients") or []
 
 
-def reasons(statuses: Any) -> dict[str, str]:  # noqa: ANN401 - likewise
-    """Codes with C2PA's explanation of each."""
-    return {status["code"]: status.get("explanation", "") for status in statuses or []}
-
-
 def _deltas(results: Any) -> _Failures:  # noqa: ANN401 - likewise
     """Failures by the address of the ingredient assertion that they belong to."""
     deltas: _Failures = defaultdict(dict)
     for delta in (results or {}).get("ingredientDeltas") or []:
-        failures = reasons(delta["validationDeltas"]["failure"])
+        failures = faults(delta["validationDeltas"]["failure"])
         deltas[str(delta["ingredientAssertionURI"])] |= failures
     return deltas
 
@@ -104,8 +100,6 @@ def _below(
         uri = f"self#jumbf=/c2pa/{label}/c2pa.assertions/{item.get('label')}"
         failures, declared = (dict(found.get(uri, {})) for found in deltas)
         declared |= _recorded(item)
-        for each in (failures, declared):
-            each.pop(UNTRUSTED, None)
         known = own is not None and own in manifests
         if own is not None and not known and MISSING not in declared:
             failures[MISSING] = "its manifest is not in the file"
@@ -131,9 +125,12 @@ def _below(
 
 
 def _recorded(item: Any) -> dict[str, str]:  # noqa: ANN401 - likewise
-    """What whoever used the ingredient wrote down about it."""
+    """What whoever used the ingredient wrote down against it.
+
+    The older of the two lists holds whatever was found, also what is sound.
+    """
     checks = (item.get("validation_results") or {}).get("activeManifest") or {}
-    return reasons(item.get("validation_status")) | reasons(checks.get("failure"))
+    return faults(item.get("validation_status"), mixed=True) | faults(checks.get("failure"))
 
 
 def _signer(manifest: Any) -> str:  # noqa: ANN401 - likewise

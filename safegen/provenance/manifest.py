@@ -20,19 +20,18 @@ from safegen.provenance.c2pa_bridge import (
 from safegen.provenance.chain import settled_path
 from safegen.provenance.claims import GENERATOR
 from safegen.provenance.credentials import certificates_in
-from safegen.provenance.ingredients import (
-    UNTRUSTED,
-    IngredientState,
-    ingredients_of,
-    reasons,
-)
+from safegen.provenance.identities import identities_of
+from safegen.provenance.ingredients import IngredientState, ingredients_of
 from safegen.provenance.profile import Finding
+from safegen.provenance.statements import Statement, statements_of
+from safegen.provenance.statuses import UNTRUSTED, concern, failures, faults, notes, reasons
 from safegen.provenance.trust import trust_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from safegen.provenance.claims import Claim, Ingredient, Json
+    from safegen.provenance.identities import Identity
     from safegen.provenance.signer import Signer
     from safegen.provenance.trust import Trust
 
@@ -73,7 +72,7 @@ class Manifest:
 
     Attributes:
         label: of the active manifest.
-        state: C2PA's own: Trusted, Valid or Invalid.
+        state: C2PA's own: Trusted, Valid or Invalid, apart from what it says of persons.
         successes: codes of the checks that passed.
         notes: codes that say neither good nor bad, with C2PA's explanation of each.
         failures: codes of the checks that failed, with C2PA's explanation of each.
@@ -88,7 +87,8 @@ class Manifest:
         validity: first and last moment of the signing certificate, in ISO 8601; told only where it
             was not valid at the time of signing or of reading.
         time_stamp: None when there is none, or one that does not hold.
-        assertions: each assertion's data, by label.
+        identities: who else stands for it.
+        statements: all that it says, in its order, each with whose it is.
     """
 
     label: str
@@ -104,7 +104,20 @@ class Manifest:
     broken_path: Finding | None
     validity: tuple[str, str] | None
     time_stamp: TimeStamp | None
-    assertions: Mapping[str, Json] = field(repr=False)
+    identities: tuple[Identity, ...]
+    statements: tuple[Statement, ...] = field(repr=False)
+
+    @property
+    def assertions(self) -> Mapping[str, Json]:
+        """The first statement of each label that its signer makes, by label."""
+        own = [each for each in self.statements if each.created]
+        return {each.label: each.data for each in reversed(own)}
+
+    def said(self, label: str, *, created: bool = True) -> tuple[Json, ...]:
+        """All statements of a label: its signer's, or those that are nobody's."""
+        return tuple(
+            each.data for each in self.statements if (each.label, each.created) == (label, created)
+        )
 
     @property
     def binds(self) -> bool:
@@ -275,25 +288,27 @@ def _manifest(content: Any, trust: Trust | None) -> Manifest:  # noqa: ANN401 - 
     checks = content["validation_results"]["activeManifest"]
     signature = active.get("signature_info", {})
     list_name = str(content["validation_results"].get("trustListUri") or "")
-    state, failures = content["validation_state"], reasons(checks["failure"])
-    successes = dict.fromkeys(check["code"] for check in checks["success"])
+    failed = failures(checks["failure"])
+    successes = {
+        check["code"]: ""
+        for check in checks["success"]
+        if concern(check["code"], check.get("url") or "") != "identity"
+    }
     if TRUSTED in successes and list_name.startswith(STAMPS):  # such a list vouches for times alone
         del successes[TRUSTED]
-        failures[UNTRUSTED] = "only a list of time-stamp authorities vouches for the signer"
-        state = "Valid" if state == "Trusted" else state
+        failed[UNTRUSTED] = "only a list of time-stamp authorities vouches for the signer"
     stamp = _time_stamp(signature.get("time"), checks)
     broken_path = _broken_path(content, trust, stamp) if SIGNED in successes else None
     if TRUSTED in successes and broken_path is not None:
         del successes[TRUSTED]
-        failures[UNTRUSTED] = broken_path.text
-        state = "Valid" if state == "Trusted" else state
+        failed[UNTRUSTED] = broken_path.text
     ingredients = ingredients_of(content)
     return Manifest(
         label=content["active_manifest"],
-        state=state,
+        state=_state(content, successes, failed),
         successes=tuple(successes),
-        notes=reasons(checks.get("informational", [])),
-        failures=failures,
+        notes=notes(checks.get("informational")),
+        failures=failed,
         ingredients=ingredients,
         broken_ingredients=_broken(content, ingredients),
         declared={
@@ -307,8 +322,37 @@ def _manifest(content: Any, trust: Trust | None) -> Manifest:  # noqa: ANN401 - 
         broken_path=broken_path,
         validity=_validity(content.get("certificate_info")),
         time_stamp=stamp,
-        assertions={entry["label"]: _fields(entry) for entry in active.get("assertions", [])},
+        identities=identities_of(
+            active.get("assertions"),
+            content.get("identity_results", checks),
+            () if trust is None else trust.identities,
+        ),
+        statements=statements_of(active),
     )
+
+
+def _state(
+    content: Any,  # noqa: ANN401 - likewise
+    successes: Mapping[str, str],
+    failed: Mapping[str, str],
+) -> Literal["Trusted", "Valid", "Invalid"]:
+    """C2PA's state, computed as the SDK does, but without what is said of persons."""
+    told = content["validation_state"]
+    against = [
+        status
+        for delta in content["validation_results"].get("ingredientDeltas") or []
+        for status in delta["validationDeltas"]["failure"]
+    ]
+    persons = [
+        status
+        for status in (*content["validation_results"]["activeManifest"]["failure"], *against)
+        if concern(status["code"], status.get("url") or "") == "identity"
+    ]
+    if told != "Trusted" and persons:
+        broken = failed.keys() - {UNTRUSTED} or faults(against) or SIGNED not in successes
+        unknown = UNTRUSTED in failed or UNTRUSTED in reasons(against, {"signer"})
+        told = "Invalid" if broken else "Valid" if unknown else "Trusted"
+    return "Valid" if told == "Trusted" and TRUSTED not in successes else told
 
 
 def _broken_path(
@@ -358,12 +402,5 @@ def _broken(content: Any, ingredients: tuple[IngredientState, ...]) -> dict[str,
         for each in item.everything():
             found |= each.failures
     for delta in content["validation_results"].get("ingredientDeltas") or []:
-        found |= reasons(delta["validationDeltas"]["failure"])
-    found.pop(UNTRUSTED, None)
+        found |= faults(delta["validationDeltas"]["failure"])
     return found
-
-
-def _fields(assertion: Any) -> Json:  # noqa: ANN401 - likewise
-    """An assertion's fields; one that has none is not what any step expects."""
-    data = assertion.get("data")
-    return data if isinstance(data, dict) else {"not an object": data}

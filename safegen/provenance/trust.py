@@ -1,4 +1,4 @@
-"""Whom to trust: named lists of roots, those of signers apart from those of time-stamps."""
+"""Whom to trust: named lists of roots, for signers, for time-stamps and for identities apart."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from safegen.provenance.signer import read_anchors
+from safegen.storage import read
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,10 +25,12 @@ class TrustList:
     Attributes:
         name: what people call it; its file by default.
         pem: certificates, one after the other.
+        issuers: decentralised identifiers of aggregators, on a list of identities.
     """
 
     name: str
     pem: bytes
+    issuers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,10 +40,12 @@ class Trust:
     Attributes:
         signers: roots of those who sign content.
         time_stamps: roots of time-stamp authorities; they vouch for times and for nobody's content.
+        identities: roots and aggregators who say who somebody is; they vouch for nobody's content.
     """
 
     signers: tuple[TrustList, ...]
     time_stamps: tuple[TrustList, ...] = ()
+    identities: tuple[TrustList, ...] = ()
 
     @property
     def anchors(self) -> bytes:
@@ -78,18 +83,24 @@ def trust_in(anchors: bytes | None, times: bytes | None = None) -> Trust | None:
 
 
 def read_trust(
-    signers: Iterable[str | Path], time_stamps: Iterable[str | Path] = ()
+    signers: Iterable[str | Path],
+    time_stamps: Iterable[str | Path] = (),
+    identities: Iterable[str | Path] = (),
 ) -> Trust | None:
     """Read lists from PEM files; None when none was named.
 
-    C2PA's public lists are such files, and can be named here.
+    C2PA's public lists are such files, and can be named here. In a list of identities, lines that
+    begin with `did:` name aggregators.
 
     Raises:
-        KeyMaterialError: a file holds no certificates.
+        KeyMaterialError: a file holds no certificates, nor aggregators where they may be.
         StorageError: a file cannot be read.
     """
     own, stamping = (tuple(_list(Path(each)) for each in paths) for paths in (signers, time_stamps))
-    return Trust(signers=own, time_stamps=stamping) if own or stamping else None
+    persons = tuple(_identity_list(Path(each)) for each in identities)
+    if not (own or stamping or persons):
+        return None
+    return Trust(signers=own, time_stamps=stamping, identities=persons)
 
 
 def _split(pem: bytes) -> list[bytes]:
@@ -104,3 +115,11 @@ def _split(pem: bytes) -> list[bytes]:
 
 def _list(path: Path) -> TrustList:
     return TrustList(name=str(path), pem=read_anchors(path))
+
+
+def _identity_list(path: Path) -> TrustList:
+    lines = read(path).decode("utf-8", "replace").splitlines()
+    issuers = tuple(line.strip() for line in lines if line.startswith("did:"))
+    if issuers and not any(line.startswith("-----BEGIN") for line in lines):
+        return TrustList(name=str(path), pem=b"", issuers=issuers)
+    return TrustList(name=str(path), pem=read_anchors(path), issuers=issuers)

@@ -1,6 +1,6 @@
 """What verifying one file found: the item of `safegen verify --format json`.
 
-{"format": "safegen.verdict/2", "path": "out/0001.png", "state": "trusted",
+{"format": "safegen.verdict/3", "path": "out/0001.png", "state": "trusted",
  "text": "Signed by ...", "signer": {"name": "...", "trusted_by": "keys/root.pem"},
  "time_stamp": null, "manifest_beside": null, "ingredients": [...], "findings": [...]}
 """
@@ -65,6 +65,40 @@ class IngredientFinding(Record):
     ingredients: tuple[IngredientFinding, ...] = ()
 
 
+class IdentityFinding(Record):
+    """Somebody who stands for a file, beside its signer.
+
+    Attributes:
+        name: as the certificate or the aggregator has it.
+        vouched_by: the aggregator's decentralised identifier; None where a certificate is shown.
+        trusted_by: the list that vouches for it; None when none does.
+        state: `trusted`; `unlisted` when it holds and no list vouches for it; `unasked` when a host
+            would have to be asked; `lapsed` when it is out of date; `unclear` when it cannot be
+            checked; `broken` when it is false.
+        codes: of what did not hold.
+    """
+
+    name: str
+    vouched_by: str | None
+    trusted_by: str | None
+    state: Literal["trusted", "unlisted", "unasked", "lapsed", "unclear", "broken"]
+    codes: tuple[str, ...] = ()
+
+
+class OriginFinding(Record):
+    """One thing that a manifest says of how its file came to be.
+
+    Attributes:
+        source: the term as it is in the manifest, of IPTC's or C2PA's vocabulary or any other.
+        text: the same in words; a term that is not known is quoted.
+        said_by: `signer`, or `nobody` where the signer gathered it from elsewhere.
+    """
+
+    source: str
+    text: str
+    said_by: Literal["signer", "nobody"]
+
+
 class StepFinding(Record):
     """What one numbered step found.
 
@@ -93,12 +127,14 @@ class Verdict(Record):
         time_stamp: None when there is none, or one that does not hold.
         manifest_beside: the file that holds its manifest; None when that is in the file itself.
         ingredients: what it was made from, each with its own state.
+        identities: who else stands for it.
+        origins: how it came to be, as its manifest says, and whose word that is.
         findings: of each step, in order.
         notes: what else its reader should know and what changes no state, in sentences: a name
             that does not fit the bytes, a second manifest, files that nobody signed.
     """
 
-    format: Literal["safegen.verdict/2"] = "safegen.verdict/2"
+    format: Literal["safegen.verdict/3"] = "safegen.verdict/3"
     path: str
     state: State
     text: str
@@ -106,5 +142,7 @@ class Verdict(Record):
     time_stamp: StampFinding | None = None
     manifest_beside: str | None = None
     ingredients: tuple[IngredientFinding, ...] = ()
+    identities: tuple[IdentityFinding, ...] = ()
+    origins: tuple[OriginFinding, ...] = ()
     findings: tuple[StepFinding, ...]
     notes: tuple[str, ...] = ()

@@ -78,9 +78,9 @@ def test_what_json_says(made, dist, tmp_path):
     (item,) = json.loads(done.stdout)
     assert set(item) == {
         *("format", "path", "state", "text", "signer", "time_stamp"),
-        *("manifest_beside", "ingredients", "findings", "notes"),
+        *("manifest_beside", "ingredients", "identities", "origins", "findings", "notes"),
     }
-    assert item["format"] == "safegen.verdict/2"
+    assert item["format"] == "safegen.verdict/3"
     assert set(item["findings"][0]) == {"step", "outcome", "codes", "text"}
     assert set(item["ingredients"][0]) == {
         *("title", "relationship", "state", "signer", "codes", "declared", "text"),

@@ -116,6 +116,8 @@ def issue(
 class Forge:
     """A root, and signers that it vouches for, as they should be and as they should not."""
 
+    issue, pem = staticmethod(issue), staticmethod(pem)
+
     def __init__(self, folder):
         self.folder = folder
         self.root_key = ec.generate_private_key(ec.SECP256R1())

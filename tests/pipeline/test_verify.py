@@ -59,12 +59,16 @@ def output(made, tmp_path):
 def test_a_released_output_is_trusted_at_every_step(made):
     verdict = safegen.verify(made.outputs / "0001.png", trust=made.root, ledger=made.ledger)
     assert verdict.state == "trusted"
-    assert outcomes(verdict) == dict.fromkeys(steps.NAMES, "passed") | {"time": "not_checked"}
+    assert outcomes(verdict) == dict.fromkeys(steps.NAMES, "passed") | {
+        "identity": "not_checked",
+        "time": "not_checked",
+    }
     assert [finding.codes[0] for finding in verdict.findings] == [
         "safegen.manifest.embedded",
         "safegen.integrity.whole",
         "safegen.ingredients.sound",
         "safegen.signer.trusted",
+        "safegen.identity.none",
         "safegen.time.none",
         "safegen.fingerprint.alike",
         "safegen.ledger.released",

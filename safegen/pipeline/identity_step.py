@@ -1,0 +1,75 @@
+"""The step about persons and organisations who stand for a file, beside its signer.
+
+It says nothing of the file's bytes. What cannot be told without asking somebody is not asked and
+not held against the file; a statement that is false is.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from safegen.pipeline.findings import found
+
+if TYPE_CHECKING:
+    from safegen.pipeline.evidence import Evidence
+    from safegen.provenance.identities import Identity
+    from safegen.records.verdict import StepFinding
+
+NAMED = 3  # persons that a finding names; the verdict has all of them
+WORDS = {  # by reason, the worst first
+    "broken": "It says that {who} stands for it, which is false: {why}.",
+    "unknown": "It says that {who} stands for it, and no list that you gave vouches for that.",
+    "unclear": "It says that {who} stands for it, in a way that cannot be checked here.",
+    "lapsed": "It says that {who} stands for it; that is out of date, and proves nothing.",
+    "unasked": (
+        "It says that {who} stands for it; whether that is so, only {aggregator} could say, and it "
+        "was not asked: nothing leaves this machine."
+    ),
+    "no-list": (
+        "It says that {who} stands for it, and nobody vouches for that: name whom you trust about "
+        "identities with --identity-trust."
+    ),
+    "trusted": "{who} stands for it; your list {list} vouches for that.",
+}
+CODES = {
+    "broken": "safegen.identity.broken",
+    "unknown": "safegen.identity.unknown",
+    "unclear": "safegen.identity.unclear",
+    "lapsed": "safegen.identity.lapsed",
+    "unasked": "safegen.identity.unasked",
+    "no-list": "safegen.identity.no-list",
+    "trusted": "safegen.identity.trusted",
+}
+
+
+def check_identity(evidence: Evidence) -> StepFinding:
+    """5. Whoever is said to stand for it does, and a list that was given vouches for that."""
+    identities = evidence.manifest.identities
+    if not identities:
+        text = "It names nobody who stands for it beside its signer."
+        return found("safegen.identity.none", text)
+    trusting = evidence.trust is not None and bool(evidence.trust.identities)
+    reasons = [(_reason(each, trusting=trusting), each) for each in identities]
+    reasons.sort(key=lambda pair: list(WORDS).index(pair[0]))
+    text = " ".join(_told(reason, each) for reason, each in reasons[:NAMED])
+    if len(reasons) > NAMED:
+        text += f" {len(reasons) - NAMED} more are said to stand for it."
+    codes = [code for _, each in reasons for code in each.codes]
+    return found(CODES[reasons[0][0]], text, dict.fromkeys(codes))
+
+
+def _reason(identity: Identity, *, trusting: bool) -> str:
+    if identity.state == "unlisted":
+        return "unknown" if trusting else "no-list"
+    return identity.state
+
+
+def _told(reason: str, identity: Identity) -> str:
+    aggregator = identity.vouched_by
+    by = "" if aggregator is None else f" (in the word of {aggregator})"
+    return WORDS[reason].format(
+        who=f"{identity.name}{by}",
+        aggregator=aggregator,
+        list=identity.trusted_by,
+        why="; ".join(text or code for code, text in identity.codes.items()),
+    )
