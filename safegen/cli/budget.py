@@ -15,8 +15,13 @@ from safegen.errors import InputError
 from safegen.location import is_missing
 
 if TYPE_CHECKING:
-    from safegen.privacy.budget import Account
+    from safegen.privacy.accounts import Account
     from safegen.privacy.budget import Budget as Ledger
+
+BOTH = (
+    "Spent holds however each run was chosen by what earlier ones gave; the last column, only if "
+    "all had been chosen beforehand."
+)
 
 app = typer.Typer(help="Privacy budgets of data sets, over all runs.", no_args_is_help=True)
 
@@ -32,8 +37,9 @@ def show(
     from rich.table import Table
 
     from safegen.privacy import budget as spending
+    from safegen.privacy.budget_tables import default_location
 
-    place = spending.default_location() if budget is None else budget
+    place = default_location() if budget is None else budget
     if is_missing(place):
         say(f"No data set has spent anything yet: there is no {plain(place)}.")
         return
@@ -42,7 +48,7 @@ def show(
     if data is not None:
         _show_runs(ledger, _named(accounts, data))
         return
-    table = Table("data set", "digest", "runs", "epsilon spent", "of", box=None)
+    table = Table("data set", "digest", "runs", "epsilon spent", "of", "if planned", box=None)
     for account in accounts:
         total = "not limited (public)" if account.public else f"{account.total:g}"
         table.add_row(
@@ -51,9 +57,10 @@ def show(
             str(account.runs),
             f"{account.spent:.4f}",
             total,
+            f"{account.planned:.4f}",
         )
     console.print(table)
-    say(f"[dim]{plain(place)}; runs that did not finish count as granted.[/]")
+    say(f"[dim]{plain(place)}; runs that did not finish count as granted. {BOTH}[/]")
 
 
 @app.command("set")
@@ -81,9 +88,9 @@ def backup(
 ) -> None:
     """Copy the budgets while others may be spending; the copy is as secret as they are."""
     from safegen.pipeline.backup import back_up_budget
-    from safegen.privacy import budget as spending
+    from safegen.privacy.budget_tables import default_location
 
-    place = spending.default_location() if budget is None else budget
+    place = default_location() if budget is None else budget
     back_up_budget(place, to)
     say(f"[bold]{plain(to)}[/]: a whole copy of {plain(place)}, in one file")
     say("[dim]What is spent from now on is not in it: a budget never goes back to a copy.[/]")
@@ -109,7 +116,7 @@ def _show_runs(ledger: Ledger, account: Account) -> None:
     """Each run of one data set, with what it alone cost and what all had cost by then."""
     from rich.table import Table
 
-    table = Table("granted", "state", "steps", "alone", "all until then", box=None)
+    table = Table("granted", "state", "steps", "alone", "all until then", "if planned", box=None)
     for run in ledger.runs(account.digest):
         table.add_row(
             run.granted,
@@ -117,6 +124,7 @@ def _show_runs(ledger: Ledger, account: Account) -> None:
             str(run.steps),
             f"{run.epsilon:.4f}",
             f"{run.spent:.4f}",
+            f"{run.planned:.4f}",
         )
     console.print(table)
     limit = "(public: not limited)" if account.public else f"of {account.total:g}"
@@ -124,3 +132,4 @@ def _show_runs(ledger: Ledger, account: Account) -> None:
         f"[bold]{plain(account.name)}[/] ({account.digest[:19]}) has spent epsilon "
         f"{account.spent:.4f} {limit}, at delta {account.delta:.2e}, by {account.unit}."
     )
+    say(f"[dim]{BOTH}[/]")

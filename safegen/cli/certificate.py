@@ -22,6 +22,8 @@ def show(place: Place) -> None:
     """Show what a certificate says, in words."""
     from rich.table import Table
 
+    from safegen.privacy.recompute import epsilon_toward_a_total
+
     certificate = _read(place)
     noise, bound = certificate.noise, certificate.lower_bound
     table = Table(show_header=False, box=None, pad_edge=False)
@@ -31,6 +33,8 @@ def show(place: Place) -> None:
         "data": f"{certificate.data.name}, {certificate.data.size()}",
         "epsilon": f"at most {certificate.epsilon:.6f} (allowed {certificate.target_epsilon:g}) "
         f"at delta {certificate.delta:.3g}",
+        "over runs": "as the first of several, each chosen by what earlier ones gave, it counts "
+        f"as {epsilon_toward_a_total(certificate):.4g}",
         "attack": "none was measured" if bound is None else bound.in_words(),
         "neighbours": certificate.difference(),
         "unit": _unit(certificate),

@@ -124,8 +124,7 @@ def require_public(public: DataSet, data: TrainingData, budget: Budget) -> None:
         raise DataError(
             f"{public.card.name} cannot be the prior of a run on itself; choose other pictures"
         )
-    private = [each.digest for each in budget.accounts() if not each.public]
-    if public.card.digest in private:
+    if budget.private(public.card.digest):
         raise DataError(
             f"{public.card.name} cannot be a prior: private runs have trained on it, so it is not "
             "public; choose other pictures"

@@ -3,59 +3,43 @@
 A grant holds the events of the whole plan. When the run ends, the events that really ran take
 their place. A run that dies in between has spent what it was granted.
 
-A data set that is not public has a total, 10 by default; a run that would exceed it is refused.
-A public benchmark is recorded all the same, and not limited.
+A data set that is not public has a total, 10 by default; a run that would exceed it is refused,
+by a rule that holds however runs are chosen (`room`). A public benchmark is recorded all the same,
+and not limited.
 """
 
 from __future__ import annotations
 
-import os
 import secrets
 import weakref
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import platformdirs
 import sqlalchemy as sql
-from pydantic import TypeAdapter
 
 from safegen.database import connect, reading, writing
 from safegen.errors import BudgetRefused, PlanError, StorageError
-from safegen.privacy import accounting
+from safegen.privacy import accounting, accounts
+from safegen.privacy.accounts import account_row, counted, room_of
+from safegen.privacy.budget_tables import (
+    DATA_SETS,
+    EVENTS,
+    GRANTS,
+    TABLES,
+    default_location,
+    take_over,
+)
 from safegen.privacy.plan import default_delta
-from safegen.records.certificate import Event
+from safegen.privacy.room import Room
 
 if TYPE_CHECKING:
+    from safegen.privacy.accounts import Account, Counted, Run
     from safegen.privacy.plan import PrivacyPlan
     from safegen.records.card import DataCard
+    from safegen.records.certificate import Event
 
 DEFAULT_TOTAL = 10.0  # epsilon
-
-_tables = sql.MetaData()
-_data_sets = sql.Table(
-    "data_sets",
-    _tables,
-    sql.Column("digest", sql.String, primary_key=True),
-    sql.Column("name", sql.String, nullable=False),
-    sql.Column("public", sql.Boolean, nullable=False),
-    sql.Column("total_epsilon", sql.Float, nullable=False),
-    sql.Column("delta", sql.Float, nullable=False),
-    sql.Column("salt", sql.LargeBinary, nullable=False),
-    sql.Column("unit", sql.String, nullable=False, server_default="record"),
-    sql.Column("grouping", sql.String, nullable=True),
-)
-_grants = sql.Table(
-    "grants",
-    _tables,
-    sql.Column("id", sql.Integer, primary_key=True),
-    sql.Column("digest", sql.ForeignKey("data_sets.digest"), nullable=False),
-    sql.Column("granted", sql.String, nullable=False),
-    sql.Column("events", sql.LargeBinary, nullable=False),
-    sql.Column("settled", sql.Boolean, nullable=False, default=False),
-    sql.Column("token", sql.String, nullable=True),
-)
-_EVENTS: TypeAdapter[tuple[Event, ...]] = TypeAdapter(tuple[Event, ...])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,39 +59,6 @@ class Grant:
     settled: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
-    """How one data set stands: its total, what all runs composed have spent, how many ran."""
-
-    name: str
-    digest: str
-    public: bool
-    total: float
-    spent: float
-    delta: float
-    runs: int
-    unit: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    """One run on a data set.
-
-    Attributes:
-        granted: when; ISO 8601, UTC.
-        settled: whether it finished; one that did not has spent all that it was granted.
-        steps: private steps that it ran, or was granted.
-        epsilon: what it cost alone.
-        spent: what all runs until then cost together.
-    """
-
-    granted: str
-    settled: bool
-    steps: int
-    epsilon: float
-    spent: float
-
-
 class Budget:
     """The spending of every data set that one owner keeps."""
 
@@ -120,9 +71,9 @@ class Budget:
         Raises:
             StorageError: it cannot be opened.
         """
-        self._engine = connect(default_location() if url is None else url, _tables, private=True)
+        self._engine = connect(default_location() if url is None else url, TABLES, private=True)
         weakref.finalize(self, self._engine.dispose)
-        _take_over(self._engine)
+        take_over(self._engine)
 
     def grant(
         self,
@@ -145,32 +96,32 @@ class Budget:
                 another unit; nothing is taken.
             PlanError: the plan costs more than it says.
         """
-        alone = accounting.epsilon_of(plan.granted_events(), plan.delta)
+        events = plan.granted_events()
+        alone = accounting.epsilon_of(events, plan.delta)
         if not alone <= plan.epsilon:
             raise PlanError(
                 f"the plan costs epsilon {alone:.6g}, more than the {plan.epsilon:g} that it says; "
                 "choose a larger delta or fewer steps"
             )
         with writing(self._engine) as connection:
-            account = self._open_account(connection, card, grouping)
+            account = _opened(connection, card, grouping)
             _require_unit(account, card, grouping)
-            spent_events = self._spent(connection, card.digest)
-            held = self._held(connection, card.digest, token)
+            room = room_of(account, _kept(connection, account))
+            held = _held(connection, card.digest, token)
             if held is not None:
                 return Grant(
-                    number=held.id,
-                    salt=bytes(account.salt),
-                    spent=accounting.epsilon_of(spent_events, account.delta),
-                    settled=held.settled,
+                    number=held.id, salt=bytes(account.salt), spent=room.spent, settled=held.settled
                 )
-            after = _with(account, spent_events, plan)
+            after = room.require(plan)
             row = connection.execute(
-                sql.insert(_grants).values(
+                sql.insert(GRANTS).values(
                     digest=card.digest,
                     granted=datetime.now(UTC).isoformat(timespec="seconds"),
-                    events=_EVENTS.dump_json(plan.granted_events()),
+                    events=EVENTS.dump_json(events),
                     settled=False,
                     token=token,
+                    mu=room.mu_of(events),
+                    alone=accounting.epsilon_of(events, account.delta),
                 )
             )
             number = row.inserted_primary_key
@@ -184,9 +135,24 @@ class Budget:
             BudgetRefused: it is.
         """
         with reading(self._engine) as connection:
-            account = self._account(connection, card)
-        if account is not None:
-            _require_unit(account, card, grouping)
+            account = account_row(connection, card.digest)
+            if account is not None and counted(connection, account):
+                _require_unit(account, card, grouping)
+
+    def room(self, card: DataCard) -> Room:
+        """What a data set's total still allows; the whole of it when nothing was spent yet."""
+        with reading(self._engine) as connection:
+            account = account_row(connection, card.digest)
+            grants = () if account is None else counted(connection, account)
+        if account is None or not grants:
+            return Room(
+                name=card.name,
+                digest=card.digest,
+                public=card.public,
+                total=DEFAULT_TOTAL if account is None else account.total_epsilon,
+                delta=default_delta(card.units),
+            )
+        return room_of(account, grants)
 
     def require_room(self, plan: PrivacyPlan, card: DataCard) -> None:
         """Find out before any work whether a plan would be refused as things stand.
@@ -196,15 +162,12 @@ class Budget:
         Raises:
             BudgetRefused: the data set's total would be exceeded.
         """
-        with reading(self._engine) as connection:
-            account = self._account(connection, card)
-            if account is not None:
-                _with(account, self._spent(connection, card.digest), plan)
+        self.room(card).require(plan)
 
     def knows(self, digest: str, token: str) -> bool:
         """Whether a run, named by its token, took its grant on a data set here."""
         with reading(self._engine) as connection:
-            return self._held(connection, digest, token) is not None
+            return _held(connection, digest, token) is not None
 
     def settle(self, number: int, events: tuple[Event, ...]) -> None:
         """Replace what was granted by what really ran, with no less than one event.
@@ -214,15 +177,15 @@ class Budget:
         Raises:
             StorageError: this ledger gave no such grant, or it is settled otherwise.
         """
-        ran = _EVENTS.dump_json(events)
+        ran = EVENTS.dump_json(events)
         with writing(self._engine) as connection:
             changed = connection.execute(
-                sql.update(_grants)
+                sql.update(GRANTS)
                 .where(
-                    _grants.c.id == number,
-                    sql.or_(_grants.c.settled.is_(other=False), _grants.c.events == ran),
+                    GRANTS.c.id == number,
+                    sql.or_(GRANTS.c.settled.is_(other=False), GRANTS.c.events == ran),
                 )
-                .values(events=ran, settled=True)
+                .values(events=ran, settled=True, mu=None, alone=None)
             ).rowcount
             if changed != 1 or not events:
                 connection.rollback()
@@ -230,114 +193,101 @@ class Budget:
                     f"grant {number} cannot be settled so: it is settled otherwise, or nothing "
                     "ran; what was granted stays spent"
                 )
+            query = sql.select(GRANTS.c.digest).where(GRANTS.c.id == number)
+            account = account_row(connection, connection.execute(query).scalar_one())
+            assert account is not None
+            _kept(connection, account)
+
+    def open(self, card: DataCard, grouping: str | None = None) -> None:
+        """Begin a data set's account before its first run, with the default total."""
+        with writing(self._engine) as connection:
+            _opened(connection, card, grouping)
 
     def set_total(self, digest: str, epsilon: float) -> None:
         """Let the owner set a data set's total."""
         with writing(self._engine) as connection:
             connection.execute(
-                sql.update(_data_sets)
-                .where(_data_sets.c.digest == digest)
+                sql.update(DATA_SETS)
+                .where(DATA_SETS.c.digest == digest)
                 .values(total_epsilon=epsilon)
             )
 
     def accounts(self) -> tuple[Account, ...]:
         """Every data set's standing, by name."""
         with reading(self._engine) as connection:
-            rows = connection.execute(sql.select(_data_sets).order_by(_data_sets.c.name)).all()
-            return tuple(
-                Account(
-                    name=row.name,
-                    digest=row.digest,
-                    public=row.public,
-                    total=row.total_epsilon,
-                    spent=accounting.epsilon_of(self._spent(connection, row.digest), row.delta),
-                    delta=row.delta,
-                    runs=self._runs(connection, row.digest),
-                    unit=row.unit,
-                )
-                for row in rows
-            )
+            return accounts.accounts(connection)
+
+    def private(self, digest: str) -> bool:
+        """Whether a data set that is not public has an account here."""
+        with reading(self._engine) as connection:
+            account = account_row(connection, digest)
+        return account is not None and not account.public
 
     def salt(self, digest: str) -> bytes | None:
         """What opens the published commitment of a data set; None when it never ran here."""
         with reading(self._engine) as connection:
-            query = sql.select(_data_sets.c.salt).where(_data_sets.c.digest == digest)
-            found = connection.execute(query).scalar_one_or_none()
-        return None if found is None else bytes(found)
+            account = account_row(connection, digest)
+        return None if account is None else bytes(account.salt)
 
     def runs(self, digest: str) -> tuple[Run, ...]:
         """Every run on one data set, in order."""
         with reading(self._engine) as connection:
-            query = sql.select(_data_sets.c.delta).where(_data_sets.c.digest == digest)
-            delta = float(connection.execute(query).scalar_one())
-            rows = connection.execute(
-                sql.select(_grants).where(_grants.c.digest == digest).order_by(_grants.c.id)
-            ).all()
-        runs: list[Run] = []
-        before: tuple[Event, ...] = ()
-        for row in rows:
-            events = _EVENTS.validate_json(row.events)
-            before = (*before, *events)
-            runs.append(
-                Run(
-                    granted=row.granted,
-                    settled=row.settled,
-                    steps=sum(e.count for e in events if e.event == "poisson_subsampled_gaussian"),
-                    epsilon=accounting.epsilon_of(events, delta),
-                    spent=accounting.epsilon_of(before, delta),
-                )
-            )
-        return tuple(runs)
+            return accounts.runs(connection, digest)
 
-    def _open_account(
-        self, connection: sql.Connection, card: DataCard, grouping: str | None
-    ) -> sql.Row[Any]:
-        row = self._account(connection, card)
-        if row is None:
+
+def _opened(connection: sql.Connection, card: DataCard, grouping: str | None) -> sql.Row[Any]:
+    """A data set's account, which is made when there is none."""
+    row = account_row(connection, card.digest)
+    here = DATA_SETS.c.digest == card.digest
+    delta = default_delta(card.units)
+    if row is None:
+        connection.execute(
+            sql.insert(DATA_SETS).values(
+                digest=card.digest,
+                name=card.name,
+                public=card.public,
+                unit=card.unit,
+                grouping=grouping,
+                total_epsilon=DEFAULT_TOTAL,
+                delta=delta,
+                salt=secrets.token_bytes(32),
+            )
+        )
+    elif not counted(connection, row):  # its total was set before the first run, which decides
+        connection.execute(
+            sql.update(DATA_SETS)
+            .where(here)
+            .values(name=card.name, unit=card.unit, grouping=grouping, delta=delta)
+        )
+    elif delta < row.delta:  # it began with fewer units, in an audit
+        connection.execute(sql.update(DATA_SETS).where(here).values(delta=delta))
+        connection.execute(
+            sql.update(GRANTS).where(GRANTS.c.digest == card.digest).values(mu=None, alone=None)
+        )
+    row = account_row(connection, card.digest)
+    assert row is not None
+    return row
+
+
+def _kept(connection: sql.Connection, account: sql.Row[Any]) -> tuple[Counted, ...]:
+    """A data set's grants; what each counts is written down where it is not yet."""
+    grants = counted(connection, account)
+    for each in grants:
+        if not each.kept:
             connection.execute(
-                sql.insert(_data_sets).values(
-                    digest=card.digest,
-                    name=card.name,
-                    public=card.public,
-                    unit=card.unit,
-                    grouping=grouping,
-                    total_epsilon=DEFAULT_TOTAL,
-                    delta=default_delta(card.units),
-                    salt=secrets.token_bytes(32),
-                )
+                sql.update(GRANTS)
+                .where(GRANTS.c.id == each.row)
+                .values(mu=each.mu, alone=each.alone)
             )
-            row = self._account(connection, card)
-        elif default_delta(card.units) < row.delta:  # it began with fewer units, in an audit
-            connection.execute(
-                sql.update(_data_sets)
-                .where(_data_sets.c.digest == card.digest)
-                .values(delta=default_delta(card.units))
-            )
-            row = self._account(connection, card)
-        assert row is not None
-        return row
+    return grants
 
-    def _account(self, connection: sql.Connection, card: DataCard) -> sql.Row[Any] | None:
-        """A data set's row, if it has one."""
-        query = sql.select(_data_sets).where(_data_sets.c.digest == card.digest)
-        return connection.execute(query).one_or_none()
 
-    def _held(
-        self, connection: sql.Connection, digest: str, token: str | None
-    ) -> sql.Row[Any] | None:
-        """The grant that a run has already."""
-        if token is None:
-            return None
-        query = sql.select(_grants).where(_grants.c.token == token, _grants.c.digest == digest)
-        return connection.execute(query).one_or_none()
-
-    def _spent(self, connection: sql.Connection, digest: str) -> tuple[Event, ...]:
-        rows = connection.execute(sql.select(_grants.c.events).where(_grants.c.digest == digest))
-        return tuple(event for (data,) in rows for event in _EVENTS.validate_json(data))
-
-    def _runs(self, connection: sql.Connection, digest: str) -> int:
-        query = sql.select(sql.func.count()).where(_grants.c.digest == digest)
-        return int(connection.execute(query).scalar_one())
+def _held(connection: sql.Connection, digest: str, token: str | None) -> sql.Row[Any] | None:
+    """The grant that a run has already."""
+    if token is None:
+        return None
+    query = sql.select(GRANTS).where(GRANTS.c.token == token, GRANTS.c.digest == digest)
+    return connection.execute(query).one_or_none()
 
 
 def _require_unit(account: sql.Row[Any], card: DataCard, grouping: str | None) -> None:
@@ -358,48 +308,3 @@ def _require_unit(account: sql.Row[Any], card: DataCard, grouping: str | None) -
             f"{card.name} has spent under another grouping of its records, and the two do not add "
             "up; use the first one's file, or let its owner begin another ledger with --budget"
         )
-
-
-def _with(account: sql.Row[Any], spent: tuple[Event, ...], plan: PrivacyPlan) -> float:
-    """What a data set has spent once a plan has run, too.
-
-    Raises:
-        BudgetRefused: that is more than its total.
-    """
-    after = accounting.epsilon_of((*spent, *plan.granted_events()), account.delta)
-    if not account.public and after > account.total_epsilon:
-        before = accounting.epsilon_of(spent, account.delta)
-        raise BudgetRefused(
-            f"{account.name} has a total budget of epsilon {account.total_epsilon:g} and has "
-            f"spent {before:.4g}; this run would bring it to {after:.4g}: an --epsilon of "
-            f"about {max(account.total_epsilon - before, 0):.2g} fits, or let its owner "
-            f"raise the total with `safegen budget set {account.digest[:19]}`"
-        )
-    return after
-
-
-def _take_over(engine: sql.Engine) -> None:
-    """A ledger of an earlier version knows no units, all being records, and no tokens."""
-    added = (
-        ("data_sets", "unit", "VARCHAR NOT NULL DEFAULT 'record'"),
-        ("data_sets", "grouping", "VARCHAR"),
-        ("grants", "token", "VARCHAR"),
-    )
-    for table, column, kind in added:
-        with reading(engine) as connection:
-            known = _has_column(connection, table, column)
-        if known:
-            continue
-        with writing(engine) as connection:
-            if not _has_column(connection, table, column):  # nobody was faster
-                connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
-
-
-def _has_column(connection: sql.Connection, table: str, column: str) -> bool:
-    return column in {held["name"] for held in sql.inspect(connection).get_columns(table)}
-
-
-def default_location() -> str:
-    """The user's own budget ledger, unless SAFEGEN_BUDGET names another."""
-    folder = platformdirs.user_data_path("safegen")
-    return os.environ.get("SAFEGEN_BUDGET") or str(folder / "budget.db")

@@ -197,6 +197,7 @@ def plan_within(  # noqa: PLR0913 - a plan has as many choices as it has
     shares: tuple[Share, ...] = (),
     unit: Unit = "record",
     records_per_unit: int = 1,
+    rough: bool = False,
 ) -> PrivacyPlan:
     """Plan a run that costs at most `epsilon`, with as little noise as that allows.
 
@@ -212,13 +213,16 @@ def plan_within(  # noqa: PLR0913 - a plan has as many choices as it has
         shares: of the budget, for releases; together below 1.
         unit: a record, or a group.
         records_per_unit: records of a unit in a step at most.
+        rough: seek the noise in a fraction of the time and find a little more than is needed: to
+            see what a plan would be like, not to run it.
 
     Raises:
         PlanError: no mechanism can honour this.
     """
+    interval = accounting.COARSEST if rough else accounting.COARSE
     delta = default_delta(units) if delta is None else delta
     _require_target(epsilon, delta, units)
-    releases = _releases(shares, epsilon, delta)
+    releases = _releases(shares, epsilon, delta, interval)
 
     def plan_at(sigma: float) -> PrivacyPlan:
         return PrivacyPlan(
@@ -247,11 +251,15 @@ def plan_within(  # noqa: PLR0913 - a plan has as many choices as it has
     if plan_at(NOISE_RANGE[0]).affordable_steps() == steps:
         raise _too_generous(epsilon)
     return plan_at(
-        accounting.calibrate(lambda sigma: plan_at(sigma).events(), epsilon=epsilon, delta=delta)
+        accounting.calibrate(
+            lambda sigma: plan_at(sigma).events(), epsilon=epsilon, delta=delta, interval=interval
+        )
     )
 
 
-def _releases(shares: tuple[Share, ...], epsilon: float, delta: float) -> tuple[Release, ...]:
+def _releases(
+    shares: tuple[Share, ...], epsilon: float, delta: float, interval: float
+) -> tuple[Release, ...]:
     """Releases with the noise that their shares of the budget pay for."""
     together = sum(each.share for each in shares)
     if not (together < 1 and all(each.share > 0 for each in shares)):
@@ -264,7 +272,10 @@ def _releases(shares: tuple[Share, ...], epsilon: float, delta: float) -> tuple[
     if accounting.rough_epsilon_of([quietest], delta) <= epsilon:
         raise _too_generous(epsilon)
     whole = accounting.calibrate(
-        lambda sigma: [Gaussian(noise_multiplier=sigma)], epsilon=epsilon, delta=delta
+        lambda sigma: [Gaussian(noise_multiplier=sigma)],
+        epsilon=epsilon,
+        delta=delta,
+        interval=interval,
     )
     return tuple(
         Release(

@@ -17,7 +17,7 @@ import platformdirs
 
 from safegen import storage
 from safegen.errors import StorageError
-from safegen.privacy import accounting
+from safegen.privacy import accounting, adaptive
 from safegen.records.canonical import Record, digest
 from safegen.records.certificate import Event
 
@@ -52,6 +52,14 @@ def recomputed_epsilon(certificate: PrivacyCertificate) -> float:
     with contextlib.suppress(StorageError):  # a cache that cannot be written costs only time
         storage.write(kept, json.dumps({"epsilon": epsilon}).encode())
     return epsilon
+
+
+def epsilon_toward_a_total(certificate: PrivacyCertificate) -> float:
+    """What the run counts as the first of several that are chosen one after another."""
+    events, delta = certificate.events, certificate.delta
+    if _senseless(events, delta):
+        return math.inf
+    return adaptive.epsilon_of_mu(adaptive.mu_of(events, adaptive.slack_of(1, delta)), delta)
 
 
 def _senseless(events: tuple[Event, ...], delta: float) -> bool:

@@ -116,6 +116,7 @@ def test_certificates_are_shown_and_checked(made, tmp_path):
     shown = safegen("certificate", "show", made.model, cwd=tmp_path)
     assert "one record of 1,797" in shown.stdout
     assert "an attack on this run proved" in shown.stdout
+    assert "as the first of several" in shown.stdout
     assert "steps, each with" in shown.stdout
     assert safegen("certificate", "check", made.model, cwd=tmp_path).returncode == 0
     certificate = json.loads((made.model / "certificate.json").read_bytes())

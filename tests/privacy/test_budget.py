@@ -231,3 +231,97 @@ def test_a_ledger_that_may_only_be_read_refuses_and_stays_as_it_is(sqlite_url):
         budget.grant(plan(1.0), card())
     (account,) = Budget(url).accounts()
     assert account.runs == 1
+
+
+def test_a_first_run_may_cost_the_whole_total(url):
+    """It is chosen before anything was published, so what it costs alone is what it costs."""
+    budget = Budget(url)
+    assert 9.9 < budget.grant(plan(10.0), card()).spent <= 10
+    with pytest.raises(BudgetRefused, match="no run fits any more"):
+        budget.grant(plan(0.1), card())
+
+
+def test_the_whole_total_is_kept_to_before_any_account_is_there(url):
+    with pytest.raises(BudgetRefused, match="an --epsilon of 10 fits"):
+        Budget(url).require_room(plan(12.0), card())
+
+
+def test_runs_one_after_another_cost_more_than_planned_ones_and_both_are_told(url):
+    budget = Budget(url)
+    for _ in range(2):
+        budget.grant(plan(3.0), card())
+    (account,) = budget.accounts()
+    assert account.planned < account.spent < 1.3 * account.planned
+    first, second = budget.runs("sha256:aa")
+    assert first.spent == first.planned == first.epsilon
+    assert second.spent == account.spent > second.planned == account.planned
+    assert first.epsilon == second.epsilon
+
+
+@pytest.mark.parametrize("spent", [4.0, 8.0])
+def test_the_epsilon_that_a_refusal_names_fits_and_hardly_more_does(sqlite_url, spent):
+    budget = Budget(sqlite_url)
+    budget.grant(plan(spent), card())
+    with pytest.raises(BudgetRefused, match="an --epsilon of") as refused:
+        budget.require_room(plan(9.5), card())
+    fits = float(str(refused.value).split("an --epsilon of ")[1].split()[0])
+    assert fits > 10 - spent  # what is left by composing is more than what is left by subtracting
+    with pytest.raises(BudgetRefused):
+        budget.require_room(plan(1.12 * fits), card())
+    budget.grant(plan(fits), card())
+
+
+def test_a_total_may_be_set_before_the_first_run_and_binds_it(url):
+    budget = Budget(url)
+    budget.open(card())
+    budget.set_total("sha256:aa", 2.0)
+    with pytest.raises(BudgetRefused, match=r"total budget of epsilon 2 .*an --epsilon of 2 fits"):
+        budget.grant(plan(3.0), card())
+    (account,) = budget.accounts()
+    assert (account.runs, account.total, account.spent, account.planned) == (0, 2.0, 0.0, 0.0)
+    groups = card(unit="group", units=500)
+    budget.require_unit(groups, "sha256:grouping")
+    small = plan_within(
+        epsilon=1.0, units=500, expected_batch_size=50, steps=5, clipping_norm=1.0, unit="group"
+    )
+    budget.grant(small, groups, grouping="sha256:grouping")  # the first run decides the unit
+    (account,) = budget.accounts()
+    assert (account.unit, account.delta) == ("group", small.delta)
+
+
+def test_what_an_earlier_version_granted_counts_by_its_events(url):
+    budget = Budget(url)
+    for _ in range(2):
+        budget.grant(plan(4.0), card())
+    (now,) = budget.accounts()
+    with budget._engine.connect() as old:
+        old.exec_driver_sql("ALTER TABLE grants DROP COLUMN mu")
+        old.exec_driver_sql("ALTER TABLE grants DROP COLUMN alone")
+        old.commit()
+    again = Budget(url)
+    assert again.accounts() == (now,)
+    assert again.room(card()) == budget.room(card())
+    with pytest.raises(BudgetRefused):
+        again.grant(plan(8.0), card())
+    again.grant(plan(1.0), card())
+
+
+def test_a_run_that_is_settled_counts_what_it_ran(url):
+    budget = Budget(url)
+    granted = plan(6.0)
+    numbers = [budget.grant(plan(2.0), card()).number, budget.grant(granted, card()).number]
+    before = budget.room(card()).mus
+    budget.settle(numbers[1], granted.events(2))
+    after = budget.room(card()).mus
+    assert after[0] == before[0]
+    assert after[1] < before[1]
+
+
+def test_more_units_make_delta_smaller_and_every_run_is_counted_anew(url):
+    budget = Budget(url)
+    budget.grant(plan(2.0), card(units=500, count=500))
+    before = budget.room(card()).mus
+    budget.grant(plan(2.0), card())
+    (account,) = budget.accounts()
+    assert account.delta == plan(2.0).delta
+    assert budget.room(card()).mus[0] > before[0]
