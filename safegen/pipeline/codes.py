@@ -60,6 +60,7 @@ CODES = {
     "safegen.manifest.beside": _passed("A C2PA manifest was read from a file beside it."),
     "safegen.manifest.none": _failed("There is no C2PA manifest."),
     "safegen.manifest.unsupported": _failed("C2PA does not cover this type of file."),
+    "safegen.manifest.refused": _failed("The manifest is against C2PA's rules, and says nothing."),
     "safegen.manifest.unreadable": _failed("The file or its manifest is broken."),
     "safegen.manifest.remote": _failed("Its manifest is elsewhere, and nothing is fetched."),
     "safegen.manifest.no-file": _failed("It is no regular file, or may not be read."),
@@ -70,6 +71,9 @@ CODES = {
     "safegen.integrity.changed": _failed("The file or its manifest is not what was signed."),
     "safegen.integrity.beside": _failed(
         "The manifest beside it is of another file, or the file was changed."
+    ),
+    "safegen.integrity.unbound": _failed(
+        "The manifest's hash leaves out more than itself and metadata."
     ),
     "safegen.integrity.ingredient": _failed("Something that it was made from does not hold."),
     "safegen.integrity.improper": _failed("Its manifest breaks a rule of C2PA."),

@@ -48,6 +48,7 @@ PROBLEMS: dict[Problem, tuple[str, State]] = {
     "unsupported": ("safegen.manifest.unsupported", "unsupported"),
     "unreadable": ("safegen.manifest.unreadable", "unreadable"),
     "remote": ("safegen.manifest.remote", "unreadable"),
+    "refused": ("safegen.manifest.refused", "invalid"),
 }
 
 
@@ -82,7 +83,8 @@ def examine(
         chosen = choose(path, data, mime, trust)
     except UnreadableManifestError as error:
         code, state = PROBLEMS[error.problem]
-        return unread(path, code, f"{_capital(str(error))}.", state, notes)
+        said = f"{_capital(str(error))}."
+        return unread(path, code, said, state, notes, [error.code] if error.code else [])
     if told := chosen.told():
         notes.append(told)
     receipt, receipt_problem = looked_at.receipt_of(path)

@@ -93,7 +93,7 @@ def _require_none(path: Path, error: UnreadableManifestError) -> None:
             f"{path} has a history that cannot be read: {error}; fetch that, and lay it beside the "
             f"file as {sidecar.beside(path).name}"
         ) from error
-    if error.problem == "unreadable":
+    if error.problem in {"unreadable", "refused"}:
         raise DataError(f"{path} cannot be signed: {error}; use an intact copy of it") from error
 
 

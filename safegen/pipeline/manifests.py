@@ -69,7 +69,8 @@ def choose(path: Path, data: bytes, mime: str, trust: Trust | None) -> Chosen:
     if beside is None:
         raise inside
     outside = _outside(beside, data, mime, trust)
-    if inside.problem == "unreadable" and formats.embeds(mime) and not outside.binds:
+    broken = inside.problem in {"unreadable", "refused"}
+    if broken and formats.embeds(mime) and not outside.binds:
         raise inside
     return Chosen(manifest=outside, beside=beside)
 

@@ -29,6 +29,7 @@ from safegen.pipeline.signer_steps import check_signer, check_time
 from safegen.pipeline.unread import LARGEST
 from safegen.pipeline.words import RULES, phrases
 from safegen.provenance import claims
+from safegen.provenance.manifest import UNBOUND
 from safegen.provenance.statuses import concern
 from safegen.records.canonical import sha256
 from safegen.records.verdict import StepFinding
@@ -58,8 +59,12 @@ def check_integrity(evidence: Evidence) -> StepFinding:
         for code, text in manifest.failures.items()
         if concern(code) in {"content", "vendor"}
     }
+    unbound = failures.pop(UNBOUND, None)
     if failures:
         return _changed(evidence, failures)
+    if unbound is not None:
+        text = f"Part of it is bound by nothing, and may have been replaced since: {unbound}."
+        return found("safegen.integrity.unbound", text)
     if manifest.broken_ingredients:
         text = accusation(manifest.ingredients, manifest.broken_ingredients)
         return found("safegen.integrity.ingredient", text, manifest.broken_ingredients)

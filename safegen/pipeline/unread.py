@@ -19,11 +19,16 @@ LARGEST = 2**28  # bytes; C2PA's reader holds a file about twice beside our own 
 
 
 def unread(
-    path: Path, code: str, text: str, state: State = "unreadable", notes: Iterable[str] = ()
+    path: Path,
+    code: str,
+    text: str,
+    state: State = "unreadable",
+    notes: Iterable[str] = (),
+    c2pa_codes: Iterable[str] = (),
 ) -> Verdict:
     """The first step fails, and no other can be taken."""
     skipped = (
         found(f"safegen.{step}.skipped", "There is no manifest to check.") for step in STEPS[1:]
     )
-    findings = (found(code, text), *skipped)
+    findings = (found(code, text, c2pa_codes), *skipped)
     return Verdict(path=shown(path), state=state, text=text, findings=findings, notes=tuple(notes))

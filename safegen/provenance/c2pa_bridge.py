@@ -35,6 +35,7 @@ KEY_USAGES = (
     "1.3.6.1.5.5.7.3.4\n"  # email protection, which older C2PA signers carry
 )
 READABLE = frozenset(c2pa.Reader.get_supported_mime_types())
+HASHES = "c2pa.hash."
 EXPIRED = "signingCredential.expired"
 IDENTITY = "cawg.identity"
 STAMPS = "time-stamps: "  # before the name of a list that vouches for times alone
@@ -51,26 +52,39 @@ _PATIENCE = 30  # seconds that the SDK waits for an authority; it offers no othe
 RAW = "application/octet-stream"
 _ASKED = {"application/zip": "application/x-zip"}  # types that the SDK knows by another name
 
-Problem = Literal["unsigned", "unsupported", "unreadable", "remote"]
+_REFUSED = {  # what the SDK raises although C2PA has a code for it
+    "AssertionNotFound: ": (
+        "assertion.undeclared",
+        "its manifest, or that of something it was made from, holds a statement that nobody signed",
+    ),
+    "claim missing hard binding": (
+        "claim.hardBindings.missing",
+        "its manifest is not tied to any content",
+    ),
+}
+
+Problem = Literal["unsigned", "unsupported", "unreadable", "remote", "refused"]
 
 
 class UnreadableManifestError(SafegenError):
     """No manifest could be read; `problem` says which kind of none.
 
-    `remote`: the file names an address from which one could be fetched, and nothing is.
+    `remote`: the file names an address from which one could be fetched, and nothing is. `refused`:
+    there is one, and it is wrong in a way that C2PA has a code for, which is in `code`.
     """
 
     exit_code = 1
 
-    def __init__(self, problem: Problem, message: str) -> None:
+    def __init__(self, problem: Problem, message: str, code: str | None = None) -> None:
         super().__init__(message)
-        self.problem = problem
+        self.problem, self.code = problem, code
 
 
 def read_store(data: bytes, mime: str, *, trust: Trust | None, beside: bytes | None) -> Any:  # noqa: ANN401 - the SDK's JSON
     """Read and validate a manifest store; the SDK's report, as it comes.
 
-    Under `store` it has the manifest store itself, of whose certificates the SDK tells little.
+    Under `store` it has the manifest store itself, of whose certificates the SDK tells little, and
+    under `hashes` the hash assertions of the manifest that binds the file.
 
     Args:
         data: the whole file.
@@ -92,6 +106,7 @@ def read_store(data: bytes, mime: str, *, trust: Trust | None, beside: bytes | N
             content["store"] = _store_bytes(reader, content["active_manifest"])
             if trust is not None and trust.identities and IDENTITY in report:
                 content["identity_results"] = _identity_results(data, mime, trust, beside)
+            content["hashes"] = _hashes(json.loads(reader.detailed_json()), content)
             if EXPIRED in report:  # only another form of the report tells the certificate's dates
                 content["certificate_info"] = _certificate_info(json.loads(reader.crjson()))
             return content
@@ -113,7 +128,11 @@ def _unreadable(error: Exception) -> UnreadableManifestError:
     if "naked codestream" in str(error):
         text = "it is a JPEG XL without a container, which can carry no manifest"
         return UnreadableManifestError("unsupported", text)
-    return UnreadableManifestError("unreadable", f"C2PA cannot read it: {_said(error)}")
+    for said, (code, text) in _REFUSED.items():
+        if said in str(error):
+            return UnreadableManifestError("refused", text, code)
+    reason = _said(error) or "its reader gives no reason"
+    return UnreadableManifestError("unreadable", f"C2PA cannot read it: {reason}")
 
 
 def _store_bytes(reader: c2pa.Reader, label: str) -> bytes:
@@ -134,6 +153,21 @@ def _identity_results(data: bytes, mime: str, trust: Trust, beside: bytes | None
     context = _identity_context(trust)
     with c2pa.Reader(mime, io.BytesIO(data), manifest_data=beside, context=context) as reader:
         return json.loads(reader.json())["validation_results"]["activeManifest"]
+
+
+def _hashes(detailed: Any, content: Any) -> Any:  # noqa: ANN401 - likewise
+    """The hash assertions of the active manifest; an update has its parent's (C2PA, 11.2.3)."""
+    label, seen = content["active_manifest"], set()
+    while label in detailed["manifests"] and label not in seen:
+        seen.add(label)
+        assertions = detailed["manifests"][label].get("assertion_store") or {}
+        found = {name: said for name, said in assertions.items() if name.startswith(HASHES)}
+        if found:
+            return found
+        for item in content["manifests"].get(label, {}).get("ingredients") or []:
+            if item.get("relationship") == "parentOf":
+                label = item.get("active_manifest")
+    return {}
 
 
 def _certificate_info(report: Any) -> Any:  # noqa: ANN401 - likewise

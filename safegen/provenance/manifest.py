@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from cryptography.exceptions import UnsupportedAlgorithm
 
 from safegen.errors import SafegenError
+from safegen.provenance import binding
 from safegen.provenance.c2pa_bridge import (
     EXPIRED,
     STAMPS,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 SPECIFICATION = "2.4.0"
 TRUSTED = "signingCredential.trusted"
+UNBOUND = "safegen.integrity.unbound"  # no code of C2PA's
 SIGNED = "claimSignature.validated"
 STAMPED, STAMP_TRUSTED = "timeStamp.validated", "timeStamp.trusted"
 
@@ -190,7 +192,7 @@ def read(
     """
     content = read_store(data, mime, trust=trust, beside=beside)
     try:
-        return _manifest(content, trust)
+        return _manifest(content, trust, binding.unbound(data, content["store"], content["hashes"]))
     except (KeyError, TypeError, AttributeError) as error:  # a broken store names what it lacks
         raise UnreadableManifestError(
             "unreadable", "the file's manifest store does not hold together"
@@ -283,7 +285,11 @@ def _identifier(item: Ingredient) -> str:
     return f"{item.name}.{'json' if item.manifest is None else 'c2pa'}"
 
 
-def _manifest(content: Any, trust: Trust | None) -> Manifest:  # noqa: ANN401 - the SDK's JSON
+def _manifest(
+    content: Any,  # noqa: ANN401 - the SDK's JSON
+    trust: Trust | None,
+    unbound: str | None,
+) -> Manifest:
     active = content["manifests"][content["active_manifest"]]
     checks = content["validation_results"]["activeManifest"]
     signature = active.get("signature_info", {})
@@ -302,6 +308,8 @@ def _manifest(content: Any, trust: Trust | None) -> Manifest:  # noqa: ANN401 - 
     if TRUSTED in successes and broken_path is not None:
         del successes[TRUSTED]
         failed[UNTRUSTED] = broken_path.text
+    if unbound is not None:  # the SDK compares a hash, and does not ask what it is of
+        failed[UNBOUND] = unbound
     ingredients = ingredients_of(content)
     return Manifest(
         label=content["active_manifest"],
@@ -337,6 +345,8 @@ def _state(
     failed: Mapping[str, str],
 ) -> Literal["Trusted", "Valid", "Invalid"]:
     """C2PA's state, computed as the SDK does, but without what is said of persons."""
+    if UNBOUND in failed:
+        return "Invalid"
     told = content["validation_state"]
     against = [
         status

@@ -1,0 +1,234 @@
+"""The parts of a file in its own format: which are its manifest, which metadata, which content.
+
+Only formats whose parts can be told apart for certain are here. The names are those of C2PA 2.4
+(section 18.7, general box hash), by which a manifest lists what it hashes. Pure, and made for files
+of strangers: whatever does not add up is no layout.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+Kind = Literal["manifest", "metadata", "content"]
+
+PNG = b"\x89PNG\r\n\x1a\n"
+PNG_METADATA = {b"tEXt", b"zTXt", b"iTXt", b"eXIf", b"tIME"}
+JPEG_METADATA = {0xE1, 0xED, 0xFE}  # APP1 (Exif, XMP), APP13 (IPTC), a comment
+JPEG_BARE = {0x01, 0xD8, 0xD9, *range(0xD0, 0xD8)}  # markers without a length
+RIFF_METADATA = {b"EXIF", b"XMP ", b"_PMX", b"iXML", b"bext"}
+TIFF_MANIFEST = 0xCD41
+TIFF_METADATA = {700, 33723, 34377}  # XMP, IPTC, Photoshop's
+TIFF_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 6: 1, 7: 1, 13: 4, 16: 8}  # bytes of a value by its type
+MOST = 100_000  # parts; strangers write files
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a file, in the order in which they stand.
+
+    Attributes:
+        name: C2PA's; empty where it gives none, such as to what follows the end of a picture.
+        start: its first byte.
+        end: the first byte behind it.
+        kind: what it is for; anything unknown is content.
+    """
+
+    name: str
+    start: int
+    end: int
+    kind: Kind
+
+
+def parts_of(data: bytes) -> tuple[Part, ...] | None:
+    """All parts of a PNG, JPEG or GIF; of RIFF and TIFF those that are no content.
+
+    None where a file is of another format, or not in order.
+    """
+    walk = next((walk for starts, walk in _WALKS.items() if data.startswith(starts)), None)
+    if walk is None:
+        return None
+    parts: list[Part] = []
+    try:
+        for part in walk(data):
+            parts.append(part)
+            if part.end > len(data) or len(parts) > MOST:
+                return None
+    except (IndexError, ValueError, struct.error):
+        return None
+    return tuple(parts)
+
+
+def top_boxes(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """The outermost boxes of an ISO media file: their kind, first byte and end."""
+    at = 0
+    while at + 8 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, at)
+        if length == 1 and at + 16 <= len(data):
+            (length,) = struct.unpack_from(">Q", data, at + 8)
+        end = len(data) if length == 0 else at + length
+        if not at + 8 <= end <= len(data):
+            raise ValueError("a box is longer than its file")
+        yield kind, at, end
+        at = end
+
+
+def _png(data: bytes) -> Iterator[Part]:
+    yield Part("PNGh", 0, len(PNG), "content")
+    at, kind = len(PNG), b""
+    while at < len(data):
+        if kind == b"IEND":
+            yield Part("", at, len(data), "content")
+            return
+        length, kind = struct.unpack_from(">I4s", data, at)
+        end = at + 12 + length
+        if kind == b"caBX":
+            yield Part("C2PA", at, end, "manifest")
+        else:
+            metadata = kind in PNG_METADATA
+            yield Part(kind.decode("latin-1"), at, end, "metadata" if metadata else "content")
+        at = end
+
+
+def _jpeg(data: bytes) -> Iterator[Part]:
+    """Segments; what is compressed belongs to the scan before it.
+
+    The manifest is spread over segments with one identifier, of which only the first says so.
+    """
+    at, store, marker = 0, b"", 0x00
+    while at < len(data):
+        if marker == 0xD9 and data[at] != 0xFF:  # what some cameras append
+            yield Part("", at, len(data), "content")
+            return
+        while data[at + 1] == 0xFF:  # a marker may be preceded by any number of these
+            at += 1
+        marker, end = data[at + 1], at + 2
+        if data[at] != 0xFF or marker == 0x00:
+            raise ValueError("no marker")
+        if marker not in JPEG_BARE:
+            end += int.from_bytes(data[at + 2 : at + 4], "big")
+        if marker == 0xDA:
+            end = _end_of_scan(data, end)
+        begins = data[at + 28 : at + 32] == b"c2pa"
+        if marker == 0xEB and (begins or data[at + 4 : at + 8] == store):
+            store = data[at + 4 : at + 8]
+            yield Part("C2PA" if begins else "", at, end, "manifest")
+        else:
+            yield Part(
+                _jpeg_name(marker), at, end, "metadata" if marker in JPEG_METADATA else "content"
+            )
+        at = end
+
+
+def _end_of_scan(data: bytes, at: int) -> int:
+    """The next marker that is neither a restart of the scan nor a byte that only looks like one."""
+    while at < len(data):
+        at = data.find(b"\xff", at)
+        if at < 0:
+            return len(data)
+        if data[at + 1] != 0 and not 0xD0 <= data[at + 1] <= 0xD7:
+            return at
+        at += 2
+    return len(data)
+
+
+def _jpeg_name(marker: int) -> str:
+    named = {0xC4: "DHT", 0xC8: "JPG", 0xCC: "DAC", 0xD8: "SOI", 0xD9: "EOI", 0xDA: "SOS"}
+    named |= {0xDB: "DQT", 0xDC: "DNL", 0xDD: "DRI", 0xFE: "COM", 0x01: "TEM"}
+    if marker in named:
+        return named[marker]
+    for first, name in ((0xC0, "SOF"), (0xD0, "RST"), (0xE0, "APP"), (0xF0, "JPG")):
+        if first <= marker < first + 16:
+            return f"{name}{marker - first}"
+    return f"{marker:02X}"
+
+
+def _gif(data: bytes) -> Iterator[Part]:
+    """Blocks; a table of colours belongs to the block before it."""
+    yield Part("GIF89a", 0, 6, "content")
+    at = 13 + _colours(data[10])
+    yield Part("LSD", 6, at, "content")
+    while at < len(data):
+        kind = data[at]
+        if kind == 0x21:
+            end, label = _end_of_blocks(data, at + 2), data[at + 1]
+            yield _gif_extension(data[at + 3 : at + 14], label, at, end)
+        elif kind == 0x2C:
+            middle = at + 10 + _colours(data[at + 9])
+            yield Part("2C", at, middle, "content")
+            end = _end_of_blocks(data, middle + 1)
+            yield Part("TBID", middle, end, "content")
+        else:
+            end = at + 1 if kind == 0x3B else len(data)
+            yield Part(f"{kind:02X}", at, end, "content")
+        at = end
+
+
+def _gif_extension(application: bytes, label: int, at: int, end: int) -> Part:
+    if label == 0xFF and application[:8] == b"C2PA_GIF":
+        return Part("C2PA", at, end, "manifest")
+    xmp = label == 0xFF and application[:8] == b"XMP Data"
+    return Part(f"21{label:02X}", at, end, "metadata" if xmp or label == 0xFE else "content")
+
+
+def _colours(flags: int) -> int:
+    return 3 * (2 << (flags & 7)) if flags & 0x80 else 0
+
+
+def _end_of_blocks(data: bytes, at: int) -> int:
+    while data[at]:
+        at += 1 + data[at]
+    return at + 1
+
+
+def _riff(data: bytes) -> Iterator[Part]:
+    """Chunks, whose names C2PA does not use; one of odd length is followed by a zero."""
+    at = 12
+    while at + 8 <= len(data):
+        kind, length = struct.unpack_from("<4sI", data, at)
+        end = min(at + 8 + length + length % 2, len(data))
+        information = kind == b"LIST" and data[at + 8 : at + 12] == b"INFO"
+        if kind == b"C2PA":
+            yield Part("", at, end, "manifest")
+        elif information or kind in RIFF_METADATA:
+            yield Part("", at, end, "metadata")
+        at = end
+
+
+def _tiff(data: bytes) -> Iterator[Part]:
+    """What the entries of the directories lead to, and the manifest's own length."""
+    order = "<" if data[:2] == b"II" else ">"
+    big = data[2:4] in {b"+\0", b"\0+"}
+    word, count_form, step = ("Q", "Q", 20) if big else ("I", "H", 12)
+    (at,) = struct.unpack_from(order + word, data, 8 if big else 4)
+    seen: set[int] = set()
+    while at and at not in seen:
+        seen.add(at)
+        (entries,) = struct.unpack_from(order + count_form, data, at)
+        at += struct.calcsize(count_form)
+        for place in range(at, at + step * min(entries, MOST), step):
+            yield from _tiff_entry(data, place, order, word)
+        (at,) = struct.unpack_from(order + word, data, at + step * entries)
+
+
+def _tiff_entry(data: bytes, place: int, order: str, word: str) -> Iterator[Part]:
+    tag, kind, count, value = struct.unpack_from(f"{order}HH{word}{word}", data, place)
+    size = count * TIFF_SIZES.get(kind, 0)
+    width = struct.calcsize(word)
+    if tag == TIFF_MANIFEST:
+        yield Part("", place + 4, place + 4 + width, "manifest")
+    if size > width and tag in {TIFF_MANIFEST, *TIFF_METADATA}:
+        yield Part("", value, value + size, "manifest" if tag == TIFF_MANIFEST else "metadata")
+
+
+_WALKS: dict[tuple[bytes, ...], Callable[[bytes], Iterator[Part]]] = {
+    (PNG,): _png,
+    (b"\xff\xd8\xff",): _jpeg,
+    (b"GIF87a", b"GIF89a"): _gif,
+    (b"RIFF",): _riff,
+    (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"): _tiff,
+}

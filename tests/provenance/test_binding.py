@@ -1,0 +1,348 @@
+"""Manifests that leave out of their hash what they may not: trusted by C2PA's reader, not by us."""
+
+import base64
+import hashlib
+import io
+import json
+import struct
+
+import c2pa
+import pytest
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+import safegen
+from safegen.provenance import algorithms, c2pa_bridge
+from safegen.provenance.binding import STORE_BOX, unbound
+from safegen.provenance.claims import SOURCE_TYPES
+from safegen.provenance.layout import parts_of
+from safegen.provenance.manifest import read
+
+PICTURES = ("image/png", "image/jpeg", "image/gif")  # formats whose parts have names
+SUFFIXES = {"image/png": ".png", "image/jpeg": ".jpg", "image/gif": ".gif", "image/tiff": ".tiff"}
+PIXELS = {"IDAT", "SOS", "TBID"}
+ACTIONS = {
+    "label": "c2pa.actions.v2",
+    "data": {"actions": [{"action": "c2pa.created", "digitalSourceType": SOURCE_TYPES["model"]}]},
+    "created": True,
+}
+
+
+@pytest.fixture(scope="module")
+def plain(media):
+    """Pictures with comments; the SDK makes the newer kind of a GIF when it signs one."""
+    drawn = Image.open(io.BytesIO(media["image/png"]))
+    found = dict(media)
+    for mime, kind in (("image/jpeg", "JPEG"), ("image/gif", "GIF")):
+        stream = io.BytesIO()
+        drawn.save(stream, kind, comment=b"a comment")
+        found[mime] = stream.getvalue()
+    found["image/gif"] = b"GIF89a" + found["image/gif"][6:]
+    text = b"tEXtComment\0a comment"
+    chunk = struct.pack(">I", len(text) - 4) + text + struct.pack(">I", 0)
+    found["image/png"] = media["image/png"][:33] + chunk + media["image/png"][33:]
+    return found
+
+
+@pytest.fixture(scope="module")
+def sealed(certified, issuing):
+    """Sign under a sound chain, with hash assertions as they are given."""
+    leaf = certified["es256"]
+
+    def sign(data):
+        numbers = decode_dss_signature(algorithms.sign("es256", leaf.key, data))
+        return b"".join(each.to_bytes(32, "big") for each in numbers)
+
+    def sealed(mime, data, *hashes):
+        chain = (leaf.pem + issuing.pem).decode()
+        signer = c2pa.Signer.from_callback(sign, c2pa.C2paSigningAlg.ES256, chain, None)
+        claim = {
+            "claim_generator_info": [{"name": "tests", "version": "1"}],
+            "assertions": [ACTIONS, *hashes],
+        }
+        settings = {
+            "trust": {"trust_config": c2pa_bridge.KEY_USAGES},
+            "verify": {"verify_after_sign": False},
+            "builder": {"thumbnail": {"enabled": False}},
+        }
+        target = io.BytesIO()
+        with c2pa.Builder(claim, c2pa.Context.from_dict(settings)) as builder:
+            builder.sign(signer, mime, io.BytesIO(data), target)
+        return target.getvalue()
+
+    return sealed
+
+
+@pytest.fixture(scope="module")
+def without(sealed):
+    """A file whose data hash leaves out its manifest and every part that `chosen` picks."""
+
+    def without(mime, data, chosen):
+        exclusions, digest = [{"start": 1, "length": 1}], bytes(32)
+        for _ in range(5):  # until the lengths that it speaks of are those that it has
+            said = {
+                "name": "tests",
+                "alg": "sha256",
+                "exclusions": exclusions,
+                "hash": list(digest),
+                "pad": [0] * 8,
+            }
+            made = sealed(mime, data, {"label": "c2pa.hash.data", "data": said})
+            left_out = sorted(
+                (part.start, part.end)
+                for part in parts_of(made)
+                if part.kind == "manifest" or chosen(part)
+            )
+            rest = bytearray(made)
+            for start, end in reversed(left_out):
+                del rest[start:end]
+            before = exclusions, digest
+            exclusions = [{"start": a, "length": b - a} for a, b in left_out]
+            digest = hashlib.sha256(rest).digest()
+            if (exclusions, digest) == before:
+                return made
+        raise AssertionError("its lengths do not settle")
+
+    return without
+
+
+def none(_):
+    return False
+
+
+def boxes(made, *, keep=bool, excluded=none):
+    """A list of a file's named parts, as C2PA has it."""
+    kept = [part for part in parts_of(made) if part.name and keep(part)]
+    entries = []
+    for part in kept:
+        digest = hashlib.sha256(made[part.start : part.end]).digest()
+        entry = {"names": [part.name], "hash": list(digest), "pad": []}
+        if part.name == "C2PA":
+            entry["hash"] = [0]
+        if excluded(part):
+            entry["excluded"] = True
+        entries.append(entry)
+    return {"label": "c2pa.hash.boxes", "data": {"boxes": entries}}
+
+
+@pytest.fixture
+def look(root, tmp_path):
+    """Our verdict, after C2PA's own reader said Trusted."""
+
+    def look(mime, data):
+        context = c2pa.Context.from_dict(
+            {"trust": {"trust_config": c2pa_bridge.KEY_USAGES, "user_anchors": root.pem.decode()}}
+        )
+        with c2pa.Reader(mime, io.BytesIO(data), context=context) as reader:
+            found = json.loads(reader.json())
+        assert found["validation_state"] == "Trusted", found["validation_results"]
+        path = tmp_path / f"file{SUFFIXES[mime]}"
+        path.write_bytes(data)
+        (tmp_path / "root.pem").write_bytes(root.pem)
+        return safegen.verify(path, trust=tmp_path / "root.pem")
+
+    return look
+
+
+def is_refused(verdict):
+    finding = next(each for each in verdict.findings if each.step == "integrity")
+    assert (verdict.state, finding.codes[0]) == ("invalid", "safegen.integrity.unbound")
+    assert "may have been replaced" in verdict.text
+    return True
+
+
+# Ranges of bytes
+
+
+@pytest.mark.parametrize("mime", [*PICTURES, "image/tiff"])
+def test_a_manifest_may_leave_out_itself(plain, without, look, mime):
+    made = without(mime, plain[mime], none)
+    assert look(mime, made).state == "trusted"
+
+
+@pytest.mark.parametrize("mime", PICTURES)
+def test_a_manifest_may_leave_out_metadata(plain, without, look, mime):
+    made = without(mime, plain[mime], lambda part: part.kind == "metadata")
+    assert len([part for part in parts_of(made) if part.kind == "metadata"]) == 1
+    assert look(mime, made).state == "trusted"
+
+
+@pytest.mark.parametrize("mime", PICTURES)
+@pytest.mark.parametrize("picked", ["pixels", "the rest", "one"])
+def test_a_manifest_may_not_leave_out_content(plain, without, look, mime, picked):
+    content = [part.name for part in parts_of(plain[mime]) if part.kind == "content"]
+    chosen = {
+        "pixels": lambda part: part.name in PIXELS,
+        "the rest": lambda part: part.name not in PIXELS and part.name != content[0],
+        "one": lambda part: part.name == content[1],
+    }[picked]
+    assert is_refused(look(mime, without(mime, plain[mime], chosen)))
+
+
+def test_a_replaced_picture_is_what_this_is_about(plain, without, look):
+    """The attack: another picture under somebody's trusted manifest."""
+    made = without("image/png", plain["image/png"], lambda part: part.name in PIXELS)
+    other = bytearray(made)
+    pixels = next(part for part in parts_of(made) if part.name == "IDAT")
+    other[pixels.start + 8 : pixels.end - 4] = bytes(pixels.end - pixels.start - 12)
+    assert is_refused(look("image/png", bytes(other)))
+
+
+@pytest.mark.parametrize(
+    "mime",
+    [*PICTURES, "image/webp", "image/tiff", "image/avif", "audio/wav", "video/mp4"],
+)
+def test_whatever_the_sdk_signs_is_bound(media, sealed, mime):
+    assert "safegen.integrity.unbound" not in read(sealed(mime, media[mime]), mime).failures
+
+
+# Lists of boxes
+
+
+@pytest.mark.parametrize("mime", PICTURES)
+def test_a_whole_list_binds_all(plain, sealed, look, mime):
+    draft = sealed(mime, plain[mime])
+    assert look(mime, sealed(mime, plain[mime], boxes(draft))).state == "trusted"
+
+
+@pytest.mark.parametrize("mime", PICTURES)
+def test_metadata_may_be_excluded(plain, sealed, look, mime):
+    draft = sealed(mime, plain[mime])
+    said = boxes(draft, excluded=lambda part: part.kind == "metadata")
+    assert look(mime, sealed(mime, plain[mime], said)).state == "trusted"
+
+
+@pytest.mark.parametrize("mime", PICTURES)
+def test_a_list_that_ends_early_binds_nothing_behind_it(plain, sealed, look, mime):
+    draft = sealed(mime, plain[mime])
+    named = [part for part in parts_of(draft) if part.name]
+    for length in (1, len(named) // 2, len(named) - 1):
+        said = boxes(draft, keep=lambda part, last=named[length - 1]: part.start <= last.start)
+        assert is_refused(look(mime, sealed(mime, plain[mime], said)))
+
+
+@pytest.mark.parametrize("mime", PICTURES)
+def test_content_may_not_be_excluded(plain, sealed, look, mime):
+    draft = sealed(mime, plain[mime])
+    said = boxes(draft, excluded=lambda part: part.name in PIXELS)
+    assert is_refused(look(mime, sealed(mime, plain[mime], said)))
+
+
+@pytest.mark.parametrize("mime", ["image/png", "image/jpeg"])
+def test_what_follows_a_picture_is_in_no_list(plain, sealed, mime):
+    data = plain[mime] + b"more bytes than there are parts for"
+    draft = sealed(mime, plain[mime])
+    hashes = {"c2pa.hash.boxes": boxes(draft)["data"]}
+    assert unbound(draft, b"", hashes) is None
+    assert "not known here" in unbound(draft + b"more bytes than", b"", hashes)
+    signed = sealed(mime, data)  # by ranges of bytes, all is bound
+    assert "safegen.integrity.unbound" not in read(signed, mime).failures
+
+
+# Boxes of films
+
+FILM = b"".join(
+    struct.pack(">I4s", 8 + len(body), kind) + body
+    for kind, body in ((b"ftyp", b"isom"), (b"moov", bytes(8)), (b"mdat", bytes(1000)))
+)
+OWN = {"xpath": "/uuid", "data": [{"offset": 8, "value": base64.b64encode(STORE_BOX).decode()}]}
+REST = [{"offset": 16, "length": 0}]
+
+
+def film(*exclusions, **more):
+    said = {"exclusions": [OWN, {"xpath": "/ftyp"}, *exclusions], **more}
+    return unbound(FILM, b"", {"c2pa.hash.bmff.v3": said})
+
+
+def test_a_film_leaves_out_what_c2pa_says():
+    assert film({"xpath": "/free"}, {"xpath": "/skip"}, {"xpath": "/mfra"}) is None
+
+
+@pytest.mark.parametrize(
+    "exclusion",
+    [
+        {"xpath": "/mdat"},
+        {"xpath": "/moov"},
+        {"xpath": "/meta"},
+        {"xpath": "/moov/trak"},
+        {"xpath": "/uuid"},
+        {"xpath": "/uuid", "data": [{"offset": 8, "value": "AAAA"}]},
+        {"xpath": "/uuid", "data": [{"offset": 0, "value": OWN["data"][0]["value"]}]},
+        {"xpath": "/mdat", "subset": REST},
+        {},
+        {"xpath": ["/mdat"]},
+    ],
+)
+def test_a_film_leaves_out_nothing_else(exclusion):
+    assert film(exclusion) is not None
+
+
+@pytest.mark.parametrize(
+    ("tree", "holds"),
+    [
+        ({"variableBlockSizes": [500, 492]}, True),
+        ({"variableBlockSizes": [500, 400]}, False),
+        ({"fixedBlockSize": 256, "count": 4}, True),
+        ({"fixedBlockSize": 256, "count": 3}, False),
+        ({}, False),
+    ],
+)
+def test_media_data_may_be_under_trees_that_cover_it(tree, holds):
+    left_out = {"xpath": "/mdat", "subset": REST}
+    assert (film(left_out, merkle=[tree]) is None) == holds
+    assert film(left_out, merkle=[]) is not None
+
+
+# Whatever else there is
+
+
+def test_in_other_formats_only_the_manifest_itself_is_left_out():
+    store, head = b"a manifest store", b"a format that nobody knows, "
+    for written in (store, base64.b64encode(store)):
+        data = head + written + b" and its end"
+
+        def said(start, end):
+            left_out = [{"start": start, "length": end - start}]
+            return {"c2pa.hash.data": {"exclusions": left_out}}
+
+        first, last = len(head), len(head) + len(written)
+        assert unbound(data, store, said(first, last)) is None
+        assert unbound(data, store, said(first, last + 1)) is not None
+        assert unbound(data, store, said(first - 1, last)) is not None
+        assert unbound(data, store, {"c2pa.hash.boxes": {"boxes": []}}) is not None
+    assert unbound(data, b"", said(0, 0)) is None  # it leaves out nothing
+
+
+def test_what_has_no_hash_is_bound_by_none():
+    assert unbound(b"data", b"store", {}) is not None
+
+
+JSON = st.recursive(
+    st.none() | st.integers(-9, 99) | st.text(max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["exclusions", "start", "length", "boxes", "names", "xpath", "subset"]),
+            inner,
+        )
+    ),
+)
+
+
+@given(said=JSON, label=st.sampled_from(["c2pa.hash.data", "c2pa.hash.boxes", "c2pa.hash.bmff.v2"]))
+def test_nonsense_in_a_hash_breaks_nothing(said, label):
+    found = unbound(FILM, b"", {label: said})
+    assert found is None or isinstance(found, str)
+
+
+@given(data=st.data())
+def test_the_parts_of_a_broken_file_are_none_or_lie_within_it(plain, data):
+    mime = data.draw(st.sampled_from([*PICTURES, "image/webp", "image/tiff"]))
+    whole = bytearray(plain[mime])
+    for _ in range(data.draw(st.integers(0, 4))):
+        whole[data.draw(st.integers(4, len(whole) - 1))] = data.draw(st.integers(0, 255))
+    cut = bytes(whole[: data.draw(st.integers(0, len(whole)))])
+    parts = parts_of(cut) or ()
+    assert all(0 <= part.start <= part.end <= len(cut) for part in parts)
