@@ -8,6 +8,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from safegen import package
+from safegen.pipeline.accounted import require_accounted
 from safegen.pipeline.card import model_card
 from safegen.pipeline.soundness import bound_of, require_sound
 from safegen.pipeline.starting import assumptions
@@ -57,6 +58,7 @@ class Publisher:
             seed=facts.seed,
             data=card,
         )
+        require_accounted(trained.generator, facts.architecture, facts.plan)
         content = package.pack(trained.generator.state_dict(), config, certificate)
         claim = model_claim(
             name=config.name,

@@ -5,7 +5,9 @@ then on, whether they end up running or not: however the process dies, no certif
 steps than ran.
 
 The file is safetensors, for its owner's eyes only: it holds the state of a private run and the
-key of its one-shot releases, so that one repeated after a crash is the same release.
+key of its one-shot releases, so that one repeated after a crash is the same release. It holds no
+stream of noise: only tensors whose names and types are known here are written or read, and a run
+that goes on draws from streams of its own.
 """
 
 from __future__ import annotations
@@ -14,8 +16,10 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 from typing import TYPE_CHECKING, Literal
 
+import torch
 from pydantic import NonNegativeInt, TypeAdapter, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load, save
@@ -36,6 +40,17 @@ if TYPE_CHECKING:
 NAME = "checkpoint.safetensors"
 BEFORE_THE_STEPS = {"basis", "classes"}  # a VAE's releases, in runs that were begun with 0.1
 _METADATA = "safegen"
+# Weights and moments, which are floating-point numbers; counts; and public pictures. No more.
+WEIGHTS = re.compile(
+    r"(private/|average/w\.|objective/generator\.|start/)[a-z_0-9.]+"
+    r"|(optimizer/|objective/moments\.)\d+\.(step|exp_avg|exp_avg_sq)"
+    r"|canaries/scores"
+)
+COUNTS = re.compile(
+    r"average/updates|draws/(units|sizes)|canaries/(included|heard)"
+    r"|objective/balance\.(rung|waited)"
+)
+PICTURES = re.compile(r"reference|objective/reference")
 
 
 class RunFacts(Record):
@@ -103,7 +118,9 @@ def keep(path: Path, standing: Standing, tensors: Mapping[str, Tensor]) -> None:
 
     Raises:
         StorageError: it cannot be written.
+        DataError: a tensor is none of those that a checkpoint holds.
     """
+    _require_known(tensors)
     whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     data = save(whole, metadata={_METADATA: standing.model_dump_json()})
     storage.write(path, data, mode=0o600)
@@ -120,12 +137,34 @@ def read(path: Path) -> tuple[Standing, dict[str, Tensor]]:
     try:
         length = int.from_bytes(data[:8], "little")
         metadata = json.loads(data[8 : 8 + length])["__metadata__"]
-        return _STANDING.validate_json(metadata[_METADATA]), load(data)
+        tensors = load(data)
+        _require_known(tensors)
+        return _STANDING.validate_json(metadata[_METADATA]), tensors
     except (ValidationError, SafetensorError, ValueError, KeyError, TypeError) as error:
         raise DataError(
             f"{path} is not a checkpoint that can be resumed: it is damaged or was made by another "
             "version; what it was granted stays spent, and a new run needs a new folder"
         ) from error
+
+
+def _require_known(tensors: Mapping[str, Tensor]) -> None:
+    """Refuse what is neither weights, nor counts, nor public pictures: a stream's state, say.
+
+    Raises:
+        DataError: it names the tensor.
+    """
+    for name, tensor in tensors.items():
+        if WEIGHTS.fullmatch(name):
+            known = tensor.is_floating_point()
+        elif COUNTS.fullmatch(name):
+            known = tensor.dtype in {torch.int64, torch.bool} and tensor.dim() <= 1
+        else:
+            known = bool(PICTURES.fullmatch(name)) and tensor.dim() == 4
+        if not known:
+            raise DataError(
+                f"{name} is nothing that a checkpoint holds: weights, moments, counts and public "
+                "pictures alone may come back, and never what noise is drawn from"
+            )
 
 
 def remove(path: Path) -> None:

@@ -113,6 +113,37 @@ def test_sums_are_added_up_exactly_and_known_to_all(tmp_path):
     assert first == pytest.approx(np.array([0.25, 0.5, 0, 0, 0]), abs=1e-4)
 
 
+STREAMS = """
+import sys
+import numpy as np, torch
+from torch import nn
+from safegen.privacy.engine import PrivateEngine, Settings
+from safegen.privacy.plan import PrivacyPlan
+from safegen.privacy.processes import joined
+
+plan = PrivacyPlan(epsilon=8.0, delta=1e-4, units=1000, expected_batch_size=10, steps=50,
+                   clipping_norm=1.0, noise_multiplier=1.0)
+with joined(torch.device("cpu")) as processes:
+    network = nn.Linear(3, 1)
+    engine = PrivateEngine(network, plan, torch.optim.SGD(network.parameters(), lr=1.0),
+                           settings=Settings(processes=processes))
+    streams = engine._sampler._generator, engine._optimizer._noise
+    drawn = np.concatenate([stream.standard_normal(5000) for stream in streams])
+    np.save(f"{sys.argv[1]}/{processes.rank}.npy", drawn)
+"""
+
+
+def test_two_processes_share_no_stream(tmp_path):
+    from safegen.audit.repetition import repetitions
+
+    script = tmp_path / "streams.py"
+    script.write_text(STREAMS)
+    done = together(29616, script, tmp_path)
+    assert done.returncode == 0, done.stderr[-3000:]
+    drawn = np.concatenate([np.load(tmp_path / f"{rank}.npy") for rank in (0, 1)])
+    assert min(each.p_value for each in repetitions(drawn)) > 1e-6
+
+
 def test_noise_is_added_once(tmp_path):
     script = tmp_path / "steps.py"
     script.write_text(STEPS)

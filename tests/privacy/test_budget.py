@@ -7,8 +7,9 @@ import pytest
 import sqlalchemy as sql
 
 from safegen.errors import BudgetRefused, StorageError
+from safegen.privacy import accounting
 from safegen.privacy.budget import Budget
-from safegen.privacy.plan import plan_within
+from safegen.privacy.plan import PrivacyPlan, plan_within
 from safegen.records.card import DataCard, Shape
 
 
@@ -41,6 +42,30 @@ def test_grants_add_up_and_the_last_of_a_budget_is_refused(url):
     (account,) = budget.accounts()
     assert account.runs == 1
     assert account.spent == pytest.approx(first.spent)
+
+
+def test_two_noise_multipliers_at_one_sampling_probability_are_two_events(url):
+    """Composed one beside the other, as dp-accounting alone composes them; neither takes the
+    other's place."""
+    import dp_accounting
+    from dp_accounting.pld import PLDAccountant
+
+    def at(noise_multiplier, steps):
+        return PrivacyPlan(
+            epsilon=9.0, delta=1e-5, units=1000, expected_batch_size=100, steps=steps,
+            clipping_norm=1.0, noise_multiplier=noise_multiplier,
+        )  # fmt: skip
+
+    budget, plans = Budget(url), (at(2.0, 30), at(4.0, 60), at(2.0, 10))
+    accountant = PLDAccountant(dp_accounting.NeighboringRelation.ADD_OR_REMOVE_ONE)
+    for each in plans:
+        budget.grant(each, card())
+        step = dp_accounting.GaussianDpEvent(each.noise_multiplier)
+        accountant.compose(dp_accounting.PoissonSampledDpEvent(0.1, step), each.steps)
+    (account,) = budget.accounts()
+    assert account.spent == pytest.approx(accountant.get_epsilon(account.delta), abs=1e-4)
+    alone = [accounting.epsilon_of(each.events(), account.delta) for each in plans]
+    assert max(alone) < account.spent < sum(alone)
 
 
 def test_what_would_be_refused_is_known_before_any_work(url):

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 import torch
+from pydantic import ValidationError
 
 from safegen.errors import DataError, StorageError
 from safegen.privacy.plan import PrivacyPlan
@@ -51,6 +52,41 @@ def test_it_holds_weights_and_events_in_one_file(tmp_path, standing):
     assert found.events[0].count == 40
     assert torch.equal(held["private/w"], tensors["private/w"])
     assert int(held["average/updates"]) == 7
+
+
+@pytest.mark.parametrize(
+    ("name", "tensor"),
+    [
+        ("noise/state", torch.zeros(4)),
+        ("draws/generator", torch.zeros(4, dtype=torch.int64)),
+        ("objective/secret", torch.zeros(4)),
+        ("rng", torch.get_rng_state()),
+        ("private/w", torch.zeros(4, dtype=torch.int64)),
+        ("average/updates", torch.zeros(4, 4, dtype=torch.int64)),
+        ("optimizer/0.rng", torch.zeros(4)),
+        ("reference", torch.zeros(5056, dtype=torch.uint8)),
+        ("canaries/key", torch.zeros(16, dtype=torch.bool)),
+    ],
+)
+def test_what_is_neither_weights_nor_counts_is_neither_written_nor_read(
+    tmp_path, standing, monkeypatch, name, tensor
+):
+    """The state of a stream, under whatever name: a run that took it up would repeat its noise."""
+    path = tmp_path / checkpoint.NAME
+    with pytest.raises(DataError, match=f"{name} is nothing that a checkpoint holds"):
+        checkpoint.keep(path, standing, {"private/w": torch.zeros(2), name: tensor})
+    assert not path.exists()
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "_require_known", lambda _: None)
+        checkpoint.keep(path, standing, {name: tensor})
+    with pytest.raises(DataError, match="is nothing that a checkpoint holds"):
+        checkpoint.read(path)
+
+
+def test_nothing_unknown_fits_into_its_words(standing):
+    for record in (standing, standing.facts):
+        with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
+            type(record).model_validate(record.model_dump() | {"noise_state": "00"})
 
 
 def test_it_is_for_its_owner_only(tmp_path, standing):
