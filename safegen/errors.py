@@ -9,6 +9,7 @@ SafegenError
 │   ├── RequestError        a generator was asked for something that it does not make
 │   └── StorageError        a place cannot be read or written; what was there is intact
 ├── TamperedError           something is not what was signed: do not use it        exit 1
+├── RevokedError            whoever signed it has taken it back: do not use it      exit 1
 ├── TimeStampError          the time-stamp authority gave none; nothing was signed   exit 4
 ├── Refused                 sound input, and the answer is no; carries its Decision  exit 3
 ├── BudgetRefused           the data set's privacy budget does not allow it        exit 3
@@ -65,6 +66,12 @@ class StorageError(InputError):
 
 class TamperedError(SafegenError):
     """Something is not what was signed; do not use it."""
+
+    exit_code = 1
+
+
+class RevokedError(SafegenError):
+    """Whoever signed something has taken it back; do not use it."""
 
     exit_code = 1
 

@@ -6,12 +6,15 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import quote
 
 import typer
 
 from safegen.cli.console import out, plain, say
 from safegen.cli.options import Trust
+from safegen.errors import InputError
 from safegen.records.choices import Algorithm
+from safegen.records.revocation import Reason
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -114,8 +117,22 @@ def check(uri: Uri, trust: Trust = None) -> None:
 def rotate(
     folder: Annotated[Path, typer.Argument(help="A folder made by `safegen keys init`.")],
     passphrase_env: PassphraseEnv = None,
+    revoke_old: Annotated[
+        Reason | None,
+        typer.Option(metavar="REASON", help="Revoke the old key, such as keyCompromise."),
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(help="From when on the old key is not trusted; by default now.")
+    ] = None,
+    ledger: Annotated[
+        str | None, typer.Option(help="Where that is logged: needed to revoke.")
+    ] = None,
 ) -> None:
     """Give the signer a new key and certificate from the same issuing CA; keep the old pair."""
+    if revoke_old is not None:
+        _require_ledger(ledger)
+    elif since is not None:
+        raise InputError("--since is of a revocation; say why with --revoke-old REASON")
     from safegen.provenance import pki
     from safegen.provenance.keyfiles import PASSPHRASE
     from safegen.provenance.signer import find_key
@@ -127,9 +144,46 @@ def rotate(
         f"[bold]{plain(folder)}[/]: a new key, with a certificate until {until}. Whoever trusts "
         f"{plain(folder / pki.ROOT)} trusts it already."
     )
+    if revoke_old is not None and ledger is not None:
+        _revoke(folder, kept, ledger, revoke_old, since, passphrase_env)
+        return
     say(
         f"[dim]The old pair is {plain(kept.with_suffix('.*'))}. What it signed stays good until "
-        "its certificate expires; delete its key when nothing needs it.[/]"
+        "its certificate expires; delete its key when nothing needs it. If it may have been "
+        "stolen, revoke it: safegen ledger revoke LEDGER --key "
+        f"{plain(kept)} --reason keyCompromise[/]"
+    )
+
+
+def _require_ledger(ledger: str | None) -> None:
+    """Before the rotation: a new key without the revocation is only half of what was asked."""
+    from safegen.location import is_missing
+
+    if ledger is None or is_missing(ledger):
+        raise InputError(
+            "a revocation is logged: name the ledger of your releases with --ledger; nothing was "
+            "rotated"
+        )
+
+
+def _revoke(
+    folder: Path,
+    kept: Path,
+    ledger: str,
+    reason: Reason,
+    since: str | None,
+    passphrase_env: str | None,
+) -> None:
+    from safegen.pipeline.revoke import revoke
+
+    place = str(folder)
+    if passphrase_env is not None:
+        place = f"file:{quote(place)}?passphrase-env={quote(passphrase_env)}"
+    made = revoke(ledger, place, key=kept, reason=reason, since=since)
+    say(f"The old key, {plain(kept)}, is revoked since {plain(made.since)} ({made.reason}).")
+    say(
+        f"[dim]Give others the list: safegen ledger revocations {plain(ledger)} --keys "
+        f"{plain(folder)} --out revoked.json[/]"
     )
 
 

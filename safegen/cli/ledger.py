@@ -12,6 +12,7 @@ from safegen.cli.options import Keys, Trust
 from safegen.cli.streams import document
 from safegen.errors import InputError
 from safegen.location import is_missing
+from safegen.records.revocation import Reason
 
 if TYPE_CHECKING:
     from safegen.records.canonical import Record
@@ -126,6 +127,51 @@ def export(
     say(f"[bold]{plain(out)}[/]: {count} entries and the checkpoint over them")
     if len(opened) > count:
         say(f"[yellow]Left out:[/] {len(opened) - count} entries that are under no signed head")
+
+
+@app.command("revoke")
+def revoke(
+    ledger: Log,
+    key: Annotated[
+        Path | None, typer.Option(help="The certificate of a key, such as keys/leaf-DATE.pem.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="A model: its folder, or its digest (sha256:...).")
+    ] = None,
+    output: Annotated[
+        str | None, typer.Option(help="An output: its file, or its digest (sha256:...).")
+    ] = None,
+    reason: Annotated[Reason, typer.Option(help="As RFC 5280 names it.")] = "unspecified",
+    since: Annotated[
+        str | None, typer.Option(help="From when on it is not trusted, ISO 8601; by default now.")
+    ] = None,
+    note: Annotated[str | None, typer.Option(help="What else people should know.")] = None,
+    keys: Keys = "keys",
+) -> None:
+    """Take back a key, a model or an output: log it, signed by a key that stays."""
+    from safegen.pipeline.revoke import revoke as pipeline
+
+    made = pipeline(
+        ledger,
+        keys,
+        key=key,
+        model=model,
+        output=output,
+        reason=reason,
+        since=since,
+        note=note,
+    )
+    say(f"[bold]{made.what} {made.id}[/]: revoked since {plain(made.since)} ({made.reason})")
+    say("[dim]Others learn it from `safegen ledger revocations`; give them the list.[/]")
+
+
+@app.command("revocations")
+def revocations(ledger: Log, keys: Keys = "keys", out: Out = None) -> None:
+    """Sign the list of all that was revoked, for whoever verifies without the ledger."""
+    from safegen.pipeline.revoke import list_for_others
+
+    made = list_for_others(ledger, keys)
+    _give(made, out, f"{len(made.revocations)} revoked, as of {made.time}")
 
 
 @app.command("backup")

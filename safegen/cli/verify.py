@@ -51,7 +51,18 @@ def verify(
         ),
     ] = None,
     ledger: Annotated[
-        str | None, typer.Option(help="The log of releases: a file or a database URL.")
+        list[str] | None,
+        typer.Option(help="A log of releases: a file or a database URL; repeatable."),
+    ] = None,
+    witness: Annotated[
+        list[Path] | None,
+        typer.Option(help="PEM roots of those whose logs and receipts count for others' files."),
+    ] = None,
+    released: Annotated[
+        bool, typer.Option("--released", help="Refuse what nothing shows to have been released.")
+    ] = False,
+    revoked: Annotated[
+        list[Path] | None, typer.Option(help="A revocation list; repeatable.")
     ] = None,
     strict: Annotated[
         bool,
@@ -104,6 +115,9 @@ def verify(
             time_trust=time_trust,
             identity_trust=identity_trust,
             ledger=ledger,
+            witness=witness,
+            released=released,
+            revoked=revoked,
             strict=strict,
             jobs=jobs,
         )

@@ -8,30 +8,23 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from safegen.errors import DataError, TamperedError
+from safegen.errors import DataError
 from safegen.pipeline.findings import found, worst
 from safegen.privacy.recompute import faults
 from safegen.provenance import claims
-from safegen.provenance.manifest import TRUSTED
-from safegen.provenance.receipts import problem_with
-from safegen.records.canonical import canonical_fields, joined, sha256
 from safegen.records.certificate import PrivacyCertificate
 from safegen.records.decision import Decision
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from safegen.pipeline.evidence import Evidence
     from safegen.provenance.claims import Json
-    from safegen.provenance.manifest import Manifest
-    from safegen.records.receipt import AnyReceipt
     from safegen.records.verdict import StepFinding
 
 KEPT = 64  # findings about claims that many files share, such as their model's certificate
 
 
 def check_fingerprint(evidence: Evidence) -> StepFinding:
-    """7. The perceptual code is computed again and compared."""
+    """8. The perceptual code is computed again and compared."""
     bindings = [
         each
         for each in evidence.manifest.said("c2pa.soft-binding")
@@ -64,34 +57,8 @@ def _judge_fingerprint(binding: Json, evidence: Evidence) -> StepFinding:
     return found("safegen.fingerprint.alike", text)
 
 
-def check_ledger(evidence: Evidence) -> StepFinding:
-    """8. The digest of the whole file, every byte of it, is in the log; its receipt stands."""
-    broken = _problem_with_receipt(evidence)
-    if broken is not None:
-        text = f"The receipt beside it does not stand: {broken}."
-        return found("safegen.ledger.contradicted", text)
-    if evidence.ledger is None:
-        return _check_receipt_alone(evidence)
-    receipt = evidence.receipt
-    try:
-        logged = evidence.ledger.find(evidence.digest)
-        holds = receipt is None or evidence.ledger.holds(receipt.proof)
-    except TamperedError as error:
-        return found("safegen.ledger.rewritten", f"The ledger was rewritten: {error}.")
-    if logged is None or logged[0].kind == "refused":
-        text = "This is not a file that was released: the ledger has no entry with its digest."
-        return found("safegen.ledger.unknown", text)
-    if not holds:
-        text = "The ledger was rewritten: it no longer begins with what the receipt proves."
-        return found("safegen.ledger.rewritten", text)
-    entry, proof = logged
-    done = "signed" if entry.kind == "edited" else "released"
-    text = f"Exactly this file was {done} at {entry.time}: entry {proof.index} of the ledger."
-    return found("safegen.ledger.released", text)
-
-
 def check_privacy(evidence: Evidence) -> StepFinding:
-    """9. epsilon is recomputed from the events in the manifest, not believed."""
+    """10. epsilon is recomputed from the events in the manifest, not believed."""
     stated = evidence.manifest.said(claims.PRIVACY)
     if not stated:
         text = "It makes no privacy claim."
@@ -102,7 +69,7 @@ def check_privacy(evidence: Evidence) -> StepFinding:
 
 
 def check_policy(evidence: Evidence) -> StepFinding:
-    """10. The decision in the manifest allowed it, and its findings say the same."""
+    """11. The decision in the manifest allowed it, and its findings say the same."""
     own, others = (evidence.manifest.said(claims.DECISION, created=own) for own in (True, False))
     judged = [_judge_decision(json.dumps(each)) for each in (*own, *others)]
     refusals = [each for each in judged if each.outcome == "failed"]
@@ -159,67 +126,6 @@ def _attacked(certificate: PrivacyCertificate) -> str:
     if bound is None:
         return "; no attack was measured"
     return f"; {bound.in_words()}"
-
-
-def _problem_with_receipt(evidence: Evidence) -> str | None:
-    """What is wrong with the receipt beside a file; None when it stands, or there is none."""
-    receipt = evidence.receipt
-    if receipt is None:
-        return evidence.receipt_problem
-    if receipt.file_digest != evidence.digest:
-        return "it is for another file, or the file was changed since"
-    fields = canonical_fields(receipt)
-    contradicted = _contradicted(receipt, fields, evidence.manifest)
-    if contradicted is not None:
-        return contradicted
-    if evidence.anchors is None or not _signer_is_trusted(evidence):
-        return None  # whose signature it would be is not known
-    unsigned = joined(fields | {"signature": b"null"})
-    return problem_with(receipt, evidence.anchors, unsigned=unsigned)
-
-
-def _contradicted(
-    receipt: AnyReceipt, fields: Mapping[str, bytes], manifest: Manifest
-) -> str | None:
-    """What a receipt says otherwise than the manifest, which has it from the same release."""
-    explanation = sha256(fields["explanation"])
-    if not _is_all(manifest.said(claims.EXPLANATION), explanation, lambda said: said.get("digest")):
-        return "it explains another picture"
-    if not _is_all(manifest.said(claims.REQUEST), receipt.request.model_dump(mode="json")):
-        return "it states another request than the manifest"
-    if not _is_all(manifest.said(claims.DECISION), receipt.decisions[-1].model_dump(mode="json")):
-        return "it states another decision than the manifest"
-    return None
-
-
-def _is_all(
-    stated: tuple[Json, ...], expected: object, part: Callable[[Json], object] = lambda said: said
-) -> bool:
-    """Whether something is stated, and nothing else with it."""
-    return bool(stated) and all(part(each) == expected for each in stated)
-
-
-def _check_receipt_alone(evidence: Evidence) -> StepFinding:
-    """Without the ledger, a receipt signed by somebody trusted can speak for it."""
-    receipt = evidence.receipt
-    if receipt is None:
-        text = "No ledger was given (--ledger), and no receipt lies beside the file."
-        return found("safegen.ledger.none", text)
-    if evidence.anchors is None or not _signer_is_trusted(evidence):
-        text = "A receipt lies beside it, but nobody on a list of trust vouches for its signer."
-        return found("safegen.ledger.unvouched", text)
-    return found("safegen.ledger.receipt", _receipt_in_words(receipt))
-
-
-def _receipt_in_words(receipt: AnyReceipt) -> str:
-    return (
-        f"Its signed receipt says that exactly this file was released at {receipt.entry.time}, as "
-        f"entry {receipt.proof.index}; the ledger itself was not asked."
-    )
-
-
-def _signer_is_trusted(evidence: Evidence) -> bool:
-    return TRUSTED in evidence.manifest.successes
 
 
 def _first_block(binding: Json) -> str:

@@ -19,6 +19,7 @@ STEPS = (
     "signer",
     "identity",
     "time",
+    "revocation",
     "fingerprint",
     "ledger",
     "privacy",
@@ -114,6 +115,20 @@ CODES = {
     "safegen.time.none": _not_checked("It carries no time-stamp."),
     "safegen.time.unknown": _not_checked("No list vouches for the time-stamp's authority."),
     "safegen.time.broken": _not_checked("Its time-stamp does not hold, and counts as none."),
+    "safegen.revocation.clear": _passed("No list of its signer's house takes any of it back."),
+    "safegen.revocation.before": _passed(
+        "Its key or model was revoked after a trusted authority saw the signature."
+    ),
+    "safegen.revocation.none": _not_checked("No revocation list was given."),
+    "safegen.revocation.others": _not_checked("No list that was given is of its signer's house."),
+    "safegen.revocation.unclear": _not_checked("The signature does not hold, so nobody's counts."),
+    "safegen.revocation.key": _failed(
+        "Its key is revoked, and nothing proves that it came before."
+    ),
+    "safegen.revocation.model": _failed(
+        "Its model is revoked, and nothing proves that it came before."
+    ),
+    "safegen.revocation.output": _failed("Exactly this file is revoked."),
     "safegen.fingerprint.alike": _passed("The picture is the one described."),
     "safegen.fingerprint.none": _not_checked("It describes no fingerprint that is known here."),
     "safegen.fingerprint.differs": _failed("The picture is not the one described."),
@@ -122,6 +137,13 @@ CODES = {
     "safegen.ledger.receipt": _passed("A signed receipt says that exactly this was released."),
     "safegen.ledger.none": _not_checked("No ledger was given, and no receipt lies beside it."),
     "safegen.ledger.unvouched": _not_checked("Nobody trusted vouches for the receipt."),
+    "safegen.ledger.unvouched-head": _not_checked("Nobody trusted vouches for the ledger's head."),
+    "safegen.ledger.others": _not_checked("A ledger of another house has it, and no witness's."),
+    "safegen.ledger.elsewhere": _not_checked(
+        "No ledger that was given has it, and nothing says that one should."
+    ),
+    "safegen.ledger.unsigned": _failed("Its entry is under no signed head of the ledger."),
+    "safegen.ledger.required": _failed("Nothing shows that it was released, and that was asked."),
     "safegen.ledger.unknown": _failed("The ledger has no such file."),
     "safegen.ledger.rewritten": _failed("The ledger was rewritten."),
     "safegen.ledger.contradicted": _failed("The receipt beside it does not stand."),

@@ -16,9 +16,11 @@ from safegen.records.receipt import read_receipt
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from safegen.provenance.ledger import LookUp
     from safegen.provenance.manifest import Manifest
+    from safegen.provenance.revocation import BelievedList
     from safegen.provenance.trust import Trust
-    from safegen.records.log import InclusionProof, LogEntry
+    from safegen.records.log import InclusionProof
     from safegen.records.receipt import AnyReceipt
 
 LARGEST_RECEIPT = 2**22  # bytes; a receipt has some ten thousand
@@ -27,13 +29,21 @@ LARGEST_RECEIPT = 2**22  # bytes; a receipt has some ten thousand
 class Log(Protocol):
     """What a step asks of a ledger."""
 
-    def find(self, file_digest: str) -> tuple[LogEntry, InclusionProof] | None:
-        """The entry for a file, with its proof."""
+    def look_up(self, file_digest: str) -> LookUp:
+        """All that it can say of a file."""
         ...
 
     def holds(self, proof: InclusionProof) -> bool:
         """Whether the log still begins with the tree of an earlier proof."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedLog:
+    """A log as people name it, without a password that may be in its URL."""
+
+    name: str
+    log: Log
 
 
 @dataclass(frozen=True, kw_only=True)  # no slots: the digest is computed once, when it is asked for
@@ -45,27 +55,38 @@ class Evidence:
         manifest: its active manifest, as C2PA validated it.
         beside: the file that holds the manifest; None where that is in the file itself.
         trust: the lists that were given, or None.
-        ledger: the log to look it up in, or None.
+        ledgers: the logs to look it up in.
         receipt: the one beside the file, or None.
         receipt_problem: why what lies there is no receipt; None when it is one, or nothing does.
         package: the files of a model package by their part, or none.
         strict: whether what others only warn of counts as failed.
+        released: whether it fails when nothing shows that it was released.
+        revoked: revocation lists, all believed.
     """
 
     data: bytes
     manifest: Manifest
     beside: Path | None
     trust: Trust | None
-    ledger: Log | None
+    ledgers: tuple[NamedLog, ...]
     receipt: AnyReceipt | None
     receipt_problem: str | None
     package: Mapping[str, Path]
     strict: bool = False
+    released: bool = False
+    revoked: tuple[BelievedList, ...] = ()
 
     @property
     def anchors(self) -> bytes | None:
         """The roots of signers in PEM; None when no list of signers was given."""
         return None if self.trust is None or not self.trust.signers else self.trust.anchors
+
+    @property
+    def log_anchors(self) -> bytes | None:
+        """The roots of those who may vouch for logs and receipts; None when none was given."""
+        if self.trust is None or not (self.trust.signers or self.trust.witnesses):
+            return None
+        return self.trust.anchors + self.trust.witness_anchors
 
     @cached_property
     def digest(self) -> str:

@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from safegen.pipeline.evidence import Evidence, Log
+    from safegen.pipeline.evidence import Evidence, NamedLog
     from safegen.provenance.c2pa_bridge import Problem
+    from safegen.provenance.revocation import BelievedList
     from safegen.provenance.trust import Trust
 
 SHORT = {
@@ -53,18 +54,26 @@ PROBLEMS: dict[Problem, tuple[str, State]] = {
 
 
 def examine(
-    path: Path, trust: Trust | None, ledger: Log | None, *, strict: bool = False
+    path: Path,
+    trust: Trust | None,
+    ledgers: tuple[NamedLog, ...] = (),
+    *,
+    strict: bool = False,
+    released: bool = False,
+    revoked: tuple[BelievedList, ...] = (),
 ) -> Verdict:
     """Verify one file; whatever is wrong with it is a finding.
 
     Args:
         path: the file.
         trust: the lists that were given, or None.
-        ledger: the log of releases, or None.
+        ledgers: logs of releases.
         strict: whether what is otherwise a warning fails.
+        released: whether it fails when nothing shows that it was released.
+        revoked: revocation lists that are believed.
 
     Raises:
-        StorageError: the ledger cannot be read.
+        StorageError: a ledger cannot be read.
     """
     try:
         data = content_of(path, LARGEST)
@@ -93,11 +102,13 @@ def examine(
         manifest=chosen.manifest,
         beside=None if chosen.beside is None else chosen.beside[0],
         trust=trust,
-        ledger=ledger,
+        ledgers=ledgers,
         receipt=receipt,
         receipt_problem=receipt_problem,
         package=looked_at.package_files(path),
         strict=strict,
+        released=released,
+        revoked=revoked,
     )
     return _verdict(path, evidence, notes)
 

@@ -25,6 +25,7 @@ from safegen.errors import Refused, SafegenError
 from safegen.explain.attribution import explain
 from safegen.explain.figure import draw
 from safegen.explain.lettering import shown
+from safegen.pipeline.in_force import require_model
 from safegen.pipeline.leaving import Departure, log_refusal
 from safegen.pipeline.naming import names_of, new_id
 from safegen.pipeline.release import Release
@@ -112,6 +113,7 @@ def generate(  # noqa: PLR0913 - all that `Model.generate` was asked
         request=facts_of(requests, label), model=_model_facts(opened, safeguards)
     )
     safeguards.ledger.require(safeguards.signer)
+    require_model(opened, safeguards.ledger)
     with _refusals_logged(opened, safeguards):
         # 1. Admit the request.
         admission = admit(safeguards.policy, facts)

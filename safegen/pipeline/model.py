@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from safegen.errors import DataError, KeyMaterialError, TamperedError
 from safegen.modality.image import modality_named
 from safegen.models.generator import PictureGenerator
 from safegen.pipeline.generate import Safeguards, generate
+from safegen.pipeline.in_force import require_in_force
 from safegen.pipeline.naming import UNIQUE
 from safegen.pipeline.release import Release
 from safegen.pipeline.unsafe import unsafe_sample
@@ -25,6 +26,7 @@ from safegen.provenance.claims import PACKAGE
 from safegen.provenance.ledger import Ledger
 from safegen.provenance.manifest import EXPIRED
 from safegen.provenance.manifest import read as read_manifest
+from safegen.provenance.revocation import read_lists
 from safegen.provenance.signer import open_signer, read_anchors
 from safegen.provenance.stamping import Stamping
 from safegen.provenance.trust import trust_in
@@ -190,6 +192,7 @@ def load(
     trust: str | Path | None = None,
     time_stamps: str | None = None,
     time_trust: str | Path | None = None,
+    revoked: str | Path | Iterable[str | Path] = (),
 ) -> Model:
     """Open a model package.
 
@@ -203,8 +206,11 @@ def load(
         time_stamps: address of an authority (RFC 3161) that stamps every signature.
         time_trust: PEM roots of time-stamp authorities to believe: with them, a package that was
             stamped in time outlives its signer's certificate.
+        revoked: revocation lists, from `safegen ledger revocations`; what `ledger` itself takes
+            back is known without them.
 
     Raises:
+        RevokedError: the model, or the key that signed it, was taken back.
         DataError: the folder is not a package.
         TamperedError: a file is not what was signed.
         KeyMaterialError: nothing can be signed with these keys, or the policy requires
@@ -214,15 +220,23 @@ def load(
     opened, signer, loaded = package.read(Path(folder)), open_signer(keys), load_policy(policy)
     anchors = signer.anchor if trust is None else read_anchors(Path(trust))
     times = None if time_trust is None else read_anchors(Path(time_trust))
-    stamp = require_signed(opened, anchors, times).time_stamp
+    manifest, log = require_signed(opened, anchors, times), Ledger(ledger)
+    named = (revoked,) if isinstance(revoked, str | Path) else revoked
+    require_in_force(
+        opened,
+        manifest,
+        log,
+        read_lists((Path(each) for each in named), trust_in(anchors)),
+        anchors,
+    )
     safeguards = Safeguards(
         signer=signer,
-        ledger=Ledger(ledger),
+        ledger=log,
         policy=loaded,
         certified=agrees(opened.certificate),
         stamping=Stamping(time_stamps, required=loaded.stamps_required, times=times),
     )
-    return Model(opened, safeguards, stamp)
+    return Model(opened, safeguards, manifest.time_stamp)
 
 
 def require_signed(

@@ -25,10 +25,11 @@ from safegen.errors import SafegenError
 from safegen.location import locate
 
 if TYPE_CHECKING:
+    from safegen.provenance.revocation import BelievedList
     from safegen.provenance.trust import Trust, TrustList
 
 READY = b'"ready"\n'
-LISTS = ("signers", "time_stamps", "identities")  # of a `Trust`
+LISTS = ("signers", "time_stamps", "identities", "witnesses")  # of a `Trust`
 COMMAND = (
     "-c",
     "import sys; sys.path[:] = sys.argv[1:]; from safegen.pipeline.worker import main; main()",
@@ -49,20 +50,24 @@ class Task:
 
     Attributes:
         trust: the lists that were given, or None.
-        ledger: the log's path or URL, or None.
+        ledgers: the logs' paths or URLs.
         strict: whether what is otherwise a warning fails.
+        released: whether a file fails of which nothing shows that it was released.
+        revoked: revocation lists, read and believed.
         folder: where relative paths begin.
     """
 
     trust: Trust | None
-    ledger: str | None
+    ledgers: tuple[str, ...] = ()
     strict: bool = False
+    released: bool = False
+    revoked: tuple[BelievedList, ...] = ()
     folder: str = field(default_factory=_here)
 
     @property
     def offline(self) -> bool:
         """Whether nothing that was named needs a network: only a ledger can be on a server."""
-        return self.ledger is None or isinstance(locate(self.ledger), Path)
+        return all(isinstance(locate(each), Path) for each in self.ledgers)
 
     def to_line(self) -> bytes:
         """One line that a process is told."""
@@ -71,8 +76,10 @@ class Task:
         return line(
             {
                 "trust": lists,
-                "ledger": self.ledger,
+                "ledgers": self.ledgers,
                 "strict": self.strict,
+                "released": self.released,
+                "revoked": [(each.name, each.content.model_dump_json()) for each in self.revoked],
                 "folder": self.folder,
             }
         )
@@ -80,12 +87,23 @@ class Task:
     @classmethod
     def from_line(cls, line: bytes) -> Task:
         """What `to_line` wrote."""
+        from safegen.provenance.revocation import BelievedList
         from safegen.provenance.trust import Trust
+        from safegen.records.revocation import RevocationList
 
         said = json.loads(line)
         lists = said["trust"]
-        trust = lists and Trust(**{name: _heard(lists[name]) for name in LISTS})
-        return cls(trust=trust, ledger=said["ledger"], strict=said["strict"], folder=said["folder"])
+        return cls(
+            trust=lists and Trust(**{name: _heard(lists[name]) for name in LISTS}),
+            ledgers=tuple(said["ledgers"]),
+            strict=said["strict"],
+            released=said["released"],
+            revoked=tuple(
+                BelievedList(name=name, content=RevocationList.model_validate_json(content))
+                for name, content in said["revoked"]
+            ),
+            folder=said["folder"],
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,10 +6,11 @@
 4. signer      Is whoever signed it on a list of trust, and was its certificate valid?
 5. identity    Do those persons stand for it of whom it says so?
 6. time        Does a trusted authority say when it was signed?
-7. fingerprint Does the picture look like the one that was described?
-8. ledger      Was exactly this file released?
-9. privacy     Does the claimed epsilon follow from the listed events?
-10. policy     Did a policy allow it, with every rule passed?
+7. revocation  Did its signer take back the key, the model or the file?
+8. fingerprint Does the picture look like the one that was described?
+9. ledger      Was exactly this file released?
+10. privacy    Does the claimed epsilon follow from the listed events?
+11. policy     Did a policy allow it, with every rule passed?
 """
 
 from __future__ import annotations
@@ -23,8 +24,10 @@ from safegen.pipeline.codes import STEPS
 from safegen.pipeline.evidence import Evidence
 from safegen.pipeline.findings import found
 from safegen.pipeline.identity_step import check_identity
+from safegen.pipeline.ledger_steps import check_ledger
 from safegen.pipeline.made_from import accusation, check_ingredients
 from safegen.pipeline.origin import told
+from safegen.pipeline.revocation_steps import check_revocation
 from safegen.pipeline.signer_steps import check_signer, check_time
 from safegen.pipeline.unread import LARGEST
 from safegen.pipeline.words import RULES, phrases
@@ -85,8 +88,9 @@ ALL: tuple[Step, ...] = (
     check_signer,
     check_identity,
     check_time,
+    check_revocation,
     claim_steps.check_fingerprint,
-    claim_steps.check_ledger,
+    check_ledger,
     claim_steps.check_privacy,
     claim_steps.check_policy,
 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from safegen.errors import RequestError, UnsafeWarning
+from safegen.pipeline.in_force import require_model
 from safegen.pipeline.request import understand
 from safegen.records.canonical import sha256
 from safegen.records.log import LogEntry
@@ -37,6 +38,7 @@ def unsafe_sample(
     """Sample as `Model.unsafe_sample` describes; logged before anything is returned."""
     if not reason.strip():
         raise RequestError("say what raw samples are for (reason=...); it is logged")
+    require_model(opened, ledger)
     requests = understand(
         count=count, purpose=reason, label=label, seed=seed, classes=opened.config.data.classes
     )

@@ -14,27 +14,33 @@ from typing import TYPE_CHECKING
 
 from safegen.arguments import checked
 from safegen.errors import InputError
+from safegen.location import locate, without_secret
 from safegen.pipeline.files import files_in
 from safegen.pipeline.process import Task, usable_cores
 from safegen.pipeline.workers import PATIENCE, verify_apart
 from safegen.progress import Progress, silent
+from safegen.provenance.revocation import read_lists
 from safegen.provenance.trust import read_trust
 from safegen.records.verdict import Verdict
 
 if TYPE_CHECKING:
-    from safegen.pipeline.evidence import Log
+    from safegen.pipeline.evidence import NamedLog
+    from safegen.provenance.trust import Trust
 
 Lists = str | Path | Iterable[str | Path] | None
 
 
 @checked
-def verify(
+def verify(  # noqa: PLR0913 - a verification has as many choices as it has
     path: str | Path,
     *,
     trust: Lists = None,
     time_trust: Lists = None,
     identity_trust: Lists = None,
-    ledger: str | Path | None = None,
+    ledger: Lists = None,
+    witness: Lists = None,
+    released: bool = False,
+    revoked: Lists = None,
     strict: bool = False,
 ) -> Verdict:
     """Verify one file, ours or anybody's, in a process of its own, within the limits of a tree's.
@@ -49,7 +55,12 @@ def verify(
         time_trust: the same of time-stamp authorities.
         identity_trust: the same of those who say who somebody is; lines that begin with `did:` name
             aggregators.
-        ledger: the log that released files are in; a path or an SQLAlchemy URL.
+        ledger: the log that released files are in, or several, each of which answers; paths or
+            SQLAlchemy URLs. A log counts for the files of the house that keeps it.
+        witness: roots of those whose logs and receipts count for files of others, too.
+        released: refuse a file of which nothing shows that it was released.
+        revoked: revocation lists, from `safegen ledger revocations`; one that is not believed
+            stops the verification.
         strict: refuse what is otherwise a warning: something that the file was made from did not
             hold when it was used, and its signer says so.
 
@@ -58,28 +69,31 @@ def verify(
 
     Raises:
         InputError: there is no such file, or it is a folder.
-        KeyMaterialError: a list holds no certificates.
-        StorageError: a list or the ledger cannot be read.
+        KeyMaterialError: a list holds no certificates, or a revocation list is not believed.
+        StorageError: a list or a ledger cannot be read.
         SafegenError: no process can be started.
     """
     file = Path(path)
     files_in([file])
     if file.is_dir():
         raise InputError(f"{file} is a folder; name a file, or use verify_tree")
-    lists = read_trust(_several(trust), _several(time_trust), _several(identity_trust))
-    task = Task(trust=lists, ledger=_location(ledger), strict=strict)
+    lists = _trust(trust, time_trust, identity_trust, witness)
+    task = _task(lists, ledger, revoked, released=released, strict=strict)
     (verdict,) = verify_apart((file,), task, jobs=1, patience=PATIENCE, progress=silent)
     return verdict
 
 
 @checked
-def verify_tree(
+def verify_tree(  # noqa: PLR0913 - likewise
     paths: Iterable[str | Path],
     *,
     trust: Lists = None,
     time_trust: Lists = None,
     identity_trust: Lists = None,
-    ledger: str | Path | None = None,
+    ledger: Lists = None,
+    witness: Lists = None,
+    released: bool = False,
+    revoked: Lists = None,
     strict: bool = False,
     jobs: int | None = None,
     progress: Progress = silent,
@@ -97,6 +111,9 @@ def verify_tree(
         time_trust: as in `verify`.
         identity_trust: as in `verify`.
         ledger: as in `verify`.
+        witness: as in `verify`.
+        released: as in `verify`.
+        revoked: as in `verify`.
         strict: as in `verify`.
         jobs: processes; by default as many as there are usable cores.
         progress: told after each file.
@@ -106,31 +123,49 @@ def verify_tree(
 
     Raises:
         InputError: a path does not exist, or there is nothing to verify.
-        KeyMaterialError: a list holds no certificates.
-        StorageError: a list or the ledger cannot be read.
+        KeyMaterialError: a list holds no certificates, or a revocation list is not believed.
+        StorageError: a list or a ledger cannot be read.
     """
     if jobs is not None and jobs < 1:
         raise InputError(f"{jobs} processes cannot verify anything; name at least one")
-    lists = read_trust(_several(trust), _several(time_trust), _several(identity_trust))
+    lists = _trust(trust, time_trust, identity_trust, witness)
+    task = _task(lists, ledger, revoked, released=released, strict=strict)
     files = files_in(paths)
     return verify_apart(
         files,
-        Task(trust=lists, ledger=_location(ledger), strict=strict),
+        task,
         jobs=min(jobs or usable_cores(), len(files)),
         patience=PATIENCE,
         progress=progress,
     )
 
 
-def open_ledger(location: str | Path) -> Log:
-    """Open a log to read; SQLAlchemy is imported only here, because it takes its time."""
+def open_ledgers(locations: Iterable[str]) -> tuple[NamedLog, ...]:
+    """Open logs to read; SQLAlchemy is imported only here, because it takes its time."""
+    if not (named := tuple(dict.fromkeys(locations))):
+        return ()
+    from safegen.pipeline.evidence import NamedLog
     from safegen.provenance.ledger import Ledger
 
-    return Ledger(location, to_read=True)
+    return tuple(
+        NamedLog(name=without_secret(each), log=Ledger(each, to_read=True)) for each in named
+    )
 
 
-def _location(ledger: str | Path | None) -> str | None:
-    return None if ledger is None else str(ledger)
+def _trust(trust: Lists, time_trust: Lists, identity_trust: Lists, witness: Lists) -> Trust | None:
+    return read_trust(*map(_several, (trust, time_trust, identity_trust, witness)))
+
+
+def _task(
+    lists: Trust | None, ledger: Lists, revoked: Lists, *, released: bool, strict: bool
+) -> Task:
+    return Task(
+        trust=lists,
+        ledgers=tuple(str(locate(each)) for each in _several(ledger)),
+        strict=strict,
+        released=released,
+        revoked=read_lists((Path(each) for each in _several(revoked)), lists),
+    )
 
 
 def _several(lists: Lists) -> tuple[str | Path, ...]:

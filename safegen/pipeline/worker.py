@@ -15,6 +15,8 @@ from safegen.pipeline.offline import refuse_network
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from safegen.pipeline.evidence import NamedLog
+
 
 def main() -> None:
     """Answer until there are no more questions; a line that is no path is another task."""
@@ -35,19 +37,27 @@ def main() -> None:
 def _verdicts(questions: Iterable[bytes]) -> Iterator[bytes]:
     from safegen.pipeline.examine import examine
     from safegen.pipeline.process import READY, Task
-    from safegen.pipeline.verify import open_ledger
+    from safegen.pipeline.verify import open_ledgers
 
-    task, ledger = None, None
+    task: Task | None = None
+    ledgers: tuple[NamedLog, ...] = ()
     for line in questions:
         limit_time()
         said = json.loads(line)
         if isinstance(said, str) and task is not None:
-            verdict = examine(Path(said), task.trust, ledger, strict=task.strict)
+            verdict = examine(
+                Path(said),
+                task.trust,
+                ledgers,
+                strict=task.strict,
+                released=task.released,
+                revoked=task.revoked,
+            )
             yield verdict.model_dump_json().encode() + b"\n"
             continue
         task = Task.from_line(line)
         os.chdir(task.folder)
         if task.offline:
             refuse_network()
-        ledger = None if task.ledger is None else open_ledger(task.ledger)
+        ledgers = open_ledgers(task.ledgers)
         yield READY

@@ -34,6 +34,7 @@ EXPLANATION = "org.safegen.explanation"
 DECISION = "org.safegen.decision"
 REQUEST = "org.safegen.request"
 PACKAGE = "org.safegen.package"
+DISCLOSURE = "c2pa.ai-disclosure"  # C2PA's own, on what models are
 
 MODEL_SOURCE = "http://c2pa.org/digitalsourcetype/trainedAlgorithmicData"
 FIGURE_SOURCE = (
@@ -118,7 +119,7 @@ def model_claim(
         ingredients=(card,),
         assertions=(
             _created(MODEL_SOURCE, (card,)),
-            _assertion("c2pa.ai-disclosure", _disclosure(name, digest(digests))),
+            _assertion(DISCLOSURE, _disclosure(name, digest(digests))),
             _mining(),
             _assertion(PRIVACY, _fields(certificate)),
             _assertion(PACKAGE, _fields(digests)),
@@ -146,7 +147,7 @@ def output_claim(  # noqa: PLR0913 - a manifest says as much as it says
         mime=mime,
         assertions=(
             _created(source_type, (model,)),
-            _assertion("c2pa.ai-disclosure", _disclosure(model.title, model_digest)),
+            _assertion(DISCLOSURE, _disclosure(model.title, model_digest)),
             _mining(training_mining),
             _assertion("c2pa.soft-binding", _soft_binding(fingerprint)),
             _assertion(PRIVACY, _fields(certificate)),

@@ -22,8 +22,11 @@ from safegen.database import connect, connect_to_read, reading, writing
 from safegen.errors import InputError, KeyMaterialError, SafegenError, TamperedError
 from safegen.progress import Progress, silent
 from safegen.provenance import checkpoints, inspection, log_tables, merkle
+from safegen.provenance.house import certificates, key_id
 from safegen.provenance.log_view import LogView
+from safegen.provenance.profile import name_of
 from safegen.provenance.proofs import prove
+from safegen.provenance.revocation import place_of
 from safegen.records.canonical import canonical_bytes
 from safegen.records.log import ConsistencyProof, LogCheckpoint, LogEntry, LoggedFile
 
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 
     from safegen.provenance.signer import Signer
     from safegen.records.log import InclusionProof, LogReport
+    from safegen.records.revocation import Revocation, What
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,6 +220,39 @@ class Ledger:
                 loose=loose,
             )
 
+    def revocation(self, what: What, identity: str) -> Revocation | None:
+        """The first revocation of something under the last signed head; None when there is none.
+
+        Args:
+            what: a key, a model or an output.
+            identity: a revocation's `id`.
+
+        Raises:
+            TamperedError: its row was rewritten, or the log is not what its last head says.
+            StorageError: the log cannot be read.
+        """
+        found = self.find(place_of(what, identity))
+        return None if found is None else found[0].revocation
+
+    def revocations(self) -> tuple[Revocation, ...]:
+        """All revocations under the last signed head, in the order in which they were logged.
+
+        Raises:
+            TamperedError: a row of one was rewritten, or the log is not what its last head says.
+            StorageError: the log cannot be read.
+        """
+        with self._view() as view:
+            head = view.last()
+            if head is None:
+                return ()
+            view.require_holds(head)
+            found = []
+            for digest in view.filed_as("revocation", head.tree_size):
+                entry, _ = view.find(digest, head.tree_size) or (None, None)
+                if entry is not None and entry.revocation is not None:
+                    found.append(entry.revocation)
+            return tuple(found)
+
     def find_under(self, file_digest: str, checkpoint: LogCheckpoint | None) -> LoggedFile | None:
         """The first entry for a file's digest, proved to be under a signed head.
 
@@ -339,6 +376,7 @@ class Ledger:
         if head is None:
             return
         view.require_holds(head)
+        _require_not_revoked(view, head, signer)
         if (head, signer.chain) != self._vouched and not checkpoints.follows(head, signer):
             raise KeyMaterialError(
                 f"the ledger was last signed by {checkpoints.signed_by(head)}, whose certificates "
@@ -346,6 +384,18 @@ class Ledger:
                 "use keys of that authority, or begin another ledger with --ledger"
             )
         self._vouched = (head, signer.chain)
+
+
+def _require_not_revoked(view: LogView, head: LogCheckpoint, signer: Signer) -> None:
+    """The log must not have taken back the key that is to sign."""
+    leaf = certificates(signer.chain)[0]
+    found = view.find(place_of("key", key_id(leaf)), head.tree_size)
+    if found is not None and found[0].revocation is not None:
+        taken_back = found[0].revocation
+        raise KeyMaterialError(
+            f"the key of {name_of(leaf)} is revoked since {taken_back.since} "
+            f"({taken_back.reason}), as the ledger says; nothing was signed: use its successor"
+        )
 
 
 def _unsigned_rows(head: LogCheckpoint | None, size: int) -> SafegenError:

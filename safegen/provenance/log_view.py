@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from safegen.provenance.merkle import Range
-    from safegen.records.log import InclusionProof
+    from safegen.records.log import EntryKind, InclusionProof
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +122,13 @@ class LogView:
             query.where(table.c.number >= size).order_by(table.c.number).limit(1)
         ).scalar()
         return found
+
+    def filed_as(self, kind: EntryKind, size: int) -> tuple[str, ...]:
+        """Under which digests the first rows have entries of a kind, in order; reads every row."""
+        mark = f'"kind":"{kind}"'.encode()
+        rows = log_tables.in_order(self.connection, log_tables.entries, before=size)
+        found = (row.file_digest for row in rows if mark in log_tables.as_bytes(row.entry))
+        return tuple(dict.fromkeys(found))
 
     def find(self, file_digest: str, size: int) -> tuple[LogEntry, InclusionProof] | None:
         """The first entry for a file's digest among the first rows, proved to be under them.

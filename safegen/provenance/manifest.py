@@ -31,6 +31,8 @@ from safegen.provenance.trust import trust_in
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from cryptography import x509
+
     from safegen.provenance.claims import Claim, Ingredient, Json
     from safegen.provenance.identities import Identity
     from safegen.provenance.signer import Signer
@@ -82,7 +84,9 @@ class Manifest:
         broken_ingredients: failures inside ingredients that nobody declared.
         declared: failures inside ingredients that whoever used them recorded; C2PA's state passes
             over them.
+        generator: the program that made it, as it says; None when it says none.
         signer: common name and issuer of the signing certificate.
+        chain: the signer's certificates, its own first; none when they cannot be read.
         trusted_by: the name of the list that the signer is on; None when it is on none.
         broken_path: why the signer's certificates do not lead to the trusted root that they name;
             None when they do, or when they name none.
@@ -101,7 +105,9 @@ class Manifest:
     ingredients: tuple[IngredientState, ...]
     broken_ingredients: Mapping[str, str]
     declared: Mapping[str, str]
+    generator: str | None
     signer: str
+    chain: tuple[x509.Certificate, ...]
     trusted_by: str | None
     broken_path: Finding | None
     validity: tuple[str, str] | None
@@ -325,7 +331,9 @@ def _manifest(
             for each in item.everything()
             for code, text in each.declared.items()
         },
+        generator=_generator(active),
         signer=f"{signature.get('common_name', 'unnamed')} ({signature.get('issuer', 'unnamed')})",
+        chain=_chain(content),
         trusted_by=list_name if TRUSTED in successes else None,
         broken_path=broken_path,
         validity=_validity(content.get("certificate_info")),
@@ -363,6 +371,20 @@ def _state(
         unknown = UNTRUSTED in failed or UNTRUSTED in reasons(against, {"signer"})
         told = "Invalid" if broken else "Valid" if unknown else "Trusted"
     return "Valid" if told == "Trusted" and TRUSTED not in successes else told
+
+
+def _generator(manifest: Any) -> str | None:  # noqa: ANN401 - likewise
+    match manifest.get("claim_generator_info"):
+        case [{"name": str(name)}, *_]:
+            return name
+    return None
+
+
+def _chain(content: Any) -> tuple[x509.Certificate, ...]:  # noqa: ANN401 - likewise
+    try:
+        return certificates_in(content["store"], content["active_manifest"])
+    except (ValueError, TypeError, IndexError, UnsupportedAlgorithm):
+        return ()
 
 
 def _broken_path(

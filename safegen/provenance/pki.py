@@ -133,7 +133,7 @@ def rotate(folder: Path, *, passphrase: str | None = None) -> Path:
         _finish(folder, old_key)
         old = _certificate(folder / LEAF)
         key = _like(old_key)
-        new = _certify(LEAF, old.subject, key, path_length=None, issuer=issuer)
+        new = _certify(LEAF, old.subject, key, path_length=None, issuer=issuer, follows=old)
         kept = _free_name(folder, datetime.now(UTC))
         encrypt = passphrase if b"ENCRYPTED" in old_pem else None
         storage.write(kept.with_suffix(".key"), old_pem, mode=0o600)
@@ -225,6 +225,7 @@ def _certify(
     *,
     path_length: int | None,
     issuer: _Issuer | None = None,
+    follows: x509.Certificate | None = None,
 ) -> x509.Certificate:
     """Issue one certificate; a path length makes it an authority, none makes it a leaf.
 
@@ -234,11 +235,15 @@ def _certify(
         key: whose public half is certified.
         path_length: how many authorities may stand below it.
         issuer: who signs; None for a root, which signs itself.
+        follows: the certificate that it succeeds, and is younger than, however soon.
     """
     if isinstance(subject, str):
         subject = _subject(subject, ROLES[name])
     issuer_name, issuer_key = (issuer[0].subject, issuer[1]) if issuer else (subject, key)
     now = datetime.now(UTC)
+    start = now - SKEW
+    if follows is not None:
+        start = max(start, follows.not_valid_before_utc + timedelta(seconds=1))
     end = now + timedelta(days=365 * YEARS[name])
     if issuer is not None:  # nothing outlives whoever vouches for it
         end = min(end, issuer[0].not_valid_after_utc)
@@ -254,7 +259,7 @@ def _certify(
         .issuer_name(issuer_name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - SKEW)
+        .not_valid_before(start)
         .not_valid_after(end)
         .add_extension(x509.BasicConstraints(ca=not leaf, path_length=path_length), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)

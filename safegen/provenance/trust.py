@@ -41,16 +41,23 @@ class Trust:
         signers: roots of those who sign content.
         time_stamps: roots of time-stamp authorities; they vouch for times and for nobody's content.
         identities: roots and aggregators who say who somebody is; they vouch for nobody's content.
+        witnesses: roots of those whose logs and receipts count for files of others, too.
     """
 
     signers: tuple[TrustList, ...]
     time_stamps: tuple[TrustList, ...] = ()
     identities: tuple[TrustList, ...] = ()
+    witnesses: tuple[TrustList, ...] = ()
 
     @property
     def anchors(self) -> bytes:
         """All roots of signers, in PEM."""
         return b"".join(each.pem for each in self.signers)
+
+    @property
+    def witness_anchors(self) -> bytes:
+        """All roots of witnesses, in PEM."""
+        return b"".join(each.pem for each in self.witnesses)
 
     @property
     def only_time_stamps(self) -> tuple[TrustList, ...]:
@@ -86,6 +93,7 @@ def read_trust(
     signers: Iterable[str | Path],
     time_stamps: Iterable[str | Path] = (),
     identities: Iterable[str | Path] = (),
+    witnesses: Iterable[str | Path] = (),
 ) -> Trust | None:
     """Read lists from PEM files; None when none was named.
 
@@ -96,11 +104,13 @@ def read_trust(
         KeyMaterialError: a file holds no certificates, nor aggregators where they may be.
         StorageError: a file cannot be read.
     """
-    own, stamping = (tuple(_list(Path(each)) for each in paths) for paths in (signers, time_stamps))
+    own, stamping, seeing = (
+        tuple(_list(Path(each)) for each in paths) for paths in (signers, time_stamps, witnesses)
+    )
     persons = tuple(_identity_list(Path(each)) for each in identities)
-    if not (own or stamping or persons):
+    if not (own or stamping or persons or seeing):
         return None
-    return Trust(signers=own, time_stamps=stamping, identities=persons)
+    return Trust(signers=own, time_stamps=stamping, identities=persons, witnesses=seeing)
 
 
 def _split(pem: bytes) -> list[bytes]:

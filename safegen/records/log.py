@@ -15,11 +15,17 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from safegen.records.canonical import Record
+from safegen.records.revocation import Revocation
 from safegen.records.signature import Signature
 
 Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 FaultKind = Literal[
     "edited", "removed", "moved", "inserted", "refiled", "tree", "cut", "checkpoint", "unsigned"
+]
+
+
+EntryKind = Literal[
+    "model", "output", "explanation", "edited", "unsafe_sample", "refused", "revocation"
 ]
 
 
@@ -29,21 +35,24 @@ class LogEntry(Record):
     Attributes:
         kind: what left: a model, an output, an explanation's picture, an edited file that was
             signed, or raw samples that nothing marks. Or what did not: a request that the policy
-            refused.
+            refused, and a revocation of what left before.
         file_digest: of every byte of it; of a refused request, of the canonical bytes of the
-            Decision, which name the policy and its rules and nothing of what was asked.
+            Decision, which name the policy and its rules and nothing of what was asked; of a
+            revocation, of the canonical bytes of its `what` and `id`.
         model_digest: the model's name; null for a file that no model here made.
         policy_digest: the policy that allowed it; null where none was asked.
         note: why raw samples were taken; absent otherwise.
+        revocation: what is taken back; absent otherwise.
         time: ISO 8601, in UTC.
     """
 
     format: Literal["safegen.log-entry/1"] = "safegen.log-entry/1"
-    kind: Literal["model", "output", "explanation", "edited", "unsafe_sample", "refused"]
+    kind: EntryKind
     file_digest: str
     model_digest: str | None
     policy_digest: str | None
     note: Annotated[str | None, Field(exclude_if=lambda note: note is None)] = None
+    revocation: Annotated[Revocation | None, Field(exclude_if=lambda given: given is None)] = None
     time: str
 
 

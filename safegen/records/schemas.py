@@ -1,4 +1,4 @@
-"""JSON Schemas of the statements that a manifest makes, for whoever checks one without safegen.
+"""JSON Schemas of what others read without safegen: a manifest's statements, revocation lists.
 
 `python -m safegen.records.schemas docs/schemas` writes them. They describe an assertion as it
 stands in a manifest: what a record leaves open (null) is left out there.
@@ -21,6 +21,7 @@ from safegen.records.config import PackageDigests
 from safegen.records.decision import Decision
 from safegen.records.explanation import ExplanationSummary
 from safegen.records.receipt import GenerationRequest
+from safegen.records.revocation import RevocationList
 from safegen.storage import write
 
 if TYPE_CHECKING:
@@ -33,15 +34,18 @@ ASSERTIONS: dict[str, type[Record]] = {
     "org.safegen.request": GenerationRequest,
     "org.safegen.package": PackageDigests,
 }
+DOCUMENTS: dict[str, type[Record]] = {"safegen.revocation-list": RevocationList}  # whole files
 
 
 def schema_of(label: str) -> dict[str, JsonValue]:
-    """The schema of an assertion, with its descriptions from the records' docstrings."""
-    record = ASSERTIONS[label]
+    """The schema of an assertion or a file, with its descriptions from the records' docstrings."""
+    record = (ASSERTIONS | DOCUMENTS)[label]
     made = model_json_schema(record, mode="serialization")
     for name, part in {record.__name__: made, **made.get("$defs", {})}.items():
         _describe(part, _docstring(name))
         _as_it_stands(part)
+    if label in DOCUMENTS:  # what is given to others is signed
+        made["required"].append("signature")
     return {
         "$schema": GenerateJsonSchema.schema_dialect,
         "$id": f"urn:safegen:{label}",
@@ -56,7 +60,7 @@ def write_all(folder: Path) -> None:
     Raises:
         StorageError: the folder cannot be written.
     """
-    for label in ASSERTIONS:
+    for label in ASSERTIONS | DOCUMENTS:
         text = json.dumps(schema_of(label), indent=2, ensure_ascii=False)
         write(folder / f"{label}.json", text.encode() + b"\n")
 

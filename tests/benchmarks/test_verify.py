@@ -115,7 +115,7 @@ def one_core(folder, root):
     pairs = []
     for turn in range(TURNS + 10):
         path = files[turn % len(files)]
-        pair = cost(lambda: bare(path)), cost(lambda: examine(path, trust, None))  # noqa: B023
+        pair = cost(lambda: bare(path)), cost(lambda: examine(path, trust))  # noqa: B023
         if turn >= 10:  # the first turns warm up
             pairs.append(pair)
     milliseconds = statistics.median(b[1] for b, _ in pairs) * 1000

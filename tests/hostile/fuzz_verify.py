@@ -45,7 +45,7 @@ class Target:
         kind = kinds.kind_of(data[: kinds.HEAD])
         path = self._place / f"file{formats.EMBEDDED.get(kind, '.png')}"
         path.write_bytes(data)
-        verdict = examine(path, self._trust, None)  # here, where its coverage is seen
+        verdict = examine(path, self._trust)  # here, where its coverage is seen
         said = None
         if verdict.state == "trusted":
             said = manifest.read(data, kind, trust=trust_in(self.root.read_bytes()))

@@ -62,6 +62,7 @@ def test_a_released_output_is_trusted_at_every_step(made):
     assert outcomes(verdict) == dict.fromkeys(steps.NAMES, "passed") | {
         "identity": "not_checked",
         "time": "not_checked",
+        "revocation": "not_checked",
     }
     assert [finding.codes[0] for finding in verdict.findings] == [
         "safegen.manifest.embedded",
@@ -70,6 +71,7 @@ def test_a_released_output_is_trusted_at_every_step(made):
         "safegen.signer.trusted",
         "safegen.identity.none",
         "safegen.time.none",
+        "safegen.revocation.none",
         "safegen.fingerprint.alike",
         "safegen.ledger.released",
         "safegen.privacy.recomputed",
@@ -177,10 +179,9 @@ def test_a_receipt_of_another_file(made, output):
 
 
 def test_a_file_that_was_never_released(made, output, tmp_path):
-    from safegen.provenance.ledger import Ledger
-
-    Ledger(tmp_path / "empty.db")
-    verdict = safegen.verify(output, trust=made.root, ledger=tmp_path / "empty.db")
+    """Of its own house, that is; `test_houses.py` has the others."""
+    resign(made, output, lambda said: said)
+    verdict = safegen.verify(output, trust=made.root, ledger=made.ledger)
     assert verdict.state == "invalid"
     assert "not a file that was released" in text_of(verdict, "ledger")
 
@@ -338,7 +339,7 @@ def test_a_step_that_breaks_on_a_file_is_a_finding_against_it(made, output, monk
         raise ZeroDivisionError
 
     monkeypatch.setattr(steps, "ALL", (*steps.ALL[:-1], broken))
-    verdict = examine(output, read_trust([made.root]), None)
+    verdict = examine(output, read_trust([made.root]))
     assert verdict.state == "invalid"
     assert "ZeroDivisionError" in verdict.findings[-1].text
 

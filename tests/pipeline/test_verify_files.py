@@ -140,7 +140,7 @@ def test_what_may_not_be_read(made, tmp_path):
         "from safegen.pipeline.examine import examine\n"
         "from safegen.pipeline.files import files_in\n"
         "os.setuid(65534)\n"
-        "for path in files_in([sys.argv[1]]): print(path.name, examine(path, None, None).text)\n"
+        "for path in files_in([sys.argv[1]]): print(path.name, examine(path, None).text)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=False

@@ -46,7 +46,7 @@ def actors(monkeypatch):
 
 
 def apart(names, jobs=2, patience=20.0, progress=silent):
-    task = Task(trust=None, ledger=None)
+    task = Task(trust=None)
     return verify_apart(
         [Path(name) for name in names], task, jobs=jobs, patience=patience, progress=progress
     )
@@ -101,9 +101,7 @@ def test_one_file_has_the_limits_of_many(actors, tmp_path):
 
 
 def waiting():
-    return [
-        each.popen.pid for each in process.idle._waiting if each.fits(Task(trust=None, ledger=None))
-    ]
+    return [each.popen.pid for each in process.idle._waiting if each.fits(Task(trust=None))]
 
 
 def test_a_process_waits_for_the_next_verification(made, monkeypatch):
@@ -132,9 +130,9 @@ def test_a_process_that_ended_while_it_waited_is_replaced(made):
 
 
 def test_only_a_ledger_on_a_server_has_a_network():
-    for ledger in (None, "ledger.db", "sqlite:///ledger.db"):
-        assert Task(trust=None, ledger=ledger).offline
-    assert not Task(trust=None, ledger="postgresql://somewhere/log").offline
+    for ledgers in ((), ("ledger.db",), ("sqlite:///ledger.db", "other.db")):
+        assert Task(trust=None, ledgers=ledgers).offline
+    assert not Task(trust=None, ledgers=("a.db", "postgresql://somewhere/log")).offline
 
 
 def test_a_process_that_cannot_begin_is_an_error(monkeypatch):
@@ -154,7 +152,7 @@ def test_lists_of_trust_arrive_as_they_were(made):
         time_stamps=(TrustList(name="t", pem=b"x"),),
     )
     for trust in (None, lists, read_trust([made.root])):
-        task = Task(trust=trust, ledger="postgresql://somewhere")
+        task = Task(trust=trust, ledgers=("postgresql://somewhere",))
         assert Task.from_line(task.to_line()) == task
 
 

@@ -18,6 +18,7 @@ from safegen.records.evaluation import EvaluationReport
 from safegen.records.explanation import Explanation, ExplanationSummary
 from safegen.records.log import ConsistencyProof, LogCheckpoint, LogEntry, LoggedFile, LogReport
 from safegen.records.receipt import FirstReceipt, Receipt, read_receipt
+from safegen.records.revocation import RevocationList
 from safegen.records.verdict import Verdict
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
@@ -34,8 +35,10 @@ FORMATS = {
     "log-entry": LogEntry,
     "log-report": LogReport,
     "logged-file": LoggedFile,
+    "log-entry-revocation": LogEntry,
     "receipt": Receipt,
     "receipt-1": FirstReceipt,
+    "revocation-list": RevocationList,
     "verdict": Verdict,
 }
 

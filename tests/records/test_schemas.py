@@ -37,7 +37,7 @@ def test_there_is_a_schema_for_every_assertion_of_our_own():
         claims.PRIVACY, claims.EXPLANATION, claims.DECISION, claims.REQUEST, claims.PACKAGE,
     }  # fmt: skip
     assert set(schemas.ASSERTIONS) == labels
-    assert {path.stem for path in PUBLISHED.glob("*.json")} == labels
+    assert {path.stem for path in PUBLISHED.glob("*.json")} == labels | set(schemas.DOCUMENTS)
 
 
 def test_the_published_schemas_are_current(tmp_path):
@@ -45,13 +45,13 @@ def test_the_published_schemas_are_current(tmp_path):
     subprocess.run(
         [sys.executable, "-m", "safegen.records.schemas", tmp_path], check=True, cwd=tmp_path
     )
-    for label in schemas.ASSERTIONS:
+    for label in schemas.ASSERTIONS | schemas.DOCUMENTS:
         assert (tmp_path / f"{label}.json").read_bytes() == (
             PUBLISHED / f"{label}.json"
         ).read_bytes()
 
 
-@pytest.mark.parametrize("label", schemas.ASSERTIONS)
+@pytest.mark.parametrize("label", schemas.ASSERTIONS | schemas.DOCUMENTS)
 def test_a_schema_is_one_and_describes_everything(label):
     schema = published(label)
     jsonschema.Draft202012Validator.check_schema(schema)
@@ -63,6 +63,17 @@ def test_a_schema_is_one_and_describes_everything(label):
         assert part["additionalProperties"] is False
         for name, field in part["properties"].items():
             assert field.get("description"), (label, name)
+
+
+def test_a_revocation_list_validates_and_others_do_not():
+    check = validator("safegen.revocation-list")
+    given = json.loads((GOLDEN / "revocation-list.json").read_bytes())
+    check.validate(given)
+    for name in given:
+        assert not check.is_valid({key: value for key, value in given.items() if key != name})
+    one = given["revocations"][0]
+    for wrong in ({"reason": "stolen"}, {"id": "9f"}, {"what": "house"}, {"more": 1}):
+        assert not check.is_valid(given | {"revocations": [one | wrong]})
 
 
 def test_a_privacy_claim_has_all_that_it_is_recomputed_from():

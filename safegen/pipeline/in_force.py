@@ -1,0 +1,85 @@
+"""Whether a model may be used: neither it nor the key that signed it was taken back.
+
+The ledger that its outputs go to is asked, and every list of its signer's house that was given.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from safegen.errors import RevokedError
+from safegen.pipeline.revocation_steps import outlives
+from safegen.provenance.checkpoints import moment
+from safegen.provenance.house import certificates, key_id, same_house
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from safegen.package import Package
+    from safegen.provenance.ledger import Ledger
+    from safegen.provenance.manifest import Manifest
+    from safegen.provenance.revocation import BelievedList
+    from safegen.records.revocation import Revocation
+
+
+def require_in_force(
+    opened: Package,
+    manifest: Manifest,
+    log: Ledger,
+    lists: Sequence[BelievedList],
+    anchors: bytes | None,
+) -> None:
+    """Refuse a model that was taken back, or that was signed with a key that was.
+
+    A key's signature stays good when a trusted authority saw it before the key was taken back, and
+    also when this very log had the model before that.
+
+    Args:
+        opened: the package.
+        manifest: its own, found to be trusted.
+        log: of the house that uses it.
+        lists: that are believed.
+        anchors: PEM roots of who may have signed packages.
+
+    Raises:
+        RevokedError: it must not be used.
+    """
+    require_model(opened, log)
+    own = [each for each in lists if same_house(manifest.chain, each.chain, certificates(anchors))]
+    for each in own:
+        taken_back = each.find("model", opened.digest)
+        if taken_back is not None:
+            raise RevokedError(_sentence(opened, "it", taken_back))
+    key = key_id(manifest.chain[0])
+    for taken_back in (log.revocation("key", key), *(each.find("key", key) for each in own)):
+        if taken_back is None or outlives(taken_back, manifest.time_stamp):
+            continue
+        if not _logged_before(log, opened.content.digests.weights, taken_back):
+            raise RevokedError(_sentence(opened, "the key that signed it", taken_back))
+
+
+def require_model(opened: Package, log: Ledger) -> None:
+    """Refuse a model that the log of its user has taken back.
+
+    Raises:
+        RevokedError: it must not be used any more.
+    """
+    taken_back = log.revocation("model", opened.digest)
+    if taken_back is not None:
+        raise RevokedError(_sentence(opened, "it", taken_back))
+
+
+def _logged_before(log: Ledger, file_digest: str, taken_back: Revocation) -> bool:
+    found = log.find(file_digest)
+    if found is None:
+        return False
+    logged, since = moment(found[0].time), moment(taken_back.since)
+    return logged is not None and since is not None and logged < since
+
+
+def _sentence(opened: Package, whose: str, taken_back: Revocation) -> str:
+    note = f": {taken_back.note}" if taken_back.note else ""
+    return (
+        f"{opened.folder} must not be used: since {taken_back.since} {whose} is revoked "
+        f"({taken_back.reason}{note}); use another model"
+    )
