@@ -102,8 +102,14 @@ def _require_free(path: Path) -> None:
         raise StorageError(f"{path} is there already, and is never replaced; name a new file")
 
 
-def write_new(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+def write_new(path: Path, data: bytes, *, mode: int = 0o644, becoming: Path | None = None) -> None:
     """Write a file that is not there yet, down to the disk; its folder's entry is synced apart.
+
+    Args:
+        path: its name.
+        data: its content.
+        mode: its permission bits.
+        becoming: the name that it is to have in the end, which an error speaks of.
 
     Raises:
         StorageError: it cannot be written, or something has that name.
@@ -116,7 +122,7 @@ def write_new(path: Path, data: bytes, *, mode: int = 0o644) -> None:
             os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
     except OSError as error:
-        raise StorageError(_sentence("write", path, error)) from error
+        raise StorageError(_sentence("write", becoming or path, error)) from error
 
 
 def rename(source: Path, target: Path) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 INK, PAPER, FAINT = "#1f2430", "#ffffff", "#6b7280"
 SHOWN = 3  # latents with a map of their own
+LEFT_TO_RIGHT = "\u200e"  # the title's direction, also where a name in Arabic comes first
 
 
 def draw(pixels: NDArray[np.uint8], explanation: Explanation, title: str) -> bytes:
@@ -53,9 +54,10 @@ def draw(pixels: NDArray[np.uint8], explanation: Explanation, title: str) -> byt
     bar.ax.tick_params(labelsize=7, colors=FAINT, length=2)
     bar.outline.set_visible(False)
     drawn = lettering(title)
+    mark = "" if title.isascii() else LEFT_TO_RIGHT
     figure.suptitle(
-        drawn.text, x=0.02, ha="left", fontsize=10, color=INK, weight=WEIGHT, parse_math=False,
-        fontfamily=list(drawn.families),
+        mark + drawn.text, x=0.02, ha="left", fontsize=10, color=INK, weight=WEIGHT,
+        fontfamily=list(drawn.families), parse_math=False,
     )  # fmt: skip
     figure.text(
         0.02, 0.035,

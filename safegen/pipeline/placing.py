@@ -121,7 +121,8 @@ class Stage:
             StorageError: there is no room.
         """
         staged = str(len(self.files))
-        storage.write_new(self.place / staged, data, mode=mode)
+        path, becoming = self.place / staged, self.folder / name
+        storage.write_new(path, data, mode=mode, becoming=becoming)
         self.files.append(Placing(staged=staged, name=name, digest=sha256(data), over=over))
 
     def finish(self, origin: str, logged: Sequence[str], *, last: Collection[str] = ()) -> None:

@@ -107,6 +107,14 @@ def test_names_that_no_font_has_are_told_apart_in_the_picture(explanation, bare)
     assert not np.array_equal(first, second)
 
 
+def test_a_name_from_right_to_left_does_not_turn_the_title_around(explanation, bare):
+    """What comes first stands first, whatever comes after it."""
+    first, second = (title(explanation, f"مرحبا.png: {name}, by x") for name in ("abc", "klm"))
+    assert np.array_equal(first[:, 20:50], second[:, 20:50])
+    assert first[:, 20:50].min() < 60
+    assert not np.array_equal(first, second)
+
+
 def test_an_installed_font_is_used_where_the_own_one_has_no_letter(explanation, own_font, caplog):
     assert lettering(f"a {OURS}") == (f"a {OURS}", (OWN, "Ours"))
     assert shown(OURS, 3) == OURS

@@ -245,7 +245,7 @@ def test_killed_at_every_step(made, anew, tmp_path, handed_out):
     assert number > 30
     assert left == sorted(left)  # up to one moment nothing has left, and from then on everything
     assert {True, False} == set(left)
-    check_trusted(made, tmp_path / f"out{number - 1}", log)
+    check_trusted(made, tmp_path / f"out{number - 1}", Ledger(tmp_path / f"{number - 1}.db"))
 
 
 def test_the_next_release_finishes_what_was_cut_off(made, model, tmp_path):
