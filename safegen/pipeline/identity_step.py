@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from safegen.provenance.identities import Identity
     from safegen.records.verdict import StepFinding
 
+LONGEST = 120  # letters of a name that a sentence shows; the verdict has all of them
 NAMED = 3  # persons that a finding names; the verdict has all of them
 WORDS = {  # by reason, the worst first
     "broken": "It says that {who} stands for it, which is false: {why}.",
@@ -65,11 +66,15 @@ def _reason(identity: Identity, *, trusting: bool) -> str:
 
 
 def _told(reason: str, identity: Identity) -> str:
-    aggregator = identity.vouched_by
+    aggregator = None if identity.vouched_by is None else _short(identity.vouched_by)
     by = "" if aggregator is None else f" (in the word of {aggregator})"
     return WORDS[reason].format(
-        who=f"{identity.name}{by}",
+        who=f"{_short(identity.name)}{by}",
         aggregator=aggregator,
         list=identity.trusted_by,
         why="; ".join(text or code for code, text in identity.codes.items()),
     )
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= LONGEST else f"{name[:LONGEST]}..."

@@ -6,6 +6,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 import safegen
 from safegen.errors import InputError, KeyMaterialError
+from safegen.pipeline.identity_step import _told
+from safegen.provenance.identities import identities_of
 
 PAST = "2025-02-01T00:00:00Z"
 
@@ -174,3 +176,45 @@ def test_without_identities_nothing_is_said(forge):
     verdict = safegen.verify(forge.file(), trust=forge.trust)
     assert verdict.identities == ()
     assert "safegen.identity.none" in {each.codes[0] for each in verdict.findings}
+
+
+def at(code, label, kind="failure"):
+    status = {"code": code, "url": f"self#jumbf=/c2pa/x/c2pa.assertions/{label}"}
+    return {"success": [], "informational": [], "failure": []} | {kind: [status]}
+
+
+def test_each_of_several_is_told_apart():
+    entries = [{"label": "cawg.identity", "data": {}},
+               {"label": "cawg.identity", "instance": 1, "data": {}},
+               {"label": "cawg.training-mining", "data": {}}]  # fmt: skip
+    checks = at("cawg.x509.signature.mismatch", "cawg.identity__1")
+    first, second = identities_of(entries, checks, ())
+    assert (first.state, second.state) == ("unclear", "broken")  # of the first nothing was found
+    checks = at("cawg.x509.signature.validated", "cawg.identity", "success")
+    first, second = identities_of(entries, checks, ())
+    assert (first.state, second.state) == ("unlisted", "unclear")
+
+
+def test_a_code_of_tomorrow_is_the_worst():
+    (found,) = identities_of(
+        [{"label": "cawg.identity", "data": {}}], at("cawg.of.tomorrow", "cawg.identity"), ()
+    )
+    assert found.state == "broken"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [None, [], "text", {"signature_info": []}, {"issuer": {"id": 1}, "verifiedIdentities": 7},
+     {"issuer": "did:web:a", "verifiedIdentities": ["x", {"name": 3, "provider": []}, {}]},
+     {"issuer": "{who}{0}", "verifiedIdentities": [{"name": "{why}" * 5000}]}],
+)  # fmt: skip
+def test_odd_identities_are_told_of_as_far_as_they_can(forge, data):
+    (identity,) = identities_of(
+        [{"label": "cawg.identity", "data": data}],
+        at("cawg.ica.did_unavailable", "cawg.identity"),
+        (),
+    )
+    assert identity.state == "unasked"
+    sentence = _told("unasked", identity)
+    assert len(sentence) < 600
+    assert "stands for it" in sentence
