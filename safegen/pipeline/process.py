@@ -110,7 +110,6 @@ class Task:
 class _Surroundings:
     """What a process has from the one that started it; another must not find it otherwise."""
 
-    starter: int = field(default_factory=os.getpid)
     variables: tuple[tuple[str, str], ...] = field(
         default_factory=lambda: tuple(sorted(os.environ.items()))
     )
@@ -199,6 +198,7 @@ class _Idle:
 
     def __init__(self) -> None:
         self._waiting: list[Process] = []
+        self._foreign: list[Process] = []  # kept, or Python would complain that they go on
         self._lock = threading.Lock()
 
     def take(self, task: Task) -> Process | None:
@@ -220,16 +220,21 @@ class _Idle:
             each.end()
 
     def dismiss(self) -> None:
-        """End all of them, but none of those of a process that this one was forked from."""
+        """End all of them."""
         with self._lock:
-            own = [each for each in self._waiting if each.surroundings.starter == os.getpid()]
-            self._waiting.clear()
-        for each in own:
+            dismissed, self._waiting = self._waiting, []
+        for each in dismissed:
             each.end()
+
+    def forget(self) -> None:
+        """After a fork: they are the other's, and whoever held the lock is not here."""
+        self._foreign, self._waiting, self._lock = self._waiting, [], threading.Lock()
 
 
 idle = _Idle()
 atexit.register(idle.dismiss)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=idle.forget)
 
 
 def hire(task: Task, heard: queue.SimpleQueue[tuple[Process, bytes]]) -> Process:

@@ -129,6 +129,26 @@ def test_a_process_that_ended_while_it_waited_is_replaced(made):
     assert safegen.verify(path, trust=made.root).state == "trusted"
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no forks here")
+def test_a_fork_starts_a_process_of_its_own(made):
+    code = (
+        "import os, safegen, sys\n"
+        "from safegen.pipeline.process import idle\n"
+        "look = lambda: print(safegen.verify(sys.argv[1]).state, idle._waiting[0].popen.pid)\n"
+        "look()\n"
+        "sys.stdout.flush()\n"
+        "child = os.fork()\n"
+        "look()\n"
+        "if child: os.waitpid(child, 0)\n"
+    )
+    command = [sys.executable, "-W", "error", "-c", code, made.outputs / "0001.png"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    states, pids = zip(*(line.split() for line in done.stdout.splitlines()), strict=True)
+    assert states == ("valid",) * 3
+    assert len(set(pids)) == 2  # the parent's twice
+    assert done.stderr == ""
+
+
 def test_only_a_ledger_on_a_server_has_a_network():
     for ledgers in ((), ("ledger.db",), ("sqlite:///ledger.db", "other.db")):
         assert Task(trust=None, ledgers=ledgers).offline
