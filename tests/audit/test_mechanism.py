@@ -87,6 +87,31 @@ def shuffled(patch):
     patch.setattr(PoissonSampler, "draw", draw)
 
 
+def always_the_same_units(patch):
+    """As many as by coins, and each time the first ones."""
+    by_coins = PoissonSampler.draw
+
+    def draw(self):
+        fair = by_coins(self)
+        count = len(fair.rows) // self._plan.records_per_unit
+        units = np.arange(count)
+        rows = units if self._order is None else self._records_of(units, self._order)
+        return Draw(rows=rows, canaries=fair.canaries)
+
+    patch.setattr(PoissonSampler, "draw", draw)
+
+
+def in_fixed_numbers(patch):
+    """As many in every step, drawn without replacement: the variance that coins have is missing."""
+
+    def draw(self):
+        units = self._generator.permutation(self._plan.units)[: self._plan.expected_batch_size]
+        rows = units if self._order is None else self._records_of(units, self._order)
+        return Draw(rows=rows, canaries=np.arange(0))
+
+    patch.setattr(PoissonSampler, "draw", draw)
+
+
 def a_step_not_counted(patch):
     count = PrivateEngine._count
     calls = []
@@ -137,12 +162,15 @@ def a_group_clipped_by_record(patch):
 
 
 FAULTS = [
-    (noise_off, {}, "noise"),
-    (noise_halved, {}, "noise"),
+    (noise_off, {}, "noise's standard deviation"),
+    (noise_halved, {}, "noise's standard deviation"),
     (noise_not_gaussian, {}, "distance from a Gaussian"),
     (clipping_off, {}, "loud record"),
     (shuffled, {}, "variance"),
     (shuffled, BY_GROUP, "variance"),
+    (in_fixed_numbers, {}, "variance of how many units a step draws"),
+    (always_the_same_units, {}, "variance of how often a unit is drawn"),
+    (always_the_same_units, BY_GROUP, "variance of how often a unit is drawn"),
     (a_step_not_counted, {}, "counted"),
     (clipped_together, {}, "beside loud public rows"),
     (divided_by_the_drawn_batch, {}, "many drawn units"),
@@ -155,3 +183,18 @@ def test_a_planted_fault_is_reported(monkeypatch, plant, changes, names):
     plant(monkeypatch)
     found = doubted(plan(**changes))
     assert any(names in what for what in found), found
+
+
+def test_no_check_is_without_a_fault_that_it_reports():
+    checks = {each.what for changes in ({}, BY_GROUP) for each in examine(plan(**changes))}
+    assert all(any(names in what for _, _, names in FAULTS) for what in checks), checks
+
+
+@pytest.mark.parametrize(
+    ("plant", "changes", "names"), [fault for fault in FAULTS if fault[2] != "variance"]
+)
+def test_a_fault_is_beyond_doubt(monkeypatch, plant, changes, names):
+    """Not only doubted: no sound engine in a million looks like this."""
+    plant(monkeypatch)
+    (p_value,) = (each.p_value for each in examine(plan(**changes)) if names in each.what)
+    assert p_value < 1e-6

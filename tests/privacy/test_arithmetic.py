@@ -242,9 +242,8 @@ def test_it_does_not_grow_with_the_batch():
 
 @pytest.mark.benchmark
 def test_how_much_of_the_allowance_is_used():
-    print(
-        "\n| network | batch | device | precision | an empty place | no place | (of the allowance)"
-    )
+    print("\nIn parts of the allowance:\n")
+    print("| network | batch | device | precision | an empty place | no place |")
     print("| --- | --- | --- | --- | --- | --- |")
     for family in FAMILIES:
         for batch in (512, 4096, 8192, 60_000):

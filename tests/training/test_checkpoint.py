@@ -1,5 +1,6 @@
 """A checkpoint is whole or absent, and says what may have run."""
 
+import json
 import os
 import subprocess
 import sys
@@ -81,6 +82,16 @@ def test_what_is_neither_weights_nor_counts_is_neither_written_nor_read(
         checkpoint.keep(path, standing, {name: tensor})
     with pytest.raises(DataError, match="is nothing that a checkpoint holds"):
         checkpoint.read(path)
+
+
+def test_a_run_that_0_1_began_goes_on_under_its_plan(standing):
+    """Which called the same neighbours otherwise, and knew of no draw how many were in it."""
+    said = json.loads(standing.model_dump_json())
+    said["facts"]["plan"]["neighbours"] = "add_or_remove_one"
+    del said["releases"]
+    found = Standing.model_validate_json(json.dumps(said))
+    assert found.facts.plan == standing.facts.plan
+    assert found.facts.plan.neighbours == "zero_out_one"
 
 
 def test_nothing_unknown_fits_into_its_words(standing):
