@@ -18,6 +18,7 @@ from rich.progress import (
 )
 
 from safegen.errors import Refused
+from safegen.provenance.shown import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,8 +51,7 @@ def plain(text: object) -> str:
     >>> plain("a" + chr(27) + "[2Kb")
     'a\ufffd[2Kb'
     """
-    shown = "".join(letter if letter.isprintable() else "\ufffd" for letter in str(text))
-    return escape(shown)
+    return escape(visible(str(text)))
 
 
 def complain(error: SafegenError) -> None:

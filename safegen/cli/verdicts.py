@@ -34,6 +34,7 @@ OUTCOMES = {
     "failed": ("red", "✗"),
     "not_checked": ("dim", "·"),
 }
+UNVOUCHED = ("yellow", "~")  # intact, and signed by nobody whom a list vouches for
 INGREDIENTS = {"sound": ("green", "✓"), "broken": ("red", "✗"), "unsigned": ("dim", "·")}
 
 
@@ -114,7 +115,8 @@ def _made_from(
     ingredients: Iterable[IngredientFinding], indent: int, width: int | None
 ) -> Iterator[str]:
     for item in ingredients:
-        colour, mark = INGREDIENTS[item.state]
+        unvouched = item.state == "sound" and not item.trusted
+        colour, mark = UNVOUCHED if unvouched else INGREDIENTS[item.state]
         head = f"{' ' * indent}[{colour}]{mark}[/] "
         text = f"{plain(item.title)} ({plain(item.relationship)}). {plain(item.text)}"
         yield from _wrapped(head, text, indent + 2, width, dim=colour == "dim")

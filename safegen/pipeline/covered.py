@@ -1,4 +1,4 @@
-"""What lies in a folder and no verdict speaks of: named, so that nobody takes it for checked."""
+"""What lies in a folder and no manifest speaks of: named, so that nobody takes it for checked."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from safegen.pipeline.evidence import package_files
 from safegen.pipeline.files import shown
-from safegen.records.names import MODEL_MANIFEST, WEIGHTS, receipt_beside
+from safegen.records.names import DIGESTS, MODEL_MANIFEST, WEIGHTS, receipt_beside
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +32,24 @@ def not_covered(found: Found, verdicts: Sequence[Verdict]) -> tuple[Path, ...]:
             parts.append(path.with_name(MODEL_MANIFEST))
         covered.update(shown(part) for part in parts)
     return tuple(path for path in found.passed_over if shown(path) not in covered)
+
+
+def unsigned_in_package(weights: Path) -> str | None:
+    """That a package's folder has files of which its manifest does not speak; None if it has none.
+
+    Its digests are held against what they are of when it is loaded, and so they go without saying.
+    """
+    spoken_of = {path.name for path in package_files(weights).values()}
+    try:
+        there = {path.name for path in weights.parent.iterdir()}
+    except OSError:
+        return None
+    names = sorted(there - spoken_of - {MODEL_MANIFEST, DIGESTS})
+    if not spoken_of or not names:
+        return None
+    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+    listed = ", ".join(shown(name) for name in names[:NAMED])
+    return f"Its manifest does not speak of all that lies in its folder: {listed}{more}."
 
 
 def in_words(left: Sequence[Path]) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from safegen.errors import SafegenError
 from safegen.pipeline import evidence as looked_at
 from safegen.pipeline import steps
+from safegen.pipeline.covered import unsigned_in_package
 from safegen.pipeline.files import UnfitFileError, content_of, shown
 from safegen.pipeline.findings import found
 from safegen.pipeline.made_from import findings_of
@@ -94,8 +95,7 @@ def examine(
         code, state = PROBLEMS[error.problem]
         said = f"{_capital(str(error))}."
         return unread(path, code, said, state, notes, [error.code] if error.code else [])
-    if told := chosen.told():
-        notes.append(told)
+    notes += filter(None, (chosen.told(), unsigned_in_package(path)))
     receipt, receipt_problem = looked_at.receipt_of(path)
     evidence = looked_at.Evidence(
         data=data,

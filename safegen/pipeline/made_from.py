@@ -28,6 +28,7 @@ def findings_of(ingredients: Iterable[IngredientState]) -> tuple[IngredientFindi
             signer=item.signer,
             codes=tuple({**item.failures, **item.declared}),
             declared=tuple(item.declared),
+            trusted=item.trusted,
             text=_state_in_words(item),
             ingredients=findings_of(item.ingredients),
         )
@@ -103,4 +104,9 @@ def _state_in_words(item: IngredientState) -> str:
         )
     if item.manifest is None:
         return "It has no manifest of its own, so nothing is known of its origin."
-    return f"Its own manifest holds, signed by {item.signer}."
+    signed = f"Its own manifest holds, signed by {item.signer}"
+    if item.trusted:
+        return f"{signed}."
+    if item.trusted is None:
+        return f"{signed}; whether a list of yours vouches for that cannot be told, so far back."
+    return f"{signed}, for whom no list of yours vouches."

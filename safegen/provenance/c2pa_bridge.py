@@ -21,6 +21,8 @@ import c2pa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from safegen.errors import DataError, KeyMaterialError, SafegenError, TimeStampError
+from safegen.provenance.formats import called
+from safegen.provenance.unreadable import why
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -97,7 +99,7 @@ def read_store(data: bytes, mime: str, *, trust: Trust | None, beside: bytes | N
     """
     mime = _ASKED.get(mime, mime)
     if beside is None and mime not in READABLE:
-        raise UnreadableManifestError("unsupported", f"no manifest can be read from {mime}")
+        raise UnreadableManifestError("unsupported", f"no manifest can be read from {called(mime)}")
     try:
         context = _context(trust)
         with c2pa.Reader(mime, io.BytesIO(data), manifest_data=beside, context=context) as reader:
@@ -113,14 +115,13 @@ def read_store(data: bytes, mime: str, *, trust: Trust | None, beside: bytes | N
     except c2pa.C2paError.ManifestNotFound as error:
         raise UnreadableManifestError("unsigned", "the file carries no C2PA manifest") from error
     except c2pa.C2paError.NotSupported as error:
-        raise UnreadableManifestError(
-            "unsupported", f"C2PA cannot read it: {_said(error)}"
-        ) from error
+        text = f"no manifest can be read from {called(mime)} as this one is"
+        raise UnreadableManifestError("unsupported", text) from error
     except (c2pa.C2paError, ValueError, RecursionError) as error:
-        raise _unreadable(error) from error
+        raise _unreadable(error, mime) from error
 
 
-def _unreadable(error: Exception) -> UnreadableManifestError:
+def _unreadable(error: Exception, mime: str) -> UnreadableManifestError:
     """Why there is no report, in our words; the SDK's are for whoever knows its code."""
     if elsewhere := re.search(r"must fetch remote manifests from url (\S{1,500})", str(error)):
         text = f"its manifest lies at {elsewhere[1]}, and nothing is fetched from there"
@@ -131,8 +132,7 @@ def _unreadable(error: Exception) -> UnreadableManifestError:
     for said, (code, text) in _REFUSED.items():
         if said in str(error):
             return UnreadableManifestError("refused", text, code)
-    reason = _said(error) or "its reader gives no reason"
-    return UnreadableManifestError("unreadable", f"C2PA cannot read it: {reason}")
+    return UnreadableManifestError("unreadable", why(error, mime))
 
 
 def _store_bytes(reader: c2pa.Reader, label: str) -> bytes:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from safegen.provenance.shown import bounded, shown, signer_name
 from safegen.provenance.statuses import concern, identity_in
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from safegen.provenance.trust import TrustList
 
 LABEL = "cawg.identity"
+LONGEST_IDENTIFIER = 255  # letters of an aggregator's that are shown
+NAMED = 3  # of somebody's names that are shown
 VOUCHED = "cawg.x509.credential.trusted"
 SIGNED = "cawg.x509.signature.validated"
 UNLISTED = frozenset({"cawg.x509.credential.untrusted", "cawg.ica.untrusted_issuer"})
@@ -112,7 +115,7 @@ def _identity(data: Any, said: Mapping[str, str], lists: Sequence[TrustList]) ->
     state = _state(said, wrong, trusted_by)
     return Identity(
         name=_name(data),
-        vouched_by=issuer,
+        vouched_by=None if issuer is None else bounded(issuer, LONGEST_IDENTIFIER),
         trusted_by=trusted_by if state == "trusted" else None,
         state=state,
         codes=wrong,
@@ -147,17 +150,23 @@ def _name(data: Mapping[str, Any]) -> str:
     """Whom an assertion names, as the SDK decodes it."""
     signature = data.get("signature_info")
     if isinstance(signature, dict):
-        return f"{signature.get('common_name', 'unnamed')} ({signature.get('issuer', 'unnamed')})"
+        return signer_name(signature)
     verified = data.get("verifiedIdentities")
     names = [_verified(each) for each in verified] if isinstance(verified, list) else []
-    return ", ".join(dict.fromkeys(filter(None, names))) or "somebody whose name cannot be read"
+    told = list(dict.fromkeys(filter(None, names)))
+    more = f" and {len(told) - NAMED:,} more names" if len(told) > NAMED else ""
+    return f"{', '.join(told[:NAMED])}{more}" or "somebody whose name cannot be read"
 
 
 def _verified(identity: Any) -> str:  # noqa: ANN401 - likewise
     """One name, with whoever runs the account that bears it."""
     if not isinstance(identity, dict):
         return ""
-    name = str(identity.get("name") or identity.get("username") or identity.get("uri") or "")
+    name = shown(str(identity.get("name") or identity.get("username") or identity.get("uri") or ""))
     provider = identity.get("provider")
-    by = str(provider.get("name") or provider.get("id") or "") if isinstance(provider, dict) else ""
+    by = (
+        shown(str(provider.get("name") or provider.get("id") or ""))
+        if isinstance(provider, dict)
+        else ""
+    )
     return f"{name} ({by})" if name and by else name

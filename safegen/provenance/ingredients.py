@@ -11,13 +11,17 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from safegen.provenance.statuses import faults
+from safegen.provenance.c2pa_bridge import STAMPS
+from safegen.provenance.shown import bounded, signer_name
+from safegen.provenance.statuses import UNTRUSTED, faults
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+TRUSTED, VALIDATED = "signingCredential.trusted", "ingredient.manifest.validated"
 _Failures = dict[str, dict[str, str]]
 MISSING = "ingredient.manifest.missing"
+LONGEST_TITLE = 255  # letters of an ingredient's, which is a file's name
 DEEPEST = 16  # generations that are told; a longer line of descent is called broken
 
 
@@ -29,9 +33,11 @@ class IngredientState:
         title: its file's name, or what people call it.
         relationship: C2PA's term for its part: parentOf, componentOf or inputTo.
         manifest: the label of its own manifest; None when it has none.
-        signer: common name and issuer of who signed that; None likewise.
+        signer: common name and organisation of who signed that, as shown; None likewise.
         failures: codes of what does not hold and nobody declared, with C2PA's explanations.
         declared: the same of what did not hold when it was used, as whoever used it recorded.
+        trusted: whether a list that was given vouches for its signer; None where nobody signed, or
+            where C2PA's reader does not tell, which can be so for what an ingredient was made from.
         ingredients: what it was made from itself.
     """
 
@@ -41,6 +47,7 @@ class IngredientState:
     signer: str | None
     failures: Mapping[str, str]
     declared: Mapping[str, str]
+    trusted: bool | None
     ingredients: tuple[IngredientState, ...]
 
     @property
@@ -66,7 +73,12 @@ def ingredients_of(content: Any) -> tuple[IngredientState, ...]:  # noqa: ANN401
             for place, failures in _deltas(item.get("validation_results")).items():
                 recorded[place] |= failures
     deltas = _deltas(content["validation_results"]), recorded
-    return _below(manifests, active, deltas, (), set())
+    return _below(manifests, active, deltas, _vouched(content), (), set())
+
+
+def _address(label: str, item: Any) -> str:  # noqa: ANN401 - likewise
+    """Where an ingredient assertion lies."""
+    return f"self#jumbf=/c2pa/{label}/c2pa.assertions/{item.get('label')}"
 
 
 def _ingredients(manifests: Any, label: str) -> Any:  # noqa: ANN401 - likewise
@@ -82,10 +94,54 @@ def _deltas(results: Any) -> _Failures:  # noqa: ANN401 - likewise
     return deltas
 
 
+def _vouched(content: Any) -> dict[str, bool | None]:  # noqa: ANN401 - likewise
+    """Whether a list vouches for the signer of each manifest; None where it cannot be told.
+
+    C2PA's reader tells what is otherwise now than whoever used it recorded. Of what lies deeper
+    than the file's own ingredients it tells no loss of trust: such a record alone proves nothing.
+    """
+    manifests = content["manifests"]
+    passed: dict[str, set[str]] = defaultdict(set)
+    failed: dict[str, set[str]] = defaultdict(set)
+    for delta in content["validation_results"].get("ingredientDeltas") or []:
+        place, found = str(delta["ingredientAssertionURI"]), delta["validationDeltas"]
+        passed[place] |= _vouching(found.get("success"))
+        failed[place] |= set(_codes(found.get("failure")))
+    said: dict[str, set[bool | None]] = defaultdict(set)
+    for label in manifests:
+        for item in _ingredients(manifests, label):
+            place = _address(label, item)
+            said[str(item.get("active_manifest"))].add(_now(item, passed[place], failed[place]))
+    return {
+        own: next(each for each in (True, False, None) if each in found)
+        for own, found in said.items()
+    }
+
+
+def _now(item: Any, passed: set[str], failed: set[str]) -> bool | None:  # noqa: ANN401 - likewise
+    """Whether a list vouches for an ingredient's signer, by its record and what changed since."""
+    checks = (item.get("validation_results") or {}).get("activeManifest") or {}
+    if TRUSTED in passed:
+        return True
+    if UNTRUSTED in failed or TRUSTED not in _vouching(checks.get("success")):
+        return False
+    return True if VALIDATED in passed else None
+
+
+def _vouching(statuses: Any) -> set[str]:  # noqa: ANN401 - likewise
+    """Codes that passed; a list of time-stamp authorities vouches for nobody's content."""
+    return {code for code, text in _codes(statuses).items() if f"[{STAMPS}" not in text}
+
+
+def _codes(statuses: Any) -> dict[str, str]:  # noqa: ANN401 - likewise
+    return {status["code"]: status.get("explanation") or "" for status in statuses or []}
+
+
 def _below(
     manifests: Any,  # noqa: ANN401 - likewise
     label: str,
     deltas: tuple[_Failures, _Failures],
+    vouched: Mapping[str, bool | None],
     above: tuple[str, ...],
     told: set[str],
 ) -> tuple[IngredientState, ...]:
@@ -97,7 +153,7 @@ def _below(
     states = []
     for item in _ingredients(manifests, label):
         own = item.get("active_manifest")
-        uri = f"self#jumbf=/c2pa/{label}/c2pa.assertions/{item.get('label')}"
+        uri = _address(label, item)
         failures, declared = (dict(found.get(uri, {})) for found in deltas)
         declared |= _recorded(item)
         known = own is not None and own in manifests
@@ -110,13 +166,14 @@ def _below(
         told |= {own} if to_tell else set()
         states.append(
             IngredientState(
-                title=str(item.get("title") or "unnamed"),
-                relationship=str(item.get("relationship") or "unknown"),
+                title=bounded(str(item.get("title") or "unnamed"), LONGEST_TITLE),
+                relationship=bounded(str(item.get("relationship") or "unknown")),
                 manifest=own,
                 signer=_signer(manifests[own]) if known else None,
                 failures=failures,
                 declared=declared,
-                ingredients=_below(manifests, own, deltas, (*above, label), told)
+                trusted=vouched.get(str(own)) if known else None,
+                ingredients=_below(manifests, own, deltas, vouched, (*above, label), told)
                 if to_tell
                 else (),
             )
@@ -135,4 +192,4 @@ def _recorded(item: Any) -> dict[str, str]:  # noqa: ANN401 - likewise
 
 def _signer(manifest: Any) -> str:  # noqa: ANN401 - likewise
     signature = manifest.get("signature_info") or {}
-    return f"{signature.get('common_name', 'unnamed')} ({signature.get('issuer', 'unnamed')})"
+    return signer_name(signature)

@@ -22,8 +22,9 @@ from safegen.provenance.chain import settled_path
 from safegen.provenance.claims import GENERATOR
 from safegen.provenance.credentials import certificates_in
 from safegen.provenance.identities import identities_of
-from safegen.provenance.ingredients import IngredientState, ingredients_of
+from safegen.provenance.ingredients import TRUSTED, IngredientState, ingredients_of
 from safegen.provenance.profile import Finding
+from safegen.provenance.shown import shown, signer_name
 from safegen.provenance.statements import Statement, statements_of
 from safegen.provenance.statuses import UNTRUSTED, concern, failures, faults, notes, reasons
 from safegen.provenance.trust import trust_in
@@ -39,13 +40,13 @@ if TYPE_CHECKING:
     from safegen.provenance.trust import Trust
 
 SPECIFICATION = "2.4.0"
-TRUSTED = "signingCredential.trusted"
 UNBOUND = "safegen.integrity.unbound"  # no code of C2PA's
 SIGNED = "claimSignature.validated"
 STAMPED, STAMP_TRUSTED = "timeStamp.validated", "timeStamp.trusted"
 
 __all__ = [
     "EXPIRED",
+    "TRUSTED",
     "UNTRUSTED",
     "Manifest",
     "UnreadableManifestError",
@@ -85,7 +86,7 @@ class Manifest:
         declared: failures inside ingredients that whoever used them recorded; C2PA's state passes
             over them.
         generator: the program that made it, as it says; None when it says none.
-        signer: common name and issuer of the signing certificate.
+        signer: common name and organisation in the signing certificate, as they are shown.
         chain: the signer's certificates, its own first; none when they cannot be read.
         trusted_by: the name of the list that the signer is on; None when it is on none.
         broken_path: why the signer's certificates do not lead to the trusted root that they name;
@@ -332,7 +333,7 @@ def _manifest(
             for code, text in each.declared.items()
         },
         generator=_generator(active),
-        signer=f"{signature.get('common_name', 'unnamed')} ({signature.get('issuer', 'unnamed')})",
+        signer=signer_name(signature),
         chain=_chain(content),
         trusted_by=list_name if TRUSTED in successes else None,
         broken_path=broken_path,
@@ -418,7 +419,8 @@ def _time_stamp(time: object, checks: Any) -> TimeStamp | None:  # noqa: ANN401 
     if vouched is not None:
         _, separator, name = vouched.partition("trust list: ")
         trusted_by = name.removeprefix(STAMPS) if separator else "C2PA's interim list"
-    return TimeStamp(time=time, authority=said[STAMPED].rpartition(": ")[2], trusted_by=trusted_by)
+    authority = shown(said[STAMPED].rpartition(": ")[2])
+    return TimeStamp(time=time, authority=authority, trusted_by=trusted_by)
 
 
 def _validity(certificate: Any) -> tuple[str, str] | None:  # noqa: ANN401 - the SDK's JSON

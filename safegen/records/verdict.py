@@ -19,7 +19,9 @@ class SignerFinding(Record):
     """Who signed, as far as the manifest says.
 
     Attributes:
-        name: common name and issuer of the signing certificate.
+        name: common name in the signing certificate, and in parentheses the organisation that it
+            names as the signer's (not who issued it); of bounded length, and with a remark in
+            brackets where letters hide or look like others.
         trusted_by: the list that vouches for it; None when none does.
     """
 
@@ -48,9 +50,11 @@ class IngredientFinding(Record):
         title: its file's name, or what people call it.
         relationship: C2PA's term for its part: parentOf, componentOf or inputTo.
         state: its own, apart from what it was made from itself.
-        signer: common name and issuer of who signed its manifest; None when it has none.
+        signer: who signed its manifest, likewise; None when it has none.
         codes: C2PA's codes of what does not hold.
         declared: those among them that whoever used it recorded.
+        trusted: whether a list that was given vouches for its signer; None where nobody signed
+            it, or where that cannot be told, further back.
         text: the same in words.
         ingredients: what it was made from itself.
     """
@@ -61,6 +65,7 @@ class IngredientFinding(Record):
     signer: str | None
     codes: tuple[str, ...] = ()
     declared: tuple[str, ...] = ()
+    trusted: bool | None = None
     text: str
     ingredients: tuple[IngredientFinding, ...] = ()
 

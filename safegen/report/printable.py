@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from safegen.provenance.shown import visible
+
 
 def printable(text: str) -> str:
     r"""Text whose control characters and marks that turn writing around are shown as such.
@@ -9,4 +11,4 @@ def printable(text: str) -> str:
     >>> printable("a" + chr(27) + "[2Kb" + chr(0x202E))
     'a\ufffd[2Kb\ufffd'
     """
-    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
+    return visible(text)

@@ -83,7 +83,7 @@ def test_what_json_says(made, dist, tmp_path):
     assert item["format"] == "safegen.verdict/3"
     assert set(item["findings"][0]) == {"step", "outcome", "codes", "text"}
     assert set(item["ingredients"][0]) == {
-        *("title", "relationship", "state", "signer", "codes", "declared", "text"),
+        *("title", "relationship", "state", "signer", "codes", "declared", "trusted", "text"),
         "ingredients",
     }
 

@@ -328,3 +328,19 @@ def test_a_receipt_that_names_a_file_of_a_name_that_cannot_be(made, output):
     said = json.loads(receipt.read_bytes())
     receipt.write_text(json.dumps(said | {"file": "0001." + "a" * 400}))
     assert safegen.verify(output, trust=made.root).state == "invalid"
+
+
+def test_what_lies_in_a_package_and_nobody_signed(made, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(made.model, folder)
+    weights = folder / "weights.safetensors"
+    touch(folder, "model.pkl", "code/evil.py", "\x1b[2K")
+    verdict = safegen.verify(weights, trust=made.root)
+    assert verdict.state == "trusted"
+    (note,) = verdict.notes
+    assert note.startswith("Its manifest does not speak of all that lies in its folder: ")
+    assert note.endswith("\x1b[2K, README.md, code and 1 more.")
+    for name in ("model.pkl", "\x1b[2K", "README.md"):
+        (folder / name).unlink()
+    shutil.rmtree(folder / "code")
+    assert safegen.verify(weights, trust=made.root).notes == ()

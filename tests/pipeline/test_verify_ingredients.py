@@ -8,6 +8,7 @@ import sys
 import pytest
 
 import safegen
+from safegen.cli.verdicts import plain_text
 from safegen.errors import SafegenError
 from safegen.provenance import claims, manifest
 from safegen.report import junit, sarif
@@ -129,7 +130,7 @@ def test_documents_for_programs_agree_with_the_exit_code(forge, broken, tmp_path
     )
     assert report["invocations"][0]["exitCode"] == 0
     assert 'failures="0"' in junit.render([warned])
-    assert "It was made from broken.png" in junit.render([warned])
+    assert "warned: ingredients. It was made from broken.png" in junit.render([warned])
 
 
 def test_several_files_are_asked_as_strictly(forge, broken, tmp_path):
@@ -150,3 +151,50 @@ def test_we_declare_no_failures_ourselves(signer, media, broken):
     )
     with pytest.raises(SafegenError, match=r"withheld.*claim signature is not valid"):
         manifest.sign(media["image/png"], dataclasses.replace(claim, ingredients=(part,)), signer)
+
+
+def test_who_vouches_for_what_it_was_made_from(forge, made, media, signer, tmp_path):
+    """Only an ingredient whose signer a list knows has a tick; further back nobody is asked."""
+    source = claims.SOURCE_TYPES["digital-creation"]
+    claim = claims.created_claim(title="x", mime="image/png", source_type=source)
+    strange, _ = manifest.sign(media["image/png"], claim, signer)
+    middle = forge.signed(ingredients=[("strange.png", strange)])
+    path = tmp_path / "file.png"
+    path.write_bytes(forge.signed(ingredients=[("strange.png", strange), ("middle.png", middle)]))
+    vouched = {}
+    for lists in ((), (forge.trust,), (made.root,), (forge.trust, made.root)):
+        verdict = safegen.verify(path, trust=lists)
+        first, second = verdict.ingredients
+        vouched[len(lists), made.root in lists] = first.trusted, second.trusted
+        (again,) = second.ingredients
+        assert again.trusted == first.trusted
+        shown = plain_text([verdict]).partition("made from\n")[2].splitlines()
+        marks = ["✓" if each.trusted else "~" for each in (first, second, again)]
+        assert [line.strip()[0] for line in shown if line.strip()] == marks
+        assert ("for whom no list of yours vouches" in first.text) != bool(first.trusted)
+    assert vouched == {
+        (0, False): (False, False), (1, False): (False, True),
+        (1, True): (True, False), (2, True): (True, True),
+    }  # fmt: skip
+    only_times = safegen.verify(path, trust=forge.trust, time_trust=made.root)
+    assert only_times.ingredients[0].trusted is False
+
+
+def test_a_record_that_somebody_was_trusted_proves_nothing_further_back(
+    forge, made, media, signer, tmp_path
+):
+    source = claims.SOURCE_TYPES["digital-creation"]
+    claim = claims.created_claim(title="x", mime="image/png", source_type=source)
+    first, _ = manifest.sign(media["image/png"], claim, signer)
+    part = claims.Ingredient(
+        name="part", title="first.png", mime="image/png", relationship="componentOf", content=first
+    )
+    second, _ = manifest.sign(  # which records that its maker's list vouches for the first
+        media["image/png"], dataclasses.replace(claim, ingredients=(part,)), signer
+    )
+    path = tmp_path / "file.png"
+    path.write_bytes(forge.signed(ingredients=[("second.png", second)]))
+    for lists, expected in (((forge.trust,), (False, None)), ((made.root,), (True, None))):
+        (item,) = safegen.verify(path, trust=lists).ingredients
+        assert (item.trusted, item.ingredients[0].trusted) == expected
+        assert "~ first.png" in plain_text([safegen.verify(path, trust=lists)])
