@@ -119,6 +119,9 @@ def read_store(data: bytes, mime: str, *, trust: Trust | None, beside: bytes | N
         raise UnreadableManifestError("unsupported", text) from error
     except (c2pa.C2paError, ValueError, RecursionError) as error:
         raise _unreadable(error, mime) from error
+    except (KeyError, TypeError, AttributeError) as error:  # a broken store names what it lacks
+        text = "the file's manifest store does not hold together"
+        raise UnreadableManifestError("unreadable", text) from error
 
 
 def _unreadable(error: Exception, mime: str) -> UnreadableManifestError:
