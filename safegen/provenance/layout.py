@@ -20,6 +20,8 @@ PNG = b"\x89PNG\r\n\x1a\n"
 PNG_METADATA = {b"tEXt", b"zTXt", b"iTXt", b"eXIf", b"tIME"}
 JPEG_METADATA = {0xE1, 0xED, 0xFE}  # APP1 (Exif, XMP), APP13 (IPTC), a comment
 JPEG_BARE = {0x01, 0xD8, 0xD9, *range(0xD0, 0xD8)}  # markers without a length
+JXL = b"\0\0\0\x0cJXL \r\n\x87\n"
+JXL_METADATA = {b"Exif", b"xml "}
 RIFF_METADATA = {b"EXIF", b"XMP ", b"_PMX", b"iXML", b"bext"}
 TIFF_MANIFEST = 0xCD41
 TIFF_METADATA = {700, 33723, 34377}  # XMP, IPTC, Photoshop's
@@ -45,7 +47,7 @@ class Part:
 
 
 def parts_of(data: bytes) -> tuple[Part, ...] | None:
-    """All parts of a PNG, JPEG or GIF; of RIFF and TIFF those that are no content.
+    """All parts of a PNG, JPEG, GIF or JPEG XL; of RIFF and TIFF those that are no content.
 
     None where a file is of another format, or not in order.
     """
@@ -185,6 +187,16 @@ def _end_of_blocks(data: bytes, at: int) -> int:
     return at + 1
 
 
+def _jxl(data: bytes) -> Iterator[Part]:
+    """Boxes; only the one whose description says so is the manifest, of several of its kind."""
+    for kind, at, end in top_boxes(data):
+        if kind == b"jumb" and data[at + 16 : at + 20] == b"c2pa":
+            yield Part("C2PA", at, end, "manifest")
+        else:
+            metadata = kind in JXL_METADATA
+            yield Part(kind.decode("latin-1"), at, end, "metadata" if metadata else "content")
+
+
 def _riff(data: bytes) -> Iterator[Part]:
     """Chunks, whose names C2PA does not use; one of odd length is followed by a zero."""
     at = 12
@@ -229,6 +241,7 @@ _WALKS: dict[tuple[bytes, ...], Callable[[bytes], Iterator[Part]]] = {
     (PNG,): _png,
     (b"\xff\xd8\xff",): _jpeg,
     (b"GIF87a", b"GIF89a"): _gif,
+    (JXL,): _jxl,
     (b"RIFF",): _riff,
     (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"): _tiff,
 }
