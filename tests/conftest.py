@@ -72,8 +72,29 @@ def _own_home(tmp_path_factory):
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _each_run_in_miniature_once():
+    """Runs of one sort are gone through in miniature once a session; faults are planted elsewhere.
+
+    `tests/pipeline/test_leaks.py` goes through every one of its own.
+    """
+    from safegen.pipeline import run
+
+    known, whole = set(), run.rehearse_run
+
+    def once(small):
+        sort = repr((small.architecture, small.recipe, small.execution, small.plan.unit))
+        if sort not in known:
+            whole(small)
+            known.add(sort)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "rehearse_run", once)
+        yield
+
+
 @pytest.fixture(scope="session")
-def made(tmp_path_factory, _own_home) -> Made:
+def made(tmp_path_factory, _own_home, _each_run_in_miniature_once) -> Made:
     """A VAE trained privately on real digits, with four outputs."""
     import safegen
     from safegen.provenance import pki

@@ -33,18 +33,21 @@ from safegen.pipeline.attacks import (
     on_samples,
 )
 from safegen.pipeline.members import trained_on
+from safegen.pipeline.miniature import miniature
 from safegen.pipeline.model import open_generator, require_signed
 from safegen.pipeline.networks import throwaway
-from safegen.pipeline.rehearsal import examined
+from safegen.pipeline.rehearsal import examined, examined_run
 from safegen.pipeline.train import train
 from safegen.privacy.budget import Budget
 from safegen.privacy.engine import Settings
-from safegen.privacy.plan import PrivacyPlan, default_delta
+from safegen.privacy.execution import Execution
+from safegen.privacy.plan import PrivacyPlan, Release, default_delta
 from safegen.privacy.recompute import recomputed_epsilon
 from safegen.progress import Progress, silent
 from safegen.provenance.signer import read_anchors
 from safegen.records.audit import Attack, AuditReport, Measured
-from safegen.records.certificate import PoissonSubsampledGaussian
+from safegen.records.certificate import Gaussian, PoissonSubsampledGaussian
+from safegen.training.recipe import purposes_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -237,10 +240,15 @@ def _examined(certificate: PrivacyCertificate, config: PackageConfig) -> tuple[C
 def _examined_once(
     certificate: PrivacyCertificate, config: PackageConfig
 ) -> tuple[Comparison, ...]:
-    """Small probes, and the package's own network with made-up rows."""
-    plan, made = _plan_of(certificate), config.architecture
+    """Small probes, the package's own network with made-up rows, and its run in miniature."""
+    plan, made = _plan_of(certificate, config), config.architecture
     training = throwaway(plan, made, config.recipe, Settings())
-    return examine(plan) + examined(training, plan, (made.channels, made.height, made.width))
+    small = miniature(plan, made, config.recipe, Execution(), training.device)
+    return (
+        *examine(plan),
+        *examined(training, plan, (made.channels, made.height, made.width)),
+        *examined_run(small),
+    )
 
 
 def _assumptions(with_records: bool) -> tuple[str, ...]:
@@ -258,7 +266,7 @@ def _assumptions(with_records: bool) -> tuple[str, ...]:
     return always + (about_records if with_records else ())
 
 
-def _plan_of(certificate: PrivacyCertificate) -> PrivacyPlan:
+def _plan_of(certificate: PrivacyCertificate, config: PackageConfig) -> PrivacyPlan:
     """The plan behind a certificate, as far as the engine's examination needs it."""
     (steps,) = (e for e in certificate.events if isinstance(e, PoissonSubsampledGaussian))
     return PrivacyPlan(
@@ -271,6 +279,29 @@ def _plan_of(certificate: PrivacyCertificate) -> PrivacyPlan:
         noise_multiplier=steps.noise_multiplier,
         unit=certificate.unit,
         records_per_unit=certificate.records_per_unit,
+        releases=_releases_of(certificate, config),
+    )
+
+
+def _releases_of(certificate: PrivacyCertificate, config: PackageConfig) -> tuple[Release, ...]:
+    """The releases behind a certificate's events, which say how many and not of what.
+
+    What a package holds tells which releases it took, in the presets' order.
+
+    Raises:
+        DataError: there are more events, or fewer.
+    """
+    events = [each for each in certificate.events if isinstance(each, Gaussian)]
+    purposes = purposes_of(config.architecture, config.recipe)
+    if len(events) != len(purposes):
+        raise DataError(
+            f"the certificate counts {len(events)} kinds of releases, and the package was made of "
+            f"{len(purposes)} ({', '.join(purposes) or 'none'}): the certificate is not its own, "
+            "or another version's, which can audit it"
+        )
+    return tuple(
+        Release(purpose=purpose, noise_multiplier=event.noise_multiplier, count=event.count)
+        for purpose, event in zip(purposes, events, strict=True)
     )
 
 

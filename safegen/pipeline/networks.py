@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from safegen.pipeline.sealing import TrainingData
     from safegen.privacy.execution import Execution
+    from safegen.privacy.outlet import Outlet
     from safegen.privacy.plan import PrivacyPlan
     from safegen.privacy.processes import Processes
     from safegen.records.config import Architecture, Recipe
@@ -38,6 +39,8 @@ def training_of(
     made_up: Canaries | None,
     resumed: Resumed | None,
     start: Start | None,
+    *,
+    outlet: Outlet | None = None,
 ) -> Training:
     """Networks and engine of a run; its seed fixes first weights and nothing after them."""
     with first_weights(facts.seed, processes.device):
@@ -47,6 +50,7 @@ def training_of(
         processes=processes,
         canaries=made_up,
         unsafe_seeded_noise=facts.unsafe_seeded_noise,
+        outlet=outlet,
     )
     return Training(
         objective,

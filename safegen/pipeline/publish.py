@@ -48,18 +48,7 @@ class Publisher:
     ) -> None:
         """Certify what ran, pack it, sign it, write it and log it; `card` is the published one."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        certificate = _certificate(trained, facts, card, canaries)
-        config = PackageConfig(
-            name=f"{card.name}-{facts.architecture.family}",
-            safegen=version("safegen"),
-            created=now,
-            architecture=facts.architecture,
-            recipe=facts.recipe,
-            seed=facts.seed,
-            data=card,
-        )
-        require_accounted(trained.generator, facts.architecture, facts.plan)
-        content = package.pack(trained.generator.state_dict(), config, certificate)
+        config, certificate, content = content_of(trained, facts, card, canaries, now)
         claim = model_claim(
             name=config.name,
             certificate=certificate,
@@ -77,6 +66,29 @@ class Publisher:
         entry = package.log_entry(opened.content, opened.config.created)
         if self.log.find(entry.file_digest) is None:
             self.log.append([entry], signer=self.signer)
+
+
+def content_of(
+    trained: Trained, facts: RunFacts, card: DataCard, canaries: Canaries | None, now: str
+) -> tuple[PackageConfig, PrivacyCertificate, package.Unsigned]:
+    """What a package says and holds, before it is signed.
+
+    Raises:
+        TrainingError: what ran cannot be certified.
+    """
+    certificate = _certificate(trained, facts, card, canaries)
+    config = PackageConfig(
+        name=f"{card.name}-{facts.architecture.family}",
+        safegen=version("safegen"),
+        created=now,
+        architecture=facts.architecture,
+        recipe=facts.recipe,
+        seed=facts.seed,
+        data=card,
+    )
+    require_accounted(trained.generator, facts.architecture, facts.plan)
+    content = package.pack(trained.generator.state_dict(), config, certificate)
+    return config, certificate, content
 
 
 def _certificate(

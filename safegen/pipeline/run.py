@@ -18,11 +18,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from safegen.errors import DataError, SafegenError, StorageError
+from safegen.pipeline.course import Course
+from safegen.pipeline.miniature import miniature
 from safegen.pipeline.networks import canaries_of, throwaway, training_of
-from safegen.pipeline.rehearsal import rehearse
+from safegen.pipeline.rehearsal import rehearse, rehearse_run
 from safegen.pipeline.starting import (
     from_prior,
-    from_releases,
     require_public,
     start_in,
     start_tensors,
@@ -117,6 +118,7 @@ class Run:
             plan,
             (made.channels, made.height, made.width),
         )
+        rehearse_run(miniature(plan, made, recipe, self.execution, self.processes.device))
 
     def resume(self) -> None:
         """Go on where an interrupted run was, with all that it may have run counted."""
@@ -148,40 +150,26 @@ class Run:
         *,
         fresh: bool,
     ) -> None:
-        def keep(counted: int, claimed: int, tensors: Mapping[str, Tensor]) -> None:
-            standing = Standing(
-                facts=facts,
-                counted=counted,
-                claimed=claimed,
-                events=facts.plan.step_events(claimed),
-                releases=releases.made,
-            )
+        course = Course(
+            facts=facts,
+            data=self.data,
+            releases=releases,
+            canaries=canaries_of(facts),
+            processes=self.processes,
+            execution=self.execution,
+            progress=self.progress,
+        )
+
+        def keep(standing: Standing, tensors: Mapping[str, Tensor]) -> None:
             checkpoint.keep(self._checkpoint, standing, tensors)
 
         if fresh:
-            keep(0, 0, start_tensors(start))
+            keep(course.standing(0, 0), start_tensors(start))
         grant = self._grant(facts, resumed, fresh=fresh)
-        if resumed is None:
-            start = from_releases(
-                facts,
-                self.data,
-                start,
-                releases,
-                device=self.processes.device,
-                progress=self.progress,
-            )
-        if self.processes.world > 1:
-            self.processes.tell(self.data.records.order())
-        facts, start, resumed = self.processes.tell((facts, start, resumed))
-        made = canaries_of(facts)
-        training = training_of(
-            facts, self.data, self.processes, self.execution, made, resumed, start
-        )
-        trained = training.run(self.data.records, releases, keep=keep, progress=self.progress)
-        assert trained is not None  # the first process finishes
+        trained = course.run(start, resumed, keep)
         self.budget.settle(grant.number, trained.events)
         card = published(self.data.card, grant.salt)
-        self.publisher.publish(trained, facts, card, made)
+        self.publisher.publish(trained, facts, card, course.canaries)
         checkpoint.remove(self._checkpoint)
 
     def _grant(self, facts: RunFacts, resumed: Resumed | None, *, fresh: bool) -> Grant:

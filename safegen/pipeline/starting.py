@@ -146,6 +146,7 @@ def from_releases(
     *,
     device: torch.device,
     progress: Progress,
+    pictures: int | None = None,
 ) -> Start | None:
     """Learn on from what the plan releases for that; the start as it was when it releases nothing.
 
@@ -156,20 +157,21 @@ def from_releases(
         releases: makes what is planned.
         device: where to learn.
         progress: told after each step.
+        pictures: to draw from the warm start; as many as usual when None.
     """
     made, recipe = facts.architecture, facts.recipe
-    warm = warm_pictures(data.records, made.classes, releases)
+    warm = warm_pictures(data.records, made.classes, releases, count=pictures)
     if warm is None:
         return start
     with first_weights(facts.seed, device):
         network = ConditionalVAE(made).to(device)
-    pictures = warm
+    shown = warm
     if start is not None:
         network.load_state_dict(start.weights)
-        pictures = torch.cat([warm, start.reference]) if start.reference is not None else warm
+        shown = torch.cat([warm, start.reference]) if start.reference is not None else warm
     pretrain(
         network,
-        pictures,
+        shown,
         latent=made.latent,
         classes=made.classes,
         beta=recipe.beta,

@@ -200,15 +200,21 @@ class PrivateEngine:
         self.step(draw, parts, losses)
 
     def opened(
-        self, records: PrivateRecords, draw: Draw, batch: Batch
+        self, records: PrivateRecords, draw: Draw, batch: Batch, *, keep_absent: bool = False
     ) -> tuple[Draw, tuple[Tensor, ...]]:
         """A step's tensors, made of the drawn records; none may leave but through `step`.
 
         A record that is its own unit and is not there leaves no row; one of a group leaves its row
         empty, as the group may have fewer than are drawn.
+
+        Args:
+            records: under seal.
+            draw: whose.
+            batch: makes the tensors.
+            keep_absent: whether every record that is not there leaves its row empty.
         """
         places = opening.places_of(records, draw.rows)
-        if self._plan.unit == "record":
+        if self._plan.unit == "record" and not keep_absent:
             places = places[places != ABSENT]
         return Draw(rows=places, canaries=draw.canaries), batch(*opening.rows_of(records, places))
 
@@ -245,6 +251,10 @@ class PrivateEngine:
         self._fitting(len(parts[0]), lambda: self._require_rows_apart(parts, losses))
         sums = self.clipped_sums(draw, parts, losses)
         return all(bool(summed.isfinite().all()) for summed in sums.values())
+
+    def fix_draws(self, seed: int) -> None:
+        """Draw units from a seed from now on: for rehearsals alone, on made-up records."""
+        self._sampler.fix(seed)
 
     def set_learning_rate(self, value: float) -> None:
         """Change the network's learning rate from the next step on; the canaries stay put."""

@@ -78,6 +78,10 @@ class PoissonSampler:
         elif plan.unit != "record":
             raise PlanError("the plan's unit is a group, and no record has a group")
 
+    def fix(self, seed: int) -> None:
+        """Draw from a seed from now on: for rehearsals alone, on made-up records."""
+        self._generator = np.random.default_rng(seed)
+
     @property
     def units(self) -> int:
         """How many units are drawn from here."""

@@ -24,6 +24,7 @@ from safegen.privacy.noise import secure_generator
 from safegen.privacy.processes import Processes
 from safegen.training.balance import Balance
 from safegen.training.fitting import fit_generator
+from safegen.training.objective import AlikeRows
 from safegen.training.optimizers import optimizer_tensors, restore_optimizer
 from safegen.training.playing import (
     discriminator_losses,
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from safegen.privacy.releases import Releases
     from safegen.privacy.sealed import PrivateRecords
     from safegen.records.config import Architecture, Recipe
-    from safegen.training.objective import Start
+    from safegen.training.objective import SecretDraws, Start
 
 
 class GanObjective:
@@ -73,7 +74,7 @@ class GanObjective:
         self._public = torch.Generator(device="cpu").manual_seed(
             self._processes.tell(secrets.randbits(63))
         )
-        self._secret = secure_generator()
+        self._secret: SecretDraws = secure_generator()
         self.balance = Balance(recipe.discriminator_steps, recipe.least_accuracy)
         self._start = start
         self.private = Discriminator(architecture).to(self._device)
@@ -139,9 +140,12 @@ class GanObjective:
         self._generator.load_state_dict(_below("generator.", state))
         restore_optimizer(self._optimizer, _below("moments.", state))
 
-    def fix_draws(self, seed: int) -> None:
-        """Draw directions and generated pictures from a seed, in rehearsals."""
-        self._secret = np.random.default_rng(seed)
+    def fix_secret_draws(self, seed: int) -> None:
+        """Draw directions from a seed, in rehearsals."""
+        self._secret = AlikeRows(seed)
+
+    def fix_public_draws(self, seed: int) -> None:
+        """Draw generated pictures from a seed."""
         self._public.manual_seed(seed)
 
     def prepare(self, records: PrivateRecords, releases: Releases) -> None:

@@ -120,10 +120,14 @@ def keep(path: Path, standing: Standing, tensors: Mapping[str, Tensor]) -> None:
         StorageError: it cannot be written.
         DataError: a tensor is none of those that a checkpoint holds.
     """
+    storage.write(path, packed(standing, tensors), mode=0o600)
+
+
+def packed(standing: Standing, tensors: Mapping[str, Tensor]) -> bytes:
+    """A checkpoint's bytes."""
     _require_known(tensors)
     whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    data = save(whole, metadata={_METADATA: standing.model_dump_json()})
-    storage.write(path, data, mode=0o600)
+    return save(whole, metadata={_METADATA: standing.model_dump_json()})
 
 
 def read(path: Path) -> tuple[Standing, dict[str, Tensor]]:

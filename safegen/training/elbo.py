@@ -12,6 +12,7 @@ from safegen.models.vae import ConditionalVAE
 from safegen.privacy.noise import secure_generator
 from safegen.privacy.processes import Processes
 from safegen.training.fitting import fit_generator
+from safegen.training.objective import AlikeRows
 from safegen.training.pretraining import negative_bound
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from safegen.privacy.releases import Releases
     from safegen.privacy.sealed import PrivateRecords
     from safegen.records.config import Architecture, Recipe
-    from safegen.training.objective import Start
+    from safegen.training.objective import SecretDraws, Start
 
 
 class VaeObjective:
@@ -47,7 +48,7 @@ class VaeObjective:
     ) -> None:
         self._architecture = architecture
         self._recipe = recipe
-        self._secret = secure_generator()
+        self._secret: SecretDraws = secure_generator()
         device = (processes or Processes()).device
         self.private = ConditionalVAE(architecture).to(device)
         self.averaged = self.private
@@ -86,9 +87,12 @@ class VaeObjective:
         """Take up what `state` gave."""
         self._reference = state.get("reference")
 
-    def fix_draws(self, seed: int) -> None:
+    def fix_secret_draws(self, seed: int) -> None:
         """Draw latent noise from a seed, in rehearsals."""
-        self._secret = np.random.default_rng(seed)
+        self._secret = AlikeRows(seed)
+
+    def fix_public_draws(self, seed: int) -> None:
+        """Nothing: all its draws are secret."""
 
     def prepare(self, records: PrivateRecords, releases: Releases) -> None:
         """Nothing: all its releases come after the steps."""

@@ -153,7 +153,7 @@ def _shrunk(
     """
     values, axes = np.linalg.eigh(pooled)
     scale = np.sqrt(values)
-    seen = np.einsum("ai,kab,bj->kij", axes / scale, covariances, axes / scale)
+    seen = (axes / scale).T @ covariances @ (axes / scale)
     same = np.eye(len(scale))
     clear = np.outer(scale, scale) ** 2
     noise = variances[:, None, None] * (1 + same) / 2 / clear
@@ -229,7 +229,7 @@ def _split(whole: Mixture, centres: Vectors, shares: Vectors, sums: ClassSums) -
     inverses = np.linalg.inv(factors)
     middles = np.einsum("ck,ckd->cd", shares, centres)[:, None]
     apart = np.einsum("cij,ckj->cki", inverses, centres - middles)
-    between, axes = np.linalg.eigh(np.einsum("ck,cki,ckj->cij", shares, apart, apart))
+    between, axes = np.linalg.eigh((shares[:, :, None] * apart).transpose(0, 2, 1) @ apart)
     counts = np.maximum(sums.counts.reshape(shares.shape), FEWEST * sums.count_deviation)
     variance = (shares * (sums.deviation / counts) ** 2).sum(axis=1)
     noise = variance[:, None] * np.square(np.einsum("cij,cik->cjk", inverses, axes)).sum(axis=1)
@@ -238,7 +238,7 @@ def _split(whole: Mixture, centres: Vectors, shares: Vectors, sums: ClassSums) -
     kept = np.maximum(between - noise, 0) / np.maximum(between, 1e-300)
     left = np.minimum(np.sqrt(noise), WITHIN)
     kept = np.minimum(kept, np.sqrt((1 - left) / np.maximum(between, 1e-300)))
-    drawn = np.einsum("cij,cj,clj,ckl->cki", axes, kept, axes, apart)
+    drawn = apart @ (axes * kept[:, None, :] @ axes.transpose(0, 2, 1)).transpose(0, 2, 1)
     inner = axes * np.sqrt(np.maximum(1 - between * kept**2, 0))[:, None, :]
     return Mixture(
         weights=whole.weights,

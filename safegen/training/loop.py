@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from safegen.errors import PlanError
 from safegen.privacy.engine import PrivateEngine, Settings
@@ -153,6 +153,54 @@ class Training:
         labels = torch.zeros(count, dtype=torch.int64, device=self.device)
         draw = Draw(rows=np.arange(count), canaries=np.arange(0))
         return draw, self._objective.batch(pictures, labels)
+
+    def summed(
+        self, records: PrivateRecords, rows: NDArray[np.int64], *, loudness: float = 1.0
+    ) -> Tensor:
+        """What a step would add noise to, for rehearsals: from made-up records to the clipped sum.
+
+        Everything that is drawn on the way is drawn from one seed, so that two sums differ by their
+        records alone.
+
+        Args:
+            records: made up.
+            rows: (units x records_per_unit,), numbers of the records that take part; `ABSENT` for
+                rows that are empty.
+            loudness: what losses are multiplied by.
+
+        Returns:
+            The sum as one vector, float64.
+        """
+        self._objective.fix_secret_draws(0)
+        self._objective.fix_public_draws(0)
+        numbers = np.repeat(rows, self._objective.rows_per_record)
+
+        def loud(network: nn.Module, *parts: Tensor) -> Tensor:
+            return loudness * self._objective.losses(network, *parts)
+
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            draw, parts = self.engine.opened(
+                records,
+                Draw(rows=numbers, canaries=np.arange(0)),
+                self._objective.batch,
+                keep_absent=True,
+            )
+            sums = self.engine.clipped_sums(draw, parts, loud)
+        flat = [sums.get(p, torch.zeros_like(p)) for p in self.engine.network.parameters()]
+        return torch.cat([each.double().flatten() for each in flat])
+
+    def fix_draws(self, *, public: int, secret: int | None) -> None:
+        """Draw from seeds, so that two rehearsals differ by their records; never on real ones.
+
+        Args:
+            public: of what is no secret.
+            secret: of who is drawn and what is drawn for them; None to leave that as it is.
+        """
+        self._objective.fix_public_draws(public)
+        if secret is not None:
+            self._objective.fix_secret_draws(secret)
+            self.engine.fix_draws(secret)
 
     @property
     def device(self) -> torch.device:

@@ -5,15 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from numpy.typing import NDArray
     from torch import Tensor, nn
 
     from safegen.models.generator import PictureGenerator
     from safegen.privacy.engine import PrivateEngine
     from safegen.privacy.releases import Releases
     from safegen.privacy.sealed import PrivateRecords
+
+    Drawn = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +33,26 @@ class Start:
 
     weights: Mapping[str, Tensor]
     reference: Tensor | None = None
+
+
+class SecretDraws(Protocol):
+    """Where an objective draws what nobody may know, such as latent noise."""
+
+    def standard_normal(self, size: tuple[int, ...], *, dtype: type[np.float32]) -> Drawn:
+        """Normal numbers in a shape whose first dimension is rows."""
+        ...
+
+
+class AlikeRows:
+    """Draws whose rows are all the same, for rehearsals: one row more changes no other one."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+
+    def standard_normal(self, size: tuple[int, ...], *, dtype: type[np.float32]) -> Drawn:
+        """Normal numbers in a shape whose first dimension is rows."""
+        row = np.random.default_rng(self._seed).standard_normal(size[1:], dtype=dtype)
+        return np.repeat(row[None], size[0], axis=0)
 
 
 class Objective(Protocol):
@@ -50,11 +75,7 @@ class Objective(Protocol):
     def rows_per_record(self) -> int: ...  # noqa: D102 - above
 
     def batch(self, pictures: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
-        """A step's tensors, row by row: the records' rows, then public ones beside them.
-
-        Secret draws are taken row by row in the records' order, so that leaving out the last one
-        changes none of the others'.
-        """
+        """A step's tensors, row by row: the records' rows, then public ones beside them."""
         ...
 
     def losses(self, network: nn.Module, *parts: Tensor) -> Tensor:
@@ -73,11 +94,15 @@ class Objective(Protocol):
         """Take up what a checkpoint held."""
         ...
 
-    def fix_draws(self, seed: int) -> None:
-        """Draw from streams of a seed from now on: for rehearsals alone, on made-up pictures.
+    def fix_secret_draws(self, seed: int) -> None:
+        """Draw what is secret from a seed (`AlikeRows`): for rehearsals, on made-up pictures.
 
         Then two batches differ by their records and by nothing else.
         """
+        ...
+
+    def fix_public_draws(self, seed: int) -> None:
+        """Draw what is no secret from a seed from now on."""
         ...
 
     def prepare(self, records: PrivateRecords, releases: Releases) -> None:

@@ -18,6 +18,7 @@ from safegen.privacy.plan import Share
 from safegen.records.config import Architecture, Family, Recipe
 
 if TYPE_CHECKING:
+    from safegen.privacy.plan import Purpose
     from safegen.records.card import DataCard
     from safegen.records.config import WarmStart
 
@@ -232,6 +233,22 @@ def _shares(case: _Case, latents: float) -> tuple[Share, ...]:
     if _grain(case):
         shares.append(Share(purpose="grain", share=0.02))
     return tuple(shares)
+
+
+def purposes_of(architecture: Architecture, recipe: Recipe) -> tuple[Purpose, ...]:
+    """What a run of a preset releases, in the order of its plan (`_shares`)."""
+    warm = recipe.prior is not None or recipe.warm_start is not None
+    if architecture.family == "gan" and not warm:
+        return ()
+    made: list[tuple[Purpose, bool]] = [
+        ("basis", recipe.warm_start is not None),
+        ("classes", recipe.warm_start is not None),
+        ("judge", architecture.judged),
+        ("latents", True),
+        ("components", architecture.components > 1),
+        ("grain", architecture.grain),
+    ]
+    return tuple(purpose for purpose, does in made if does)
 
 
 def _steps(case: _Case) -> int:

@@ -214,8 +214,8 @@ def test_one_class_groups_and_a_warm_start(train, released, tmp_path, family, gr
 
 
 MOMENTS = {
-    "after the grant": ("safegen.pipeline.run.from_releases", 0),
-    "after the releases": ("safegen.pipeline.run.training_of", 0),
+    "after the grant": ("safegen.pipeline.course.from_releases", 0),
+    "after the releases": ("safegen.pipeline.course.training_of", 0),
     "at the first step": ("safegen.training.loop.Training._step", 20),
     "at the end": ("safegen.training.loop.Training._finish", 24),
     "before settling": ("safegen.privacy.budget.Budget.settle", 24),
@@ -259,7 +259,7 @@ def test_a_budget_that_cannot_be_reached_does_not_cost_a_run_before_its_first_st
 ):
     """Its grant is taken already; only a run that never had one leaves nothing."""
     with monkeypatch.context() as patch:
-        patch.setattr("safegen.pipeline.run.training_of", lambda *_, **__: 1 / 0)
+        patch.setattr("safegen.pipeline.course.training_of", lambda *_, **__: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             train(prior="none")
 
@@ -276,7 +276,7 @@ def test_a_budget_that_cannot_be_reached_does_not_cost_a_run_before_its_first_st
 def test_first_weights_and_pictures_survive_in_the_checkpoint(train, tmp_path, monkeypatch):
     """So that a resumed run learns nothing anew from the prior."""
     with monkeypatch.context() as patch:
-        patch.setattr("safegen.pipeline.run.from_releases", lambda *_, **__: 1 / 0)
+        patch.setattr("safegen.pipeline.course.from_releases", lambda *_, **__: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             train(prior="strokes")
     _, tensors = checkpoint.read(tmp_path / "model" / checkpoint.NAME)

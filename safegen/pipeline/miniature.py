@@ -1,0 +1,300 @@
+"""A run in miniature on made-up records: the very course of a run, with few steps and pictures.
+
+It goes through the code of a real one (`course`), from records under seal to a package's bytes, and
+an interruption on the way. What it leaves is kept as named bytes, to be compared with what another
+one left (`audit.noninterference`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from safegen.audit.made_up import OTHERS
+from safegen.audit.noninterference import plain
+from safegen.models.vae import ConditionalVAE
+from safegen.pipeline.card import model_card
+from safegen.pipeline.course import Course
+from safegen.pipeline.networks import first_weights, throwaway
+from safegen.pipeline.publish import content_of
+from safegen.pipeline.sealing import TrainingData
+from safegen.privacy.engine import Settings
+from safegen.privacy.outlet import Canned
+from safegen.privacy.processes import Processes
+from safegen.privacy.releases import Releases
+from safegen.privacy.sealed import PrivateRecords
+from safegen.records.card import DataCard, Shape, published
+from safegen.records.config import PackageDigests
+from safegen.training.checkpoint import RunFacts
+from safegen.training.objective import Start
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
+
+    from safegen.audit.made_up import MadeUp
+    from safegen.audit.noninterference import Trace
+    from safegen.pipeline.networks import Resumed
+    from safegen.privacy.execution import Execution
+    from safegen.privacy.outlet import Outlet
+    from safegen.privacy.plan import PrivacyPlan
+    from safegen.progress import Progress
+    from safegen.records.config import Architecture, Recipe
+    from safegen.training.checkpoint import Standing
+    from safegen.training.loop import Trained, Training
+
+STEPS = 2
+ROUNDS = 2  # of a release that is made many times
+PICTURES = 48  # public ones, and ones drawn from the warm start
+GENERATED = 16  # in a step, of a GAN
+PLENTY = 1e5  # epsilon, so that all steps are paid for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Miniature:
+    """What a run is to be, made small.
+
+    Attributes:
+        plan: with few units, all of whom are drawn in each of few steps.
+        architecture: of the real run.
+        recipe: of the real run, with few generated pictures.
+        execution: of the real run.
+        device: where it trains.
+    """
+
+    plan: PrivacyPlan
+    architecture: Architecture
+    recipe: Recipe
+    execution: Execution
+    device: torch.device
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height, width."""
+        made = self.architecture
+        return made.channels, made.height, made.width
+
+    def training(self) -> Training:
+        """Networks and engine, thrown away afterwards."""
+        settings = Settings(execution=self.execution, processes=Processes(device=self.device))
+        return throwaway(self.plan, self.architecture, self.recipe, settings)
+
+    @property
+    def classes(self) -> int:
+        """How many labels."""
+        return self.architecture.classes
+
+    @property
+    def grouped(self) -> bool:
+        """Whether units are groups."""
+        return self.plan.unit == "group"
+
+    def records(self, made: MadeUp) -> PrivateRecords:
+        """Made-up records under seal."""
+        return PrivateRecords(made.pictures, made.labels, made.groups)
+
+    def left(
+        self,
+        records: PrivateRecords,
+        outlet: Outlet,
+        *,
+        digest: str,
+        loudness: float = 1.0,
+        fixed: bool = False,
+        resumed: bool = False,
+    ) -> Trace:
+        """Train on records to the end; then, if wished, once more from the first checkpoint on.
+
+        Args:
+            records: of the plan's units.
+            outlet: what every output goes through.
+            digest: of the records, which nothing but the budget may depend on.
+            loudness: what the radii of releases are divided by.
+            fixed: whether secret draws are from a seed; who is drawn, and what for them, is then
+                the same for all records.
+            resumed: whether to take the run up again, under fixed outputs.
+        """
+        trace: dict[str, bytes] = {}
+        heard = _Heard(trace)
+        with heard:
+            made = functools.partial(
+                self._course, records, digest, heard.progress, loudness, 0 if fixed else None
+            )
+            course = made(outlet)
+            kept = self._life(course, self._start(), None, trace, "")
+            if resumed:
+                again = made(Canned(seed=1), kept[0][0])
+                claimed = kept[0][0].claimed, kept[0][1]
+                self._life(again, None, claimed, trace, "resumed, ")
+        return trace
+
+    def _course(
+        self,
+        records: PrivateRecords,
+        digest: str,
+        progress: Progress,
+        loudness: float,
+        secret: int | None,
+        outlet: Outlet,
+        kept: Standing | None = None,
+    ) -> Course:
+        facts = self._facts(digest)
+        made = None if kept is None else kept.releases_made()
+        return Course(
+            facts=facts,
+            data=TrainingData(card=self._card(digest), grouping=facts.grouping, records=records),
+            releases=Releases(self.plan, None, made=made, outlet=outlet, loudness=loudness),
+            canaries=None,
+            processes=Processes(device=self.device),
+            execution=self.execution,
+            progress=progress,
+            outlet=outlet,
+            warm_pictures=PICTURES,
+            fixed=(0, secret),
+        )
+
+    def _life(
+        self,
+        course: Course,
+        start: Start | None,
+        resumed: Resumed | None,
+        trace: dict[str, bytes],
+        life: str,
+    ) -> list[tuple[Standing, Mapping[str, Tensor]]]:
+        """One life of the run; what it leaves goes into the trace, its checkpoints are returned."""
+        kept: list[tuple[Standing, Mapping[str, Tensor]]] = []
+
+        def keep(standing: Standing, tensors: Mapping[str, Tensor]) -> None:
+            place = f"{life}checkpoint {len(kept)}"
+            trace[f"{place}: standing"] = plain(standing.model_dump_json())
+            held = {name: tensor.detach().clone() for name, tensor in tensors.items()}
+            trace.update({f"{place}: {name}": _bytes(tensor) for name, tensor in held.items()})
+            kept.append((standing, held))
+
+        trained = course.run(start, resumed, keep)
+        trace.update({f"{life}{n}": each for n, each in self._package(trained, course).items()})
+        return kept
+
+    def _package(self, trained: Trained, course: Course) -> dict[str, bytes]:
+        """What would be published, apart from its signature."""
+        trace = {
+            f"weights: {name}": _bytes(tensor)
+            for name, tensor in trained.generator.state_dict().items()
+        }
+        card = published(course.data.card, b"a salt that is 32 bytes in long.")
+        config, certificate, content = content_of(trained, course.facts, card, None, "")
+        trace["config"], trace["certificate"] = plain(content.config), plain(content.certificate)
+        # The page shows digests of the other files, which are compared themselves.
+        shown = config.model_copy(update={"data": card.model_copy(update={"digest": ""})})
+        nothing = PackageDigests(weights="", config="", certificate="")
+        trace["card"] = model_card(shown, certificate, nothing).encode()
+        return trace
+
+    def _start(self) -> Start | None:
+        """As a prior would give one."""
+        if self.recipe.prior is None:
+            return None
+        with first_weights(0, self.device):
+            weights = ConditionalVAE(self.architecture).state_dict()
+        drawn = np.random.default_rng(1).integers(0, 256, (PICTURES, *self.shape), dtype=np.uint8)
+        return Start(weights=weights, reference=torch.from_numpy(drawn))
+
+    def _facts(self, digest: str) -> RunFacts:
+        return RunFacts(
+            plan=self.plan,
+            token="",
+            data_digest=digest,
+            grouping=digest if self.grouped else None,
+            architecture=self.architecture,
+            recipe=self.recipe,
+            seed=0,
+            canaries=0,
+            release_key="0",
+        )
+
+    def _card(self, digest: str) -> DataCard:
+        channels, height, width = self.shape
+        return DataCard(
+            name="rehearsal",
+            source="made up",
+            licence="none",
+            count=1000,
+            shape=Shape(channels=channels, height=height, width=width),
+            classes=tuple(str(label) for label in range(self.architecture.classes)),
+            digest=digest,
+            unit=self.plan.unit,
+            units=self.plan.units,
+        )
+
+
+def miniature(
+    plan: PrivacyPlan,
+    architecture: Architecture,
+    recipe: Recipe,
+    execution: Execution,
+    device: torch.device,
+) -> Miniature:
+    """A run made small: as many units as are made up, all of whom take part in each step."""
+    units = OTHERS + 1
+    small = dataclasses.replace(
+        plan,
+        epsilon=PLENTY,
+        delta=0.5 / units,
+        units=units,
+        expected_batch_size=units,
+        steps=STEPS,
+        releases=tuple(
+            dataclasses.replace(each, count=min(each.count, ROUNDS)) for each in plan.releases
+        ),
+    )
+    rows = min(recipe.generator_rows, GENERATED)
+    return Miniature(
+        plan=small,
+        architecture=architecture,
+        recipe=recipe.model_copy(update={"generator_rows": rows}),
+        execution=execution,
+        device=device,
+    )
+
+
+class _Heard(logging.Handler):
+    """What a run tells while it trains: its progress, and its log."""
+
+    def __init__(self, trace: dict[str, bytes]) -> None:
+        super().__init__(logging.DEBUG)
+        self._trace = trace
+        self._logger = logging.getLogger("safegen")
+        self._before = (self._logger.level, self._logger.propagate)
+
+    def progress(self, stage: str, done: int, total: int) -> None:
+        """Note what a user would be told."""
+        self._note("progress", f"{stage} {done} of {total}")
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Note a line of the log."""
+        self._note("log", record.getMessage())
+
+    def _note(self, name: str, line: str) -> None:
+        self._trace[name] = self._trace.get(name, b"") + line.encode() + b"\n"
+
+    def __enter__(self) -> None:
+        self._logger.addHandler(self)
+        self._logger.setLevel(logging.DEBUG)
+        self._logger.propagate = False
+
+    def __exit__(self, *_: object) -> None:
+        self._logger.removeHandler(self)
+        self._logger.setLevel(self._before[0])
+        self._logger.propagate = self._before[1]
+
+
+def _bytes(tensor: Tensor) -> bytes:
+    held = tensor.detach().cpu().contiguous()
+    return f"{held.dtype} {tuple(held.shape)} ".encode() + held.numpy().tobytes()
