@@ -26,16 +26,11 @@ if TYPE_CHECKING:
 # may: whoever adds a line here gives a reason.
 DECLARED = {
     "data_digest": "names the records to the budget, in a checkpoint that is as secret as they are",
-    "grouping": "names the groups to the budget, likewise",
+    "grouping": "names the groups to the budget, in a checkpoint that is as secret as they are",
     "digest": "a commitment whose salt is the owner's; `card.published` replaces the plain digest",
     "token": "names the run to the budget; random",
     "release_key": "of the releases' noise; random, and secret",
     "created": "the time of day",
-    "time": "likewise",
-    "granted": "likewise",
-    "salt": "opens the commitment; random, and never leaves the budget",
-    "included": "the canaries' coins; random, and no record's",
-    "scores": "the canaries' noisy gradients, which belong to no record",
     "lower_bound": "what guessing the canaries' coins proved; of no record",
 }
 
