@@ -31,6 +31,7 @@ from safegen.privacy.releases import Releases
 from safegen.privacy.sealed import PrivateRecords
 from safegen.records.card import DataCard, Shape, published
 from safegen.records.config import PackageDigests
+from safegen.training import checkpoint
 from safegen.training.checkpoint import RunFacts
 from safegen.training.objective import Start
 
@@ -172,6 +173,7 @@ class Miniature:
         kept: list[tuple[Standing, Mapping[str, Tensor]]] = []
 
         def keep(standing: Standing, tensors: Mapping[str, Tensor]) -> None:
+            checkpoint.packed(standing, tensors)  # what it does not hold, it refuses
             place = f"{life}checkpoint {len(kept)}"
             trace[f"{place}: standing"] = plain(standing.model_dump_json())
             held = {name: tensor.detach().clone() for name, tensor in tensors.items()}

@@ -124,7 +124,11 @@ def keep(path: Path, standing: Standing, tensors: Mapping[str, Tensor]) -> None:
 
 
 def packed(standing: Standing, tensors: Mapping[str, Tensor]) -> bytes:
-    """A checkpoint's bytes."""
+    """A checkpoint's bytes.
+
+    Raises:
+        DataError: a tensor is none of those that a checkpoint holds.
+    """
     _require_known(tensors)
     whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     return save(whole, metadata={_METADATA: standing.model_dump_json()})
