@@ -86,6 +86,7 @@ def test_what_the_own_font_has_is_drawn_as_it_is(name):
         (f"a {NOWHERE[0]}", r"label 3 (a \u6f22)"),
         ("evil\u202egnp", r"label 3 (evil\u202egnp)"),
         ("two\nlines", r"label 3 (two\u000alines)"),
+        ("two\u2028lines", r"label 3 (two\u2028lines)"),
         ("", ""),
     ],
 )

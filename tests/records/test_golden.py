@@ -33,6 +33,7 @@ FORMATS = {
     "consistency-proof": ConsistencyProof,
     "log-checkpoint": LogCheckpoint,
     "log-entry": LogEntry,
+    "log-entry-refused": LogEntry,
     "log-report": LogReport,
     "logged-file": LoggedFile,
     "log-entry-revocation": LogEntry,
