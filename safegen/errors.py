@@ -28,6 +28,10 @@ class UnsafeWarning(UserWarning):
     """Something left, or ran, outside what safegen vouches for; the ledger has its entry."""
 
 
+class FewRecordsWarning(UserWarning):
+    """Records are so few for their classes that the generator may hardly tell them apart."""
+
+
 class SafegenError(Exception):
     """The root: everything that safegen raises on purpose."""
 

@@ -65,17 +65,21 @@ def show(
 
 @app.command("set")
 def set_total(
-    digest: Annotated[str, typer.Argument(help="A data set's name, or the start of its digest.")],
+    data: Annotated[
+        str,
+        typer.Argument(help="A data set's name, the start of its digest, or where it lies."),
+    ],
     epsilon: Annotated[float, typer.Option(help="The total that all runs may spend.")],
     budget: Budget = None,
 ) -> None:
-    """Set a data set's total; its owner's decision, not a runner's."""
+    """Set a data set's total, if need be before its first run; its owner's decision."""
     from safegen.privacy import budget as spending
 
     if not (math.isfinite(epsilon) and epsilon > 0):
         raise InputError(f"a total of epsilon {epsilon:g} is none; give a finite one above 0")
     ledger = spending.Budget(budget)
-    account = _named(ledger.accounts(), digest)
+    name = _begun(ledger, data) if Path(data).exists() else data
+    account = _named(ledger.accounts(), name)
     ledger.set_total(account.digest, epsilon)
     left = f", and has spent {account.spent:.4f} already" if account.spent > epsilon else ""
     say(f"[bold]{plain(account.name)}[/] may spend epsilon {epsilon:g} in all{left}.")
@@ -94,6 +98,20 @@ def backup(
     back_up_budget(place, to)
     say(f"[bold]{plain(to)}[/]: a whole copy of {plain(place)}, in one file")
     say("[dim]What is spent from now on is not in it: a budget never goes back to a copy.[/]")
+
+
+def _begun(ledger: Ledger, place: str) -> str:
+    """The digest of records that lie somewhere, which have an account from now on.
+
+    Raises:
+        DataError: there are no records.
+    """
+    from safegen.data.dataset import USUAL
+    from safegen.data.sources import load
+
+    card = load(place, size=USUAL).card  # a digest does not depend on the size
+    ledger.open(card)
+    return card.digest
 
 
 def _named(accounts: tuple[Account, ...], name: str) -> Account:

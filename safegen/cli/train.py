@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,11 +11,13 @@ import typer
 
 from safegen.cli.console import Bars, plain, say
 from safegen.cli.options import Budget, Keys, Ledger, TimeStamps
-from safegen.errors import InputError
+from safegen.errors import FewRecordsWarning, InputError
 from safegen.records.choices import Family, WarmStart
 
 if TYPE_CHECKING:
+    from safegen.data.dataset import DataSet
     from safegen.pipeline.model import Model
+    from safegen.pipeline.wishes import Wishes
 
 
 DECIDED = (  # when a run begins; with --resume they are what they were
@@ -105,12 +108,34 @@ def train(
     try:
         with Bars(quiet=not speaks) as bars:
             bars("starting", 0, 1)
+            records: DataSet | str = data
+            if speaks and not resume:  # what is refused is refused before torch is there
+                from safegen.data.sources import load
+                from safegen.pipeline.wishes import Wishes
+
+                records = load(
+                    data, data_root=data_root, size=size, download=download, groups=groups
+                )
+                wishes = Wishes(
+                    epsilon=epsilon,
+                    delta=delta,
+                    model=model,
+                    steps=steps,
+                    batch=batch,
+                    noise_multiplier=noise_multiplier,
+                    records_per_group=records_per_group,
+                    seed=seed,
+                    canaries=canaries,
+                    prior=prior,
+                    warm_start=warm_start,
+                )
+                _admitted(records, wishes, budget)
             from safegen.pipeline import train as pipeline
             from safegen.privacy.execution import execution_of
 
             bars("starting", 1, 1)
             made = pipeline.train(
-                data,
+                records,
                 out=out,
                 epsilon=epsilon,
                 delta=delta,
@@ -121,7 +146,7 @@ def train(
                 data_root=data_root,
                 size=size,
                 download=download,
-                groups=groups,
+                groups=groups if records is data else None,
                 records_per_group=records_per_group,
                 seed=seed,
                 device=device,
@@ -147,6 +172,22 @@ def train(
         _tell(made, out)
         if time_stamps is not None and made.time_stamp is None:
             say(f"[yellow]Without a time-stamp:[/] {plain(time_stamps)} did not give one.")
+
+
+def _admitted(records: DataSet, wishes: Wishes, budget: str | None) -> None:
+    """Refuse what has no room, and warn of what may not be worth its budget, before any work.
+
+    Raises:
+        BudgetRefused: the data set's total would be exceeded.
+    """
+    from safegen.pipeline.admission import few_records, require_admission
+    from safegen.privacy.budget import Budget as Spending
+
+    require_admission(records.card, records.grouping, wishes, Spending(budget))
+    few = few_records(records.card, wishes.epsilon)
+    if few is not None:
+        warnings.simplefilter("ignore", FewRecordsWarning)  # it is said here, and once
+        say(f"[yellow]{plain(few)}[/]")
 
 
 def _require_undecided(context: typer.Context) -> None:

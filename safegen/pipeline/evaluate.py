@@ -279,6 +279,11 @@ def _notes(bench: Bench, found: Found, *, same_records: bool) -> tuple[str, ...]
         notes.append("There are too few records to say anything about copying.")
     if found.utility is None:
         notes.append("There is one class, so that classifiers have nothing to tell apart.")
+    elif found.utility.synthetic.accuracy.mean <= found.utility.by_guessing:
+        notes.append(
+            "What classifiers learn from it is worse than guessing: naming the commonest class "
+            f"always would reach {found.utility.by_guessing:.1%}."
+        )
     return tuple(notes)
 
 

@@ -14,10 +14,12 @@ Everything that can be refused is refused before step 4, so that a mistake costs
 from __future__ import annotations
 
 import secrets
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from safegen.errors import DataError, SafegenError, StorageError
+from safegen.errors import DataError, FewRecordsWarning, SafegenError, StorageError
+from safegen.pipeline.admission import few_records, require_admission
 from safegen.pipeline.course import Course
 from safegen.pipeline.miniature import miniature
 from safegen.pipeline.networks import canaries_of, throwaway, training_of
@@ -79,11 +81,14 @@ class Run:
         """
         if public is not None:
             require_public(public, self.data, self.budget)
-        self.budget.require_unit(self.data.card, self.data.grouping)
+        require_admission(self.data.card, self.data.grouping, wishes, self.budget)
         self.progress("planning", 0, 1)
         chosen = preset_for(wishes, self.data.card)
         plan = plan_for(wishes, chosen, self.data.card)
         self.budget.require_room(plan, self.data.card)
+        few = few_records(self.data.card, wishes.epsilon)
+        if few is not None:
+            warnings.warn(few, FewRecordsWarning, stacklevel=3)
         self._rehearse(plan, chosen.architecture, chosen.recipe)
         self.progress("planning", 1, 1)
         recipe, start = from_prior(

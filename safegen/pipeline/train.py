@@ -23,8 +23,8 @@ from safegen.pipeline.run import Run, follow
 from safegen.pipeline.sealing import sealed
 from safegen.pipeline.wishes import Wishes
 from safegen.privacy.budget import Budget
-from safegen.privacy.canaries import DEFAULT_COUNT
 from safegen.privacy.execution import Execution
+from safegen.privacy.plan import DEFAULT_CANARIES
 from safegen.privacy.processes import joined
 from safegen.progress import Progress, silent
 from safegen.provenance.ledger import Ledger
@@ -55,7 +55,7 @@ def train(  # noqa: PLR0913 - a run has as many choices as it has
     seed: int = 0,
     device: str = "auto",
     execution: Execution | None = None,
-    canaries: int = DEFAULT_COUNT,
+    canaries: int = DEFAULT_CANARIES,
     prior: str | Path | DataSet = "auto",
     warm_start: WarmStart = "auto",
     resume: bool = False,

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, get_args
 
 from safegen.errors import PlanError
 from safegen.pipeline.request import LARGEST_SEED
-from safegen.privacy.canaries import DEFAULT_COUNT
-from safegen.privacy.plan import PrivacyPlan, plan_within
+from safegen.privacy.plan import DEFAULT_CANARIES, PrivacyPlan, plan_within
 from safegen.records.config import Family, WarmStart
 from safegen.training.recipe import Preset, preset
 
@@ -50,7 +49,7 @@ class Wishes:
     noise_multiplier: float | None = None
     records_per_group: int | None = None
     seed: int = 0
-    canaries: int = DEFAULT_COUNT
+    canaries: int = DEFAULT_CANARIES
     prior: str = "auto"
     warm_start: WarmStart = "auto"
     unsafe_seeded_noise: int | None = None
@@ -74,8 +73,14 @@ def preset_for(wishes: Wishes, card: DataCard) -> Preset:
     )
 
 
-def plan_for(wishes: Wishes, chosen: Preset, card: DataCard) -> PrivacyPlan:
+def plan_for(wishes: Wishes, chosen: Preset, card: DataCard, *, rough: bool = False) -> PrivacyPlan:
     """The plan of a run: the preset's where nothing else is wished.
+
+    Args:
+        wishes: what the caller decides.
+        chosen: the preset.
+        card: the data set's.
+        rough: to see in a fraction of the time what the plan would be like, not to run it.
 
     Raises:
         PlanError: no mechanism can honour it.
@@ -91,6 +96,7 @@ def plan_for(wishes: Wishes, chosen: Preset, card: DataCard) -> PrivacyPlan:
         shares=chosen.shares,
         unit=card.unit,
         records_per_unit=_records_per_group(wishes, card),
+        rough=rough,
     )
 
 

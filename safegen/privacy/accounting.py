@@ -72,15 +72,18 @@ def forget() -> None:
     _epsilon.cache_clear()
 
 
-def deltas_of(events: Sequence[Event], epsilons: NDArray[np.float64]) -> NDArray[np.float64]:
+def deltas_of(
+    events: Sequence[Event], epsilons: NDArray[np.float64], interval: float = COARSE
+) -> NDArray[np.float64]:
     """The smallest delta that composing `events` gives at each epsilon: their privacy profile.
 
     Args:
         events: what ran, in any order.
         epsilons: (count,), ascending, at least 0.
+        interval: width of the bins; wider ones are faster, and overstate more.
     """
     found: NDArray[np.float64] = np.asarray(
-        _accountant(in_order(events), COARSE).get_delta(epsilons), dtype=np.float64
+        _accountant(in_order(events), interval).get_delta(epsilons), dtype=np.float64
     )
     return found
 

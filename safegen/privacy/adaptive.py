@@ -58,7 +58,7 @@ def slack_of(number: int, delta: float) -> float:
     return RESERVE * delta / (number * (number + 1))
 
 
-def mu_of(events: Sequence[Event], slack: float) -> float:
+def mu_of(events: Sequence[Event], slack: float, interval: float = accounting.COARSE) -> float:
     """The smallest mu with which a run is (mu, slack)-Gaussian.
 
     The comparison is made on a grid: delta falls with epsilon, so a run's delta at one point is
@@ -68,6 +68,7 @@ def mu_of(events: Sequence[Event], slack: float) -> float:
     Args:
         events: of one run, whose noise and number of steps are fixed before it begins.
         slack: in (0, 1).
+        interval: width of the bins of privacy losses; wider ones are faster, and overstate more.
 
     Returns:
         mu, not below what it is by more than rounding; infinite when no mu will do.
@@ -76,14 +77,14 @@ def mu_of(events: Sequence[Event], slack: float) -> float:
     >>> round(mu_of([Gaussian(noise_multiplier=2.0)], 1e-9), 3)
     0.5
     """
-    return _mu_of(accounting.in_order(events), slack) if events else 0.0
+    return _mu_of(accounting.in_order(events), slack, interval) if events else 0.0
 
 
 @functools.lru_cache(maxsize=256)
-def _mu_of(events: tuple[Event, ...], slack: float) -> float:
-    (at_zero,) = accounting.deltas_of(events, np.zeros(1))
+def _mu_of(events: tuple[Event, ...], slack: float, interval: float) -> float:
+    (at_zero,) = accounting.deltas_of(events, np.zeros(1), interval)
     grid = _grid(float(at_zero))
-    deltas = accounting.deltas_of(events, grid)
+    deltas = accounting.deltas_of(events, grid, interval)
     if deltas[-1] > slack:
         return math.inf
     above = deltas[:-1] > slack

@@ -17,6 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from safegen.privacy.plan import DEFAULT_CANARIES
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from safegen.privacy.processes import Processes
 
 LOUD = 1000.0  # times the clipping norm: a canary's gradient before it is clipped
-DEFAULT_COUNT = 1000
 
 
 class Canaries(nn.Module):
@@ -37,7 +38,7 @@ class Canaries(nn.Module):
         heard: over how many steps.
     """
 
-    def __init__(self, count: int = DEFAULT_COUNT) -> None:
+    def __init__(self, count: int = DEFAULT_CANARIES) -> None:
         super().__init__()
         self.table = nn.Embedding(count, 1)
         nn.init.zeros_(self.table.weight)

@@ -18,6 +18,7 @@ LARGEST_DELTA = 1e-3  # by default: with few records, 1 / (n ln n) would promise
 SMALLEST_DELTA = 1e-12  # below which the accountant's numbers are not sure any more
 NOISE_RANGE = (0.05, 1e6)  # that a certificate can state
 MOST_STEPS = 10_000_000  # likewise
+DEFAULT_CANARIES = 1000  # made-up units in a run, for the lower bound on epsilon
 
 Purpose = Literal["basis", "classes", "latents", "components", "grain", "judge"]
 
@@ -168,6 +169,10 @@ class PrivacyPlan:
     def granted_events(self) -> tuple[Event, ...]:
         """The events of as much of the run as the budget allows: what a grant holds."""
         return self.events(self.affordable_steps())
+
+    def costs(self) -> float:
+        """Epsilon that as much of the run as the budget allows will cost."""
+        return accounting.coarse_epsilon_of(self.granted_events(), self.delta)
 
     def affordable_steps(self) -> int:
         """How many of the planned steps the budget allows, with room left for the releases."""

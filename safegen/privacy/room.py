@@ -97,12 +97,15 @@ class Room:
         A run counts somewhat more than a single Gaussian release of the same epsilon would. How
         much more hardly depends on epsilon, and is taken from `like`.
         """
-        events, delta = like.granted_events(), like.delta
+        events, delta = like.events(), like.delta
         if not self.mus:
-            costs = accounting.epsilon_of(events, self.delta) / like.epsilon
+            costs = accounting.rough_epsilon_of(events, self.delta)
+            costs /= max(accounting.rough_epsilon_of(events, delta), like.epsilon)
             return two_digits(self.total / max(costs, 1.0))
-        single = adaptive.least_mu(accounting.coarse_epsilon_of(events, delta), delta)
-        more = self.mu_of(events) / single if single else math.inf
+        single = adaptive.least_mu(accounting.rough_epsilon_of(events, delta), delta)
+        slack = adaptive.slack_of(len(self.mus) + 1, self.delta)
+        counts = adaptive.mu_of(events, slack, accounting.COARSEST)
+        more = counts / single if single else math.inf
         return two_digits(SAFE * adaptive.epsilon_at(self._left() / more, delta))
 
     def refusal(self, after: float | None, fits: float) -> BudgetRefused:
@@ -112,7 +115,7 @@ class Room:
             after: what all runs would have cost; None when nobody computed it.
             fits: the epsilon that would be let in; 0 for none.
         """
-        come = "is more than is left" if after is None else f"would bring it to {after:.4g}"
+        come = "needs more than is left" if after is None else f"would bring it to {after:.4g}"
         way = f"an --epsilon of {fits:g} fits" if fits else "no run fits any more"
         return BudgetRefused(
             f"{self.name} has a total budget of epsilon {self.total:g} and has spent "

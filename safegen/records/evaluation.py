@@ -118,6 +118,11 @@ class Utility(Record):
     by_class: tuple[ClassFigures, ...]
     confusion: tuple[tuple[Share, ...], ...]
 
+    @property
+    def by_guessing(self) -> float:
+        """Accuracy of naming the commonest class always."""
+        return max(each.tested for each in self.by_class) / self.tested
+
 
 class Beside(Record):
     """A figure of the synthetic pictures beside that of training records, computed alike."""

@@ -31,6 +31,7 @@ MANY = 20_000  # records, from which large batches and fine texture pay
 CLEAR = 40_000  # records of a class times epsilon, from which many components pay
 FAIR, DIM = 4_000, 800  # likewise, for a long latent code, and for a middling one
 JUDGE, JUDGE_ROUNDS = 0.25, 30  # of the budget, and in how many rounds
+TOO_FEW = 2_500  # likewise, below which classes may not be told apart (docs/benchmarks.md)
 GENEROUS = 4.0  # epsilon, from which more steps pay
 
 
@@ -72,6 +73,12 @@ class _Case:
     @property
     def many(self) -> bool:
         return self.card.units >= MANY
+
+
+def too_few(card: DataCard, epsilon: float) -> bool:
+    """Whether records are too few for their classes, where no prior is known to fit them."""
+    several = len(card.classes) > 1 and card.name not in PRIOR_OF
+    return several and card.units / len(card.classes) * epsilon < TOO_FEW
 
 
 def preset(
