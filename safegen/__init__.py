@@ -32,6 +32,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from safegen.data.dataset import DataSet
     from safegen.data.sources import load as load_data
     from safegen.errors import BudgetRefused, InputError, Refused, SafegenError, UnsafeWarning
     from safegen.pipeline.evaluate import Evaluation, evaluate
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "BudgetRefused": "errors",
+    "DataSet": "data.dataset",
     "Evaluation": "pipeline.evaluate",
     "InputError": "errors",
     "Model": "pipeline.model",
@@ -66,6 +68,7 @@ _OTHER_NAMES = {"load_data": "load"}
 
 __all__ = [
     "BudgetRefused",
+    "DataSet",
     "Evaluation",
     "InputError",
     "Model",

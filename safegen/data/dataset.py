@@ -12,7 +12,8 @@ from safegen.errors import DataError
 from safegen.records.card import DataCard, Shape
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -45,6 +46,114 @@ class DataSet:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    @classmethod
+    def from_arrays(
+        cls,
+        pictures: object,
+        labels: object = None,
+        *,
+        name: str,
+        classes: Sequence[str] | None = None,
+        groups: Sequence[object] | None = None,
+        size: int | None = None,
+    ) -> DataSet:
+        """Make a data set from arrays, or from anything that NumPy makes one of.
+
+        Args:
+            pictures: (count, height, width), (count, height, width, 1 or 3) or (count, 1 or 3,
+                height, width); whole numbers from 0 to 255, or floating-point ones from 0 to 1.
+            labels: (count,), whole numbers from 0; None for a single class.
+            name: what people call the data set.
+            classes: the labels' names, in order; their numbers by default.
+            groups: which patient or the like each record belongs to; then a group is the privacy
+                unit.
+            size: pixels a side to resize to.
+
+        Raises:
+            DataError: shapes, types or values that do not fit; the sentence names the way out.
+
+        >>> rng = np.random.default_rng(0)
+        >>> X = rng.integers(0, 256, (6, 28, 28), dtype=np.uint8)
+        >>> data = DataSet.from_arrays(X, [0, 1, 0, 1, 0, 1], name="scans", classes=["well", "ill"])
+        >>> data.card.classes, data.images.shape
+        (('well', 'ill'), (6, 1, 28, 28))
+        """
+        from safegen.data import memory
+
+        return memory.from_arrays(
+            pictures, labels, name=name, classes=classes, groups=groups, size=size
+        )
+
+    @classmethod
+    def from_torch(
+        cls,
+        data: object,
+        *,
+        name: str,
+        classes: Sequence[str] | None = None,
+        groups: Sequence[object] | None = None,
+        size: int | None = None,
+    ) -> DataSet:
+        """Make a data set from a map-style `torch.utils.data.Dataset`, each item asked for once.
+
+        Args:
+            data: has a length, and items by number that are pictures or (picture, label): tensors
+                (channels, height, width) or (height, width), arrays, or PIL pictures. Random
+                transforms are frozen as they fall; leave them out.
+            name: what people call the data set.
+            classes: the labels' names; `data.classes` where there is one, else their numbers.
+            groups: as for `from_arrays`.
+            size: as for `from_arrays`.
+
+        Raises:
+            DataError: an item does not fit the others, or not at all.
+
+        >>> import torch
+        >>> from torch.utils.data import TensorDataset
+        >>> items = TensorDataset(torch.zeros(4, 1, 28, 28), torch.tensor([0, 1, 0, 1]))
+        >>> DataSet.from_torch(items, name="scans").card.classes
+        ('0', '1')
+        """
+        from safegen.data import memory
+
+        return memory.from_torch(data, name=name, classes=classes, groups=groups, size=size)
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: object,
+        *,
+        name: str,
+        path: str = "path",
+        label: str | None = "label",
+        group: str | None = None,
+        root: str | Path = ".",
+        size: int | None = None,
+    ) -> DataSet:
+        """Make a data set from a table of picture files: a pandas or polars frame, or a dict.
+
+        Args:
+            frame: its columns are had by name.
+            name: what people call the data set.
+            path: the column of paths.
+            label: the column of classes, whose names are sorted; None for a single class.
+            group: the column of patients or the like, which are then the privacy unit.
+            root: the folder that relative paths are in.
+            size: pixels a side to resize to; needed where pictures differ or do not fit.
+
+        Raises:
+            DataError: a column is missing or has gaps, or a file is no picture.
+
+        >>> DataSet.from_frame({"path": ["a.png"], "label": [None]}, name="scans")
+        Traceback (most recent call last):
+        safegen.errors.DataError: scans has 1 rows without a label; give every picture one
+        """
+        from safegen.data import memory
+
+        return memory.from_frame(
+            frame, name=name, path=path, label=label, group=group, root=root, size=size
+        )
 
 
 def assemble(

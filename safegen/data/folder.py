@@ -13,7 +13,10 @@ from safegen.errors import DataError
 from safegen.storage import read
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
 
 def read_folder(path: Path, size: int | None) -> DataSet:
@@ -28,19 +31,9 @@ def read_folder(path: Path, size: int | None) -> DataSet:
     """
     classes = _classes(path)
     files = [(file, label) for label, (_, members) in enumerate(classes) for file in members]
-    opened = [_open(file) for file, _ in files]
-    require_deep(
-        str(path), max((each.peak for each in opened if each.peak is not None), default=None)
-    )
-    pictures = [square(each.picture, size) for each in opened]
-    if len({picture.size for picture in pictures}) > 1:
-        raise DataError(
-            f"{path} holds pictures of different sizes; give one for all, such as --size 32"
-        )
-    mode = "RGB" if any(picture.mode == "RGB" for picture in pictures) else "L"
-    pixels = np.stack([np.asarray(picture.convert(mode)) for picture in pictures])
+    opened = [open_file(file) for file, _ in files]
     data = assemble(
-        pixels[:, None] if mode == "L" else pixels.transpose(0, 3, 1, 2),
+        stacked(str(path), opened, size),
         np.array([label for _, label in files], dtype=np.int64),
         tuple(name for name, _ in classes),
         name=path.resolve().name,
@@ -53,6 +46,24 @@ def read_folder(path: Path, size: int | None) -> DataSet:
     return dataclasses.replace(
         data, names=tuple(file.relative_to(path).as_posix() for file, _ in files)
     )
+
+
+def stacked(name: str, opened: Sequence[Opened], size: int | None) -> NDArray[np.uint8]:
+    """Pictures as (count, channels, height, width): grey when all are, else RGB.
+
+    Raises:
+        DataError: they have different sizes, or 16 bits of which the upper 8 tell too little.
+    """
+    peaks = (each.peak for each in opened if each.peak is not None)
+    require_deep(name, max(peaks, default=None))
+    pictures = [square(each.picture, size) for each in opened]
+    if len({picture.size for picture in pictures}) > 1:
+        raise DataError(
+            f"{name} holds pictures of different sizes; give one for all, such as --size 32"
+        )
+    mode = "RGB" if any(picture.mode == "RGB" for picture in pictures) else "L"
+    pixels = np.stack([np.asarray(picture.convert(mode)) for picture in pictures])
+    return pixels[:, None] if mode == "L" else pixels.transpose(0, 3, 1, 2)
 
 
 def _classes(path: Path) -> list[tuple[str, list[Path]]]:
@@ -90,7 +101,12 @@ def _pictures(folder: Path) -> list[Path]:
     )
 
 
-def _open(file: Path) -> Opened:
+def open_file(file: Path) -> Opened:
+    """Open a picture file as a record.
+
+    Raises:
+        DataError: it is none; the sentence names the file.
+    """
     try:
         return open_record(read(file))
     except DataError as error:

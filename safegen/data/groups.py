@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 HEADER = ["record", "group"]
 
 
-def grouped(data: DataSet, groups: Sequence[str]) -> DataSet:
+def grouped(data: DataSet, groups: Sequence[object]) -> DataSet:
     """The same records with groups as their privacy unit.
 
     Args:

@@ -37,6 +37,8 @@ def require_admission(card: DataCard, grouping: str | None, wishes: Wishes, budg
     """
     budget.require_unit(card, grouping)
     room = budget.room(card)
+    if room.public:
+        return
     if room.surely_exceeded_by(_costs(wishes, card), _delta(wishes, card)):
         raise room.refusal(None, _fits(room, wishes, card))
 

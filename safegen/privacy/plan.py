@@ -253,7 +253,7 @@ def plan_within(  # noqa: PLR0913 - a plan has as many choices as it has
             )
         return given
     plan_at(1.0)  # refuse a plan that cannot be before looking for its noise
-    if plan_at(NOISE_RANGE[0]).affordable_steps() == steps:
+    if not rough and plan_at(NOISE_RANGE[0]).affordable_steps() == steps:
         raise _too_generous(epsilon)
     return plan_at(
         accounting.calibrate(

@@ -79,7 +79,7 @@ class Room:
 
     def surely_exceeded_by(self, epsilon: float, delta: float) -> bool:
         """Whether no run that costs `epsilon` alone could be let in; told without any search."""
-        if self.public:
+        if self.public or not 0 < epsilon < math.inf:  # the plan refuses such an epsilon itself
             return False
         if not self.mus:
             return delta <= self.delta and epsilon * CERTAIN > self.total

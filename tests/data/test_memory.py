@@ -1,0 +1,174 @@
+"""Python data: arrays, torch data sets, frames of paths; and how they are refused."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.utils.data import Dataset, TensorDataset
+
+import safegen
+from safegen.data.sources import load
+from safegen.errors import DataError
+
+COUNT = 12
+
+
+@pytest.fixture
+def pictures():
+    return np.random.default_rng(0).integers(0, 256, (COUNT, 28, 28), dtype=np.uint8)
+
+
+@pytest.fixture
+def labels():
+    return np.arange(COUNT) % 3
+
+
+class Items(Dataset):
+    """Pictures with labels in whatever form each test gives them."""
+
+    classes = ("a", "b", "c")
+
+    def __init__(self, items):
+        self.items = list(items)
+
+    def __len__(self):
+        return len(self.items)
+
+    def __getitem__(self, number):
+        return self.items[number]
+
+
+def test_arrays_of_every_layout_are_the_same_records(pictures, labels):
+    wanted = safegen.DataSet.from_arrays(pictures, labels, name="scans")
+    assert wanted.images.shape == (COUNT, 1, 28, 28)
+    assert wanted.card.classes == ("0", "1", "2")
+    assert (wanted.card.count, wanted.card.units, wanted.card.public) == (COUNT, COUNT, False)
+    for other in (
+        pictures[:, None],
+        pictures[..., None],
+        pictures.astype(np.int64),
+        (pictures / 255).astype(np.float32),
+        torch.from_numpy(pictures),
+        pictures[:, None] / 255,
+    ):
+        same = safegen.DataSet.from_arrays(other, list(labels), name="scans")
+        assert same.card == wanted.card
+        assert (same.images == wanted.images).all()
+
+
+def test_a_torch_data_set_is_the_same_records_as_its_arrays(pictures, labels):
+    wanted = safegen.DataSet.from_arrays(pictures, labels, name="scans", classes="abc")
+    tensors = torch.from_numpy(pictures)[:, None] / 255
+    forms = (
+        zip(tensors, torch.from_numpy(labels), strict=True),
+        zip(map(Image.fromarray, pictures), labels.tolist(), strict=True),
+        ([picture, int(label)] for picture, label in zip(pictures, labels, strict=True)),
+    )
+    for form in forms:
+        same = safegen.DataSet.from_torch(Items(form), name="scans")
+        assert same.card == wanted.card
+        assert (same.labels == wanted.labels).all()
+    plain = TensorDataset(tensors, torch.from_numpy(labels))
+    assert safegen.DataSet.from_torch(plain, name="scans").card.classes == ("0", "1", "2")
+
+
+def test_pictures_without_labels_are_of_one_class(pictures):
+    data = safegen.DataSet.from_torch(Items(pictures), name="scans", classes=["scan"])
+    assert data.card.classes == ("scan",)
+    assert safegen.DataSet.from_arrays(pictures, name="scans").card.classes == ("all",)
+
+
+def test_a_frame_of_paths_is_the_same_records_as_its_folder(tmp_path, pictures):
+    frame = {"file": [], "kind": [], "patient": []}
+    for number, picture in enumerate(pictures):
+        kind = ("ill", "well")[number % 2]
+        place = tmp_path / kind / f"{number}.png"
+        place.parent.mkdir(exist_ok=True)
+        Image.fromarray(picture).save(place)
+        frame["file"].append(f"{kind}/{number}.png")
+        frame["kind"].append(kind)
+        frame["patient"].append(number // 3)
+    data = safegen.DataSet.from_frame(frame, name="scans", path="file", label="kind", root=tmp_path)
+    assert data.card.digest == load(tmp_path).card.digest
+    assert data.names == tuple(frame["file"])
+    by_patient = safegen.DataSet.from_frame(
+        frame, name="scans", path="file", label="kind", group="patient", root=tmp_path, size=32
+    )
+    assert (by_patient.card.unit, by_patient.card.units) == ("group", COUNT // 3)
+    assert by_patient.card.shape.width == 32
+
+
+def test_groups_come_with_arrays(pictures, labels):
+    data = safegen.DataSet.from_arrays(
+        pictures, labels, name="scans", groups=[number // 4 for number in range(COUNT)]
+    )
+    assert (data.card.unit, data.card.units) == ("group", 3)
+
+
+@pytest.mark.parametrize(
+    ("made", "changes", "reason"),
+    [
+        (lambda x: x[:0], {"labels": None}, "holds no pictures"),
+        (lambda x: x[0], {}, r"shape \(28, 28\)"),
+        (lambda x: np.stack([x] * 2, axis=1), {}, "1 or 3 channels"),
+        (lambda x: x[:, :20, :20], {}, "--size 32 would do"),
+        (lambda x: x / 1.0, {}, "numbers from 0 to 1"),
+        (lambda x: x / 127.5 - 1, {}, "scaled by one rule"),
+        (lambda x: np.where(x == x[0, 0, 0], np.nan, x / 255), {}, "NaN or infinite"),
+        (lambda x: x.astype(np.uint16) * 257, {}, "give uint8"),
+        (lambda x: x.astype(np.int16) - 1, {}, "give uint8"),
+        (lambda x: x > 9, {}, "give uint8"),
+        (lambda x: x.astype(complex), {}, "give uint8"),
+        (lambda x: [x[0], x[1][:20]], {}, "different shapes"),
+        (lambda _: "scans.npy", {}, "array of shape"),
+        (lambda x: x, {"labels": np.zeros(3, dtype=int)}, "12 pictures, and labels of shape"),
+        (lambda x: x, {"labels": np.zeros(COUNT)}, "one whole number from 0"),
+        (lambda x: x, {"labels": ["ill"] * COUNT}, "classes their names"),
+        (lambda x: x, {"labels": np.full(COUNT, -1)}, "numbers from 0"),
+        (
+            lambda x: x,
+            {"labels": np.full(COUNT, 2), "classes": ("a", "b")},
+            "a name for every class",
+        ),
+        (lambda x: x, {"classes": ("a", "a")}, "two classes of one name"),
+        (lambda x: x, {"groups": [1]}, "1 group ids"),
+        (lambda x: x, {"groups": [None] * COUNT}, "no group id"),
+    ],
+)
+def test_what_does_not_fit_is_refused_in_one_sentence(pictures, made, changes, reason):
+    with pytest.raises(DataError, match=reason) as refused:
+        safegen.DataSet.from_arrays(
+            made(pictures), **({"labels": np.arange(COUNT) % 2, "name": "scans"} | changes)
+        )
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("items", "reason"),
+    [
+        (iter(()), "without a length"),
+        (Items([]), "holds no pictures"),
+        (Items([(np.zeros((28, 28)), 0), np.zeros((28, 28))]), "some have none"),
+        (Items([(np.zeros((28, 28)), 0), (np.zeros((32, 32)), 0)]), "different shapes or types"),
+        (Items([(np.zeros((28, 28)), "ill")]), "one whole number"),
+    ],
+)
+def test_a_torch_data_set_that_does_not_fit_is_refused(items, reason):
+    with pytest.raises(DataError, match=reason):
+        safegen.DataSet.from_torch(items, name="scans")
+
+
+@pytest.mark.parametrize(
+    ("frame", "reason"),
+    [
+        ({"path": [], "label": []}, "no rows"),
+        ({"file": ["a.png"], "label": ["x"]}, "without a column 'path'"),
+        ({"path": ["a.png"]}, "without a column 'label'"),
+        ({"path": ["a.png", "a.png"], "label": ["x", "y"]}, "files twice"),
+        ({"path": ["a.png"], "label": [float("nan")]}, "1 rows without a label"),
+        (["a.png"], "list without a column"),
+    ],
+)
+def test_a_frame_that_does_not_fit_is_refused(frame, reason):
+    with pytest.raises(DataError, match=reason):
+        safegen.DataSet.from_frame(frame, name="scans")
