@@ -84,7 +84,7 @@ def _asked(evidence: Evidence, named: NamedLog) -> _Answer:
     receipt = evidence.receipt
     try:
         answer = named.log.look_up(evidence.digest)
-        own_receipt = isinstance(receipt, Receipt) and receipt.checkpoint.origin == answer.origin
+        own_receipt = receipt is not None and _names(evidence, receipt, answer)
         if own_receipt and receipt is not None and not named.log.holds(receipt.proof):
             text = f"The ledger was rewritten ({named.name}): it no longer begins with what the "
             return _Answer(code="safegen.ledger.rewritten", text=f"{text}receipt proves.")
@@ -106,6 +106,14 @@ def _asked(evidence: Evidence, named: NamedLog) -> _Answer:
         return _Answer(code="safegen.ledger.unknown", text=text)
     text = f"{named.name} has no such file, which says nothing against it."
     return _Answer(code="safegen.ledger.elsewhere", text=text)
+
+
+def _names(evidence: Evidence, receipt: AnyReceipt, answer: LookUp) -> bool:
+    """Whether a receipt is of a log; one of the first version does not say of which."""
+    if isinstance(receipt, Receipt):
+        return receipt.checkpoint.origin == answer.origin
+    head = None if answer.logged is None else answer.logged.checkpoint.signature
+    return head is not None and _is_own(evidence, head.chain)
 
 
 def _vouched(evidence: Evidence, named: NamedLog, logged: LoggedFile) -> _Answer:

@@ -22,6 +22,7 @@ from safegen.errors import KeyMaterialError, SafegenError, StorageError
 from safegen.provenance import claims, formats, manifest, pki
 from safegen.provenance.ledger import Ledger
 from safegen.provenance.signer import open_signer
+from safegen.records.names import receipt_beside
 
 PEM = serialization.Encoding.PEM
 
@@ -272,18 +273,19 @@ def test_a_swapped_sidecar(made, tmp_path):
 
 
 def test_a_ledger_of_another_house(made, released, tmp_path):
-    """A log in which a stranger entered our file, or in which nothing is."""
-    other = tmp_path / "other.db"
-    Ledger(other)
-    verdict = safegen.verify(released, trust=made.root, ledger=other)
-    assert verdict.state == "invalid"
-    keys = tmp_path / "keys"
+    """A log in which nothing is, or a stranger entered our file, shows no release of it."""
+    other, keys = tmp_path / "other.db", tmp_path / "keys"
     pki.init(keys)
-    log = Ledger(other)
     entry = Ledger(made.ledger, to_read=True).find(digest_of(released))[0]
-    log.append([entry], signer=open_signer(keys))
-    verdict = safegen.verify(released, trust=made.root, ledger=other)
-    assert verdict.state == "invalid", text_of(verdict, "ledger")
+    receipt_beside(released).unlink()
+    for begin in (Ledger, lambda path: Ledger(path).append([entry], signer=open_signer(keys))):
+        begin(other)
+        for trust in (made.root, [made.root, keys / pki.ROOT]):
+            asked = {"trust": trust, "ledger": other}
+            verdict = safegen.verify(released, **asked)
+            finding = next(each for each in verdict.findings if each.step == "ledger")
+            assert (verdict.state, finding.outcome) == ("trusted", "not_checked"), finding.text
+            assert safegen.verify(released, **asked, released=True).state == "invalid"
 
 
 def digest_of(path):
@@ -312,7 +314,9 @@ def test_a_stranger_who_says_what_we_say(made, released, stranger, tmp_path):
         path.write_bytes(manifest.sign(without_manifest(released), claim, open_signer(stranger))[0])
         verdict = safegen.verify(path, trust=made.root)
         assert verdict.state == state
-        assert safegen.verify(path, trust=made.root, ledger=made.ledger).state == "invalid"
+        asked = {"trust": made.root, "ledger": made.ledger}
+        assert safegen.verify(path, **asked).state == state  # neither ours nor in our ledger
+        assert safegen.verify(path, **asked, released=True).state == "invalid"
 
 
 def without_manifest(path):

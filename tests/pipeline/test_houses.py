@@ -16,7 +16,7 @@ from safegen.provenance.ledger import Ledger
 from safegen.provenance.receipts import sign_receipt
 from safegen.provenance.signer import open_signer
 from safegen.records.canonical import canonical_bytes
-from safegen.records.receipt import Receipt
+from safegen.records.receipt import FirstReceipt, Receipt
 
 
 @dataclass
@@ -198,6 +198,17 @@ def test_a_ledger_of_another_house_that_has_our_file(made, other, output):
     assert code(unknown) == "safegen.ledger.unvouched-head"
     refused = safegen.verify(output, **both, released=True)
     assert (refused.state, code(refused)) == ("invalid", "safegen.ledger.required")
+
+
+def test_a_receipt_of_the_first_version_is_held_against_its_house_s_ledger(made, own, output):
+    said = given(output).model_dump(exclude={"format", "checkpoint", "signature"})
+    first = sign_receipt(FirstReceipt.model_validate(said), own.signer)
+    receipt_of(output).write_text(first.model_dump_json())
+    asked = {"trust": made.root, "ledger": made.ledger}
+    assert code(safegen.verify(output, **asked)) == "safegen.ledger.released"
+    own.enter(given_entry(made))
+    verdict = safegen.verify(output, trust=made.root, ledger=own.place)
+    assert code(verdict) == "safegen.ledger.rewritten"
 
 
 def put_in(path, entry, head_by=None):
