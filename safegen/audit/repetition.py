@@ -44,7 +44,7 @@ def repetitions(noise: Vector) -> tuple[Comparison, ...]:
     >>> [each.sound for each in repetitions(sound)]
     [True, True, True]
     >>> [each.sound for each in repetitions(np.tile(sound[:5000], 2))]
-    [False, True, False]
+    [False, False, False]
     """
     odd = noise[: len(noise) - 1 + len(noise) % 2]
     energy = float(odd @ odd) or math.nan  # no noise at all is not sound either
