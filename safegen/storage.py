@@ -77,7 +77,7 @@ def new_file(path: Path, *, mode: int = 0o644) -> Iterator[Path]:
     make_folder(path.parent)
     _require_free(path)
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.")
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:32]}.")
     except OSError as error:
         raise StorageError(_sentence("write to", path.parent, error)) from error
     temporary = path.with_name(os.path.basename(name))  # noqa: PTH119 - of a name alone

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import safegen
+from safegen import storage
 from safegen.errors import InputError, StorageError
 from safegen.pipeline.covered import not_covered
 from safegen.pipeline.files import files_in, look_through, names_in, shown
@@ -344,3 +345,15 @@ def test_what_lies_in_a_package_and_nobody_signed(made, tmp_path):
         (folder / name).unlink()
     shutil.rmtree(folder / "code")
     assert safegen.verify(weights, trust=made.root).notes == ()
+
+
+@pytest.mark.parametrize("letter", ["n", "ä", "あ", "😀"])
+def test_a_file_of_the_longest_name_is_written_through_a_shorter_one(tmp_path, letter):
+    """What it is called meanwhile must fit, too, in bytes."""
+    path = tmp_path / (letter * (255 // len(letter.encode())))
+    storage.write(path, b"words")
+    assert path.read_bytes() == b"words"
+    path.unlink()
+    with storage.new_file(path) as meanwhile:
+        meanwhile.write_bytes(b"others")
+    assert path.read_bytes() == b"others"
