@@ -32,7 +32,6 @@ from safegen.pipeline.attacks import (
     membership_record,
     on_samples,
 )
-from safegen.pipeline.members import trained_on
 from safegen.pipeline.miniature import miniature
 from safegen.pipeline.model import open_generator, require_signed
 from safegen.pipeline.networks import throwaway
@@ -330,7 +329,7 @@ def _require_members(certificate: PrivacyCertificate, members: DataSet, budget: 
     Raises:
         DataError: they are not, or nothing here can tell.
     """
-    if not trained_on(certificate, members, budget):
+    if not budget.knows_as(members.card, certificate.data.digest):
         raise DataError(
             f"{members.card.name} is not the data set that the package was trained on"
             + (

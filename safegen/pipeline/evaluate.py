@@ -28,7 +28,6 @@ from safegen.errors import InputError, Refused
 from safegen.pipeline.card import Figure, model_card
 from safegen.pipeline.held_out import Source, gather, open_data
 from safegen.pipeline.measure import Bench, measure
-from safegen.pipeline.members import trained_on
 from safegen.pipeline.model import load, open_generator, require_signed
 from safegen.privacy.budget import Budget
 from safegen.privacy.memory import memory_named
@@ -155,7 +154,7 @@ def evaluate(  # noqa: PLR0913 - an evaluation has as many choices as it has
     require_signed(opened, read_anchors(Path(trust)), times)
     given = open_data(data, opened.config, root)
     releasing = _releasing(opened, samples, trust, time_trust)
-    same = trained_on(opened.certificate, given, Budget(budget))
+    same = Budget(budget).knows_as(given.card, opened.certificate.data.digest)
     if not same:  # said before minutes of work, in case it is a mistake
         progress("opening records that are not known to be those it was trained on", 1, 1)
     records = gather(

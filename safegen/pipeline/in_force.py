@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from safegen.errors import RevokedError
-from safegen.pipeline.revocation_steps import outlives
 from safegen.provenance.checkpoints import moment
 from safegen.provenance.house import certificates, key_id, same_house
+from safegen.provenance.revocation import outlives
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,7 +52,7 @@ def require_in_force(
             raise RevokedError(_sentence(opened, "it", taken_back))
     key = key_id(manifest.chain[0])
     for taken_back in (log.revocation("key", key), *(each.find("key", key) for each in own)):
-        if taken_back is None or outlives(taken_back, manifest.time_stamp):
+        if taken_back is None or outlives(taken_back, manifest.seen_at):
             continue
         if not _logged_before(log, opened.content.digests.weights, taken_back):
             raise RevokedError(_sentence(opened, "the key that signed it", taken_back))

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 from safegen.errors import RequestError
 from safegen.policy.facts import RequestFacts
-from safegen.records.receipt import GenerationRequest
+from safegen.records.receipt import LARGEST_SEED, GenerationRequest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MOST = 10_000  # outputs of one request, all of which are held in memory
 LONGEST_PURPOSE = 1000
-LARGEST_SEED = 2**53 - 1  # JSON's largest exact whole number
 
 
 def understand(

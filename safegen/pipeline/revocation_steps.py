@@ -15,9 +15,9 @@ from pydantic import ValidationError
 
 from safegen.pipeline.findings import found
 from safegen.provenance import claims
-from safegen.provenance.checkpoints import moment
 from safegen.provenance.house import certificates, key_id, same_house
 from safegen.provenance.manifest import SIGNED
+from safegen.provenance.revocation import outlives
 from safegen.records.canonical import digest
 from safegen.records.config import PackageDigests
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from safegen.pipeline.evidence import Evidence
-    from safegen.provenance.manifest import Manifest, TimeStamp
+    from safegen.provenance.manifest import Manifest
     from safegen.provenance.revocation import BelievedList
     from safegen.records.revocation import Revocation
     from safegen.records.verdict import StepFinding
@@ -51,7 +51,7 @@ def check_revocation(evidence: Evidence) -> StepFinding:
         text = "None of the revocation lists that were given is of its signer's house."
         return found("safegen.revocation.others", text)
     hits = [(each, hit) for each in lists for hit in _hits(evidence, each)]
-    against = [(each, hit) for each, hit in hits if not outlives(hit, evidence.manifest.time_stamp)]
+    against = [(each, hit) for each, hit in hits if not outlives(hit, evidence.manifest.seen_at)]
     if against:
         return found(CODES[against[0][1].what], _refused(*against[0]))
     names = ", ".join(f"{each.name} of {each.content.time}" for each in lists)
@@ -62,14 +62,6 @@ def check_revocation(evidence: Evidence) -> StepFinding:
     when = "" if stamp is None else f" at {stamp.time}, says {stamp.authority}"
     text = f"Since {hit.since} {WORDS[hit.what]} is revoked ({hit.reason}); it was signed before"
     return found("safegen.revocation.before", f"{text}{when}.")
-
-
-def outlives(revocation: Revocation, stamp: TimeStamp | None) -> bool:
-    """Whether a trusted authority saw the signature before something was taken back."""
-    if revocation.what == "output" or stamp is None or stamp.trusted_by is None:
-        return False
-    signed, since = moment(stamp.time), moment(revocation.since)
-    return signed is not None and since is not None and signed < since
 
 
 def models_of(manifest: Manifest) -> Iterator[str]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from safegen.arguments import checked
 from safegen.errors import InputError
-from safegen.location import locate, without_secret
+from safegen.location import locate
 from safegen.pipeline.files import files_in
 from safegen.pipeline.process import Task, usable_cores
 from safegen.pipeline.workers import PATIENCE, verify_apart
@@ -24,7 +24,6 @@ from safegen.provenance.trust import read_trust
 from safegen.records.verdict import Verdict
 
 if TYPE_CHECKING:
-    from safegen.pipeline.evidence import NamedLog
     from safegen.provenance.trust import Trust
 
 Lists = str | Path | Iterable[str | Path] | None
@@ -137,18 +136,6 @@ def verify_tree(  # noqa: PLR0913 - likewise
         jobs=min(jobs or usable_cores(), len(files)),
         patience=PATIENCE,
         progress=progress,
-    )
-
-
-def open_ledgers(locations: Iterable[str]) -> tuple[NamedLog, ...]:
-    """Open logs to read; SQLAlchemy is imported only here, because it takes its time."""
-    if not (named := tuple(dict.fromkeys(locations))):
-        return ()
-    from safegen.pipeline.evidence import NamedLog
-    from safegen.provenance.ledger import Ledger
-
-    return tuple(
-        NamedLog(name=without_secret(each), log=Ledger(each, to_read=True)) for each in named
     )
 
 

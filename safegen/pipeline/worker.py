@@ -36,8 +36,8 @@ def main() -> None:
 
 def _verdicts(questions: Iterable[bytes]) -> Iterator[bytes]:
     from safegen.pipeline.examine import examine
+    from safegen.pipeline.ledgers import open_ledgers
     from safegen.pipeline.process import READY, Task
-    from safegen.pipeline.verify import open_ledgers
 
     task: Task | None = None
     ledgers: tuple[NamedLog, ...] = ()

@@ -32,6 +32,7 @@ from safegen.privacy.budget_tables import (
 )
 from safegen.privacy.plan import default_delta
 from safegen.privacy.room import Room
+from safegen.records.card import published
 
 if TYPE_CHECKING:
     from safegen.privacy.accounts import Account, Counted, Run
@@ -228,6 +229,19 @@ class Budget:
         with reading(self._engine) as connection:
             account = account_row(connection, digest)
         return None if account is None else bytes(account.salt)
+
+    def knows_as(self, card: DataCard, published_as: str) -> bool:
+        """Whether records are those of a published card; of private ones the salt tells.
+
+        Without that salt nothing here can tell, and the answer is no.
+
+        Args:
+            card: of the records.
+            published_as: the digest on the published card.
+        """
+        salt = None if card.public else self.salt(card.digest)
+        shown = card if salt is None else published(card, salt)
+        return shown.digest == published_as
 
     def runs(self, digest: str) -> tuple[Run, ...]:
         """Every run on one data set, in order."""

@@ -117,6 +117,12 @@ class Manifest:
     statements: tuple[Statement, ...] = field(repr=False)
 
     @property
+    def seen_at(self) -> str | None:
+        """When an authority that is trusted saw the signature; None when none says."""
+        stamp = self.time_stamp
+        return None if stamp is None or stamp.trusted_by is None else stamp.time
+
+    @property
     def assertions(self) -> Mapping[str, Json]:
         """The first statement of each label that its signer makes, by label."""
         own = [each for each in self.statements if each.created]

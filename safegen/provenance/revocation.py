@@ -47,6 +47,19 @@ def place_of(what: What, identity: str) -> str:
     return digest(_Named(what=what, id=identity))
 
 
+def outlives(revocation: Revocation, seen: str | None) -> bool:
+    """Whether a signature stays good although something was taken back.
+
+    Args:
+        revocation: what was taken back, and since when.
+        seen: when a trusted authority saw the signature; None when none did.
+    """
+    if revocation.what == "output" or seen is None:
+        return False
+    signed, since = moment(seen), moment(revocation.since)
+    return signed is not None and since is not None and signed < since
+
+
 def entry_for(revocation: Revocation) -> LogEntry:
     """The row by which a log takes something back."""
     return LogEntry(

@@ -20,6 +20,8 @@ from safegen.records.explanation import Explanation
 from safegen.records.log import InclusionProof, LogCheckpoint, LogEntry
 from safegen.records.signature import Signature
 
+LARGEST_SEED = 2**53 - 1  # JSON's largest exact whole number
+
 
 class _Slip(Record):
     """What receipts of every version say.
@@ -82,7 +84,7 @@ class GenerationRequest(Record):
     purpose: str
     label: NonNegativeInt
     label_name: str
-    seed: Annotated[int, Field(ge=0, lt=2**53)]
+    seed: Annotated[int, Field(ge=0, lt=LARGEST_SEED + 1)]
     index: NonNegativeInt
     count: PositiveInt
 

@@ -72,7 +72,7 @@ def test_the_command_fails_when_samples_stay_near_their_records(made, tmp_path, 
         return Labelled(pictures=digits.images[rows], labels=digits.labels[rows])
 
     monkeypatch.setattr("safegen.pipeline.measure.sampled", copied)
-    monkeypatch.setattr("safegen.pipeline.evaluate.trained_on", lambda *_: True)
+    monkeypatch.setattr("safegen.privacy.budget.Budget.knows_as", lambda *_: True)
     done = runner.invoke(
         app,
         ["evaluate", str(made.model), "--data", str(tmp_path / "members"), "--held-out",

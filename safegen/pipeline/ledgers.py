@@ -1,0 +1,24 @@
+"""The logs that a verification asks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from safegen.location import without_secret
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from safegen.pipeline.evidence import NamedLog
+
+
+def open_ledgers(locations: Iterable[str]) -> tuple[NamedLog, ...]:
+    """Open logs to read; SQLAlchemy is imported only here, because it takes its time."""
+    if not (named := tuple(dict.fromkeys(locations))):
+        return ()
+    from safegen.pipeline.evidence import NamedLog
+    from safegen.provenance.ledger import Ledger
+
+    return tuple(
+        NamedLog(name=without_secret(each), log=Ledger(each, to_read=True)) for each in named
+    )
