@@ -404,7 +404,7 @@ def as_many_as_are_there(patch):
 
     def make(whole):
         def spectrum(energies, shape, releases):
-            releases.units = len(energies._held.labels)
+            releases.units = max(1, len(energies._held.labels))
             return whole(energies, shape, releases)
 
         return spectrum
@@ -485,7 +485,7 @@ def a_release_is_made_twice(patch):
 
 
 def by_the_brightest_pixel(patch):
-    batch_of(lambda _, shown: shown / shown.max() if len(shown) else shown)(patch)
+    batch_of(lambda _, shown: shown / shown.max() if shown.any() else shown)(patch)
 
 
 def by_the_mean(patch):

@@ -206,6 +206,11 @@ def claims_of(model):
     return json.dumps(made["assertions"], sort_keys=True)
 
 
+def undrawn(trace):
+    """Without how many units were drawn, which is in checkpoints alone, and secret."""
+    return {name: held for name, held in trace.items() if ": draws/" not in name}
+
+
 def compare(one, other):
     assert differing(one, other) == ()
     assert interference([one, other]).sound
@@ -263,7 +268,10 @@ def test_every_sort_of_run_leaves_the_same(keys, tmp_path, family, prior, warm_s
         wishes["groups"] = group_file(tmp_path)
     first = trained(tmp_path / "first", keys, **wishes)
     for number, neighbour in enumerate(NEIGHBOURS):
-        compare(first, trained(tmp_path / str(number), keys, neighbour, **wishes))
+        other = trained(tmp_path / str(number), keys, neighbour, **wishes)
+        if neighbour == "another_group":  # a larger group takes more of the one seeded stream
+            first, other = undrawn(first), undrawn(other)
+        compare(first, other)
 
 
 MOMENTS = {
