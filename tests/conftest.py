@@ -265,7 +265,7 @@ def url(request):
 
 @pytest.fixture
 def signer(made):
-    from safegen.provenance.signer import open_signer
+    from safegen.provenance.opener import open_signer
 
     return open_signer(made.keys)
 

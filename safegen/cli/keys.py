@@ -73,7 +73,7 @@ def init(
 def show(uri: Uri) -> None:
     """Who a signer is: its certificates, how long they are valid, their fingerprints."""
     from safegen.provenance.algorithms import algorithm_of, describe
-    from safegen.provenance.signer import find_key
+    from safegen.provenance.opener import find_key
 
     custody = find_key(uri)
     found = custody.credentials()
@@ -92,7 +92,8 @@ def show(uri: Uri) -> None:
 @app.command("check")
 def check(uri: Uri, trust: Trust = None) -> None:
     """What a C2PA verifier would say of this signer's work; leaves with 1 unless Trusted."""
-    from safegen.provenance.signer import check_signer, find_key, read_anchors
+    from safegen.provenance.opener import check_signer, find_key
+    from safegen.provenance.trust import read_anchors
 
     anchors = None if trust is None else read_anchors(trust)
     custody = find_key(uri)
@@ -135,7 +136,7 @@ def rotate(
         raise InputError("--since is of a revocation; say why with --revoke-old REASON")
     from safegen.provenance import pki
     from safegen.provenance.keyfiles import PASSPHRASE
-    from safegen.provenance.signer import find_key
+    from safegen.provenance.opener import find_key
 
     passphrase = os.environ.get(PASSPHRASE) if passphrase_env is None else _secret(passphrase_env)
     kept = pki.rotate(folder, passphrase=passphrase)

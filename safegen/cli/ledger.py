@@ -39,7 +39,7 @@ def checkpoint(
 ) -> None:
     """Sign the head of a log; whoever holds it can prove later what the log was."""
     from safegen.provenance.ledger import Ledger
-    from safegen.provenance.signer import open_signer
+    from safegen.provenance.opener import open_signer
 
     signer = open_signer(keys)
     _require_there(ledger)
@@ -182,7 +182,7 @@ def backup(
 ) -> None:
     """Copy a ledger that others may be writing to, and check every entry of the copy."""
     from safegen.pipeline.backup import back_up_ledger
-    from safegen.provenance.signer import read_anchors
+    from safegen.provenance.trust import read_anchors
 
     anchors = None if trust is None else read_anchors(trust)
     with Bars() as bars:
@@ -196,7 +196,7 @@ def backup(
 def _check_log(ledger: str, trust: Path | None, given: list[Path], *, as_json: bool) -> None:
     from safegen.provenance.checkpoints import read_as
     from safegen.provenance.ledger import Ledger
-    from safegen.provenance.signer import read_anchors
+    from safegen.provenance.trust import read_anchors
     from safegen.records.log import LogCheckpoint
 
     anchors = None if trust is None else read_anchors(trust)
@@ -239,7 +239,7 @@ def _check_receipt(
 ) -> None:
     from safegen.pipeline.log import problems_without_ledger, read_shown
     from safegen.provenance.checkpoints import read_as
-    from safegen.provenance.signer import read_anchors
+    from safegen.provenance.trust import read_anchors
     from safegen.records.log import ConsistencyProof, LogCheckpoint
 
     if trust is None:

@@ -43,7 +43,7 @@ from safegen.privacy.execution import Execution
 from safegen.privacy.plan import PrivacyPlan, Release, default_delta
 from safegen.privacy.recompute import recomputed_epsilon
 from safegen.progress import Progress, silent
-from safegen.provenance.signer import read_anchors
+from safegen.provenance.trust import read_anchors
 from safegen.records.audit import Attack, AuditReport, Measured
 from safegen.records.certificate import Gaussian, PoissonSubsampledGaussian
 from safegen.training.recipe import purposes_of

@@ -26,10 +26,10 @@ from safegen.provenance.claims import PACKAGE
 from safegen.provenance.ledger import Ledger
 from safegen.provenance.manifest import EXPIRED
 from safegen.provenance.manifest import read as read_manifest
+from safegen.provenance.opener import open_signer
 from safegen.provenance.revocation import read_lists
-from safegen.provenance.signer import open_signer, read_anchors
 from safegen.provenance.stamping import Stamping
-from safegen.provenance.trust import trust_in
+from safegen.provenance.trust import read_anchors, trust_in
 from safegen.records.names import MODEL_MANIFEST
 from safegen.records.receipt import GenerationRequest
 

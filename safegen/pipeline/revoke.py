@@ -21,7 +21,7 @@ from safegen.provenance import revocation as taking_back
 from safegen.provenance.chain import issued
 from safegen.provenance.house import certificates, key_id
 from safegen.provenance.ledger import Ledger
-from safegen.provenance.signer import open_signer
+from safegen.provenance.opener import open_signer
 from safegen.records.canonical import digest, sha256
 from safegen.records.config import PackageDigests
 from safegen.records.names import CERTIFICATE, CONFIG, WEIGHTS

@@ -29,9 +29,9 @@ from safegen.provenance.claims import (
     edited_claim,
 )
 from safegen.provenance.ledger import Ledger
-from safegen.provenance.signer import open_signer, read_anchors
+from safegen.provenance.opener import open_signer
 from safegen.provenance.stamping import Stamping
-from safegen.provenance.trust import trust_in
+from safegen.provenance.trust import read_anchors, trust_in
 from safegen.records.canonical import sha256
 from safegen.records.log import LogEntry
 from safegen.records.names import receipt_beside

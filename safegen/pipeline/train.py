@@ -28,7 +28,7 @@ from safegen.privacy.plan import DEFAULT_CANARIES
 from safegen.privacy.processes import joined
 from safegen.progress import Progress, silent
 from safegen.provenance.ledger import Ledger
-from safegen.provenance.signer import open_signer
+from safegen.provenance.opener import open_signer
 from safegen.provenance.stamping import Stamping
 from safegen.records.config import Family, WarmStart
 from safegen.records.names import DIGESTS

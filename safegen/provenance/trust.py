@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from safegen.provenance.signer import read_anchors
+from safegen.errors import KeyMaterialError
+from safegen.provenance.keyfiles import certificates_pem
 from safegen.storage import read
 
 if TYPE_CHECKING:
@@ -133,3 +134,35 @@ def _identity_list(path: Path) -> TrustList:
     if issuers and not any(line.startswith("-----BEGIN") for line in lines):
         return TrustList(name=str(path), pem=b"", issuers=issuers)
     return TrustList(name=str(path), pem=read_anchors(path), issuers=issuers)
+
+
+def read_anchors(path: Path) -> bytes:
+    """Authorities to trust, in PEM without anything else that the file may hold.
+
+    A signer's own certificate is left out: C2PA's reader would take it for a root.
+
+    Raises:
+        KeyMaterialError: the file holds none.
+    """
+    try:
+        certificates = x509.load_pem_x509_certificates(read(path))
+    except ValueError as error:
+        raise KeyMaterialError(
+            f"{path} holds no PEM certificate to trust; name a root, such as keys/root.pem"
+        ) from error
+    authorities = [each for each in certificates if _is_authority(each)]
+    if not authorities:
+        raise KeyMaterialError(
+            f"{path} holds no authority's certificate; name the root that its signer leads to"
+        )
+    return certificates_pem(authorities)
+
+
+def _is_authority(certificate: x509.Certificate) -> bool:
+    """Whether a certificate may issue others; of the oldest kind, all roots say nothing of it."""
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        return certificate.version is x509.Version.v1
+    except ValueError:
+        return False

@@ -14,7 +14,7 @@ import sqlalchemy as sql
 
 from safegen.provenance import pki
 from safegen.provenance.ledger import Ledger
-from safegen.provenance.signer import open_signer
+from safegen.provenance.opener import open_signer
 from safegen.records.canonical import canonical_bytes
 from safegen.records.log import LogEntry
 

@@ -23,7 +23,7 @@ from safegen.pipeline.process import usable_cores
 from safegen.provenance.c2pa_bridge import _context
 from safegen.provenance.claims import Claim
 from safegen.provenance.manifest import sign
-from safegen.provenance.signer import open_signer
+from safegen.provenance.opener import open_signer
 from safegen.provenance.trust import read_trust
 
 pytestmark = pytest.mark.benchmark

@@ -15,7 +15,7 @@ import pytest
 from safegen.cli import main
 from safegen.provenance import pki
 from safegen.provenance.ledger import Ledger
-from safegen.provenance.signer import open_signer
+from safegen.provenance.opener import open_signer
 from safegen.records.receipt import FirstReceipt, Receipt
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "ledger.md"
@@ -154,8 +154,8 @@ def test_a_receipt_is_held_against_a_checkpoint_fetched_elsewhere(made, grown, s
 
 
 def test_a_receipt_of_the_first_version_is_checked_too(made, grown, say, tmp_path):
+    from safegen.provenance.opener import open_signer
     from safegen.provenance.receipts import sign_receipt
-    from safegen.provenance.signer import open_signer
 
     whole = Receipt.model_validate_json((made.outputs / "0003.receipt.json").read_bytes())
     fields = whole.model_dump(exclude={"checkpoint", "format", "signature"})

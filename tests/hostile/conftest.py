@@ -125,7 +125,7 @@ def _signed_as_output(made, mime: str, plain: bytes) -> bytes:
     from safegen.pipeline.seal import model_ingredient
     from safegen.provenance import claims
     from safegen.provenance.ledger import Ledger
-    from safegen.provenance.signer import open_signer
+    from safegen.provenance.opener import open_signer
     from safegen.records.canonical import sha256
     from safegen.records.receipt import LogEntry, Receipt
 

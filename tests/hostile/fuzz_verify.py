@@ -19,7 +19,7 @@ with atheris.instrument_imports(include=["safegen"]):
     from safegen.pipeline.examine import examine
     from safegen.pipeline.limits import limit_memory
     from safegen.provenance import claims, formats, kinds, manifest, pki
-    from safegen.provenance.signer import open_signer
+    from safegen.provenance.opener import open_signer
     from safegen.provenance.trust import read_trust, trust_in
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))

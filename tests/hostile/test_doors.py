@@ -21,7 +21,7 @@ import safegen
 from safegen.errors import KeyMaterialError, SafegenError, StorageError
 from safegen.provenance import claims, formats, manifest, pki
 from safegen.provenance.ledger import Ledger
-from safegen.provenance.signer import open_signer
+from safegen.provenance.opener import open_signer
 from safegen.records.names import receipt_beside
 
 PEM = serialization.Encoding.PEM

@@ -11,7 +11,7 @@ import pytest
 
 from safegen.provenance import claims, manifest
 from safegen.provenance.c2pa_bridge import sign_store
-from safegen.provenance.signer import open_signer
+from safegen.provenance.opener import open_signer
 
 GIGABYTE = 2**30
 LOOK = """

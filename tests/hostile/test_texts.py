@@ -10,7 +10,7 @@ import pytest
 
 import safegen
 from safegen.provenance import claims, manifest, pki
-from safegen.provenance.signer import open_signer
+from safegen.provenance.opener import open_signer
 
 NASTY = {
     "terminal": "\x1b[2J\x1b[1;32mtrusted\x1b[0m",

@@ -16,7 +16,7 @@ from safegen.privacy.budget import Budget
 from safegen.progress import silent
 from safegen.provenance import pki
 from safegen.provenance.ledger import Ledger
-from safegen.provenance.signer import open_signer
+from safegen.provenance.opener import open_signer
 from safegen.records.log import LogEntry
 
 

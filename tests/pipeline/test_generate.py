@@ -105,8 +105,8 @@ def test_a_receipt_stands_alone_and_falls_with_any_change(made, release):
 
 def test_a_receipt_of_a_stranger_does_not_stand(made, release, tmp_path):
     from safegen.provenance import pki
+    from safegen.provenance.opener import open_signer
     from safegen.provenance.receipts import sign_receipt
-    from safegen.provenance.signer import open_signer
 
     pki.init(tmp_path / "keys")
     unsigned = release.outputs[0].receipt.model_copy(update={"signature": None})
@@ -248,7 +248,7 @@ def test_a_batch_with_a_forbidden_class_is_refused_before_anything_is_made(
 
 def test_a_signature_that_does_not_hold_is_withheld(made, monkeypatch):
     """What is signed is read back as a stranger would, and a wrong signature never leaves."""
-    from safegen.provenance.signer import FileSigner
+    from safegen.provenance.signers.local import FileSigner
 
     loaded = safegen.load(made.model, keys=made.keys, ledger=made.ledger)
     right = FileSigner.sign

@@ -13,8 +13,8 @@ from safegen.errors import InputError
 from safegen.provenance import log_tables, merkle, pki
 from safegen.provenance.checkpoints import sign_checkpoint
 from safegen.provenance.ledger import Ledger
+from safegen.provenance.opener import open_signer
 from safegen.provenance.receipts import sign_receipt
-from safegen.provenance.signer import open_signer
 from safegen.records.canonical import canonical_bytes
 from safegen.records.receipt import FirstReceipt, Receipt
 

@@ -10,7 +10,7 @@ from safegen.errors import DataError, InputError
 from safegen.pipeline.sign import sign
 from safegen.provenance import claims, manifest
 from safegen.provenance.kinds import kind_of
-from safegen.provenance.signer import open_signer
+from safegen.provenance.opener import open_signer
 
 TYPES = {
     "video/x-msvideo": "avi",

@@ -122,7 +122,7 @@ def test_a_package_of_a_stranger_is_not_signed_on(made, copy, tmp_path):
     from safegen.provenance import pki
     from safegen.provenance.claims import model_claim
     from safegen.provenance.manifest import sign_beside
-    from safegen.provenance.signer import open_signer
+    from safegen.provenance.opener import open_signer
     from safegen.records.certificate import Gaussian
 
     pki.init(tmp_path / "stranger")
@@ -147,7 +147,7 @@ def test_a_package_of_a_stranger_is_not_signed_on(made, copy, tmp_path):
 def test_a_package_of_version_2_opens_and_makes_the_same_pictures(made, tmp_path):
     from safegen.provenance.claims import model_claim
     from safegen.provenance.manifest import sign_beside
-    from safegen.provenance.signer import open_signer
+    from safegen.provenance.opener import open_signer
 
     opened = package.read(made.model)
     config = json.loads(opened.content.config)

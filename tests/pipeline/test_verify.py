@@ -211,7 +211,7 @@ def resign(made, output, change):
     from safegen.pipeline.seal import model_ingredient
     from safegen.provenance.claims import Claim
     from safegen.provenance.manifest import read, sign
-    from safegen.provenance.signer import open_signer
+    from safegen.provenance.opener import open_signer
 
     said = read(output.read_bytes(), "image/png").assertions
     plain = without_manifest(output.read_bytes())

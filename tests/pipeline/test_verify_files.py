@@ -236,7 +236,7 @@ def test_archives_that_hold_a_manifest(made, covered, signer, tmp_path):
 
 def test_a_tampered_file_of_any_name_is_not_passed_over(made, covered, pdf_with, tmp_path):
     from safegen.provenance import claims, manifest
-    from safegen.provenance.signer import open_signer
+    from safegen.provenance.opener import open_signer
 
     claim = claims.created_claim(
         title="x", mime="application/pdf", source_type=claims.SOURCE_TYPES["digital-creation"]

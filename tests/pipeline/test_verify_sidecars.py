@@ -5,7 +5,7 @@ import pytest
 import safegen
 from safegen.provenance.claims import Claim
 from safegen.provenance.manifest import sign_beside
-from safegen.provenance.signer import open_signer
+from safegen.provenance.opener import open_signer
 
 CREATED = {
     "label": "c2pa.actions.v2",

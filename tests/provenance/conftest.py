@@ -27,7 +27,7 @@ from PIL import Image
 
 from safegen.provenance import algorithms, c2pa_bridge, manifest, pki
 from safegen.provenance.claims import Claim
-from safegen.provenance.signer import open_signer
+from safegen.provenance.opener import open_signer
 from safegen.records.log import LogEntry
 
 PEM = serialization.Encoding.PEM

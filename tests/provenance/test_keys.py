@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from safegen.errors import KeyMaterialError
 from safegen.provenance import pki
 from safegen.provenance.keyfiles import key_pem
-from safegen.provenance.signer import open_signer
+from safegen.provenance.opener import open_signer
 
 
 @pytest.fixture

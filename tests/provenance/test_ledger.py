@@ -276,7 +276,7 @@ def test_a_renewed_leaf_of_the_same_authority_goes_on(ledger, entries, keys, kee
     from cryptography.hazmat.primitives.asymmetric import ec
 
     from safegen.provenance import pki
-    from safegen.provenance.signer import FileSigner
+    from safegen.provenance.signers.local import FileSigner
 
     issuer = (
         x509.load_pem_x509_certificate((keys / pki.ISSUER).read_bytes()),

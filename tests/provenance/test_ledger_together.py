@@ -16,7 +16,7 @@ from safegen.records.log import LogCheckpoint, LogEntry, LoggedFile
 WORKER = """
 import sys, threading
 from safegen.provenance.ledger import Ledger
-from safegen.provenance.signer import open_signer
+from safegen.provenance.opener import open_signer
 from safegen.records.log import LogEntry, LoggedFile
 
 url, keys, name = sys.argv[1:]
@@ -90,7 +90,7 @@ def test_two_processes_of_eight_threads_append_at_once(url, keys, keeper):
 ENDLESS = """
 import sys
 from safegen.provenance.ledger import Ledger
-from safegen.provenance.signer import open_signer
+from safegen.provenance.opener import open_signer
 from safegen.records.log import LogEntry
 
 url, keys = sys.argv[1:]

@@ -145,7 +145,7 @@ def first_version(receipt, signer):
 
 
 def test_a_receipt_of_the_first_version_still_stands(made, receipt):
-    from safegen.provenance.signer import open_signer
+    from safegen.provenance.opener import open_signer
 
     first = first_version(receipt, open_signer(made.keys))
     again = read_receipt(first.model_dump_json().encode())

@@ -12,13 +12,13 @@ from safegen.errors import DataError, InputError, KeyMaterialError
 from safegen.provenance import pki, signatures
 from safegen.provenance.house import certificates, key_id, same_house
 from safegen.provenance.ledger import Ledger
+from safegen.provenance.opener import open_signer
 from safegen.provenance.revocation import (
     entry_for,
     problem_with_revoker,
     read_lists,
     sign_list,
 )
-from safegen.provenance.signer import open_signer
 from safegen.provenance.trust import read_trust
 from safegen.records.canonical import canonical_bytes
 from safegen.records.revocation import Revocation, RevocationList

@@ -12,7 +12,7 @@ from safegen import storage
 from safegen.errors import KeyMaterialError, StorageError
 from safegen.provenance import pki
 from safegen.provenance.keyfiles import PASSPHRASE, load_key
-from safegen.provenance.signer import check_signer, find_key, open_signer
+from safegen.provenance.opener import check_signer, find_key, open_signer
 
 
 @pytest.fixture(params=["es256", "ps256"])

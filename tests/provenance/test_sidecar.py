@@ -26,7 +26,7 @@ def store(signer, data, *ingredients):
 @pytest.fixture(scope="module")
 def stores(made):
     """Manifests of `ROWS` and of `OTHER`."""
-    from safegen.provenance.signer import open_signer
+    from safegen.provenance.opener import open_signer
 
     signer = open_signer(made.keys)
     return store(signer, ROWS), store(signer, OTHER)

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from safegen.errors import KeyMaterialError
 from safegen.provenance import pki
 from safegen.provenance.keyfiles import PASSPHRASE
-from safegen.provenance.signer import check_signer, open_signer
+from safegen.provenance.opener import check_signer, open_signer
 
 ALGORITHMS = ["es256", "es384", "ed25519", "ps256"]
 PEM = serialization.Encoding.PEM

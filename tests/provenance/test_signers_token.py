@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from safegen.errors import KeyMaterialError
 from safegen.provenance.keyfiles import PASSPHRASE
-from safegen.provenance.signer import check_signer, open_signer
+from safegen.provenance.opener import check_signer, open_signer
 
 pkcs11 = pytest.importorskip("pkcs11", reason="no python-pkcs11 here; pip install 'safegen[hsm]'")
 MODULE = "/usr/lib/softhsm/libsofthsm2.so"

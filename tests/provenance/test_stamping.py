@@ -15,7 +15,7 @@ from safegen.errors import KeyMaterialError, PolicyError, TamperedError, TimeSta
 from safegen.policy.load import load_policy
 from safegen.provenance import claims, manifest, pki
 from safegen.provenance.ledger import Ledger
-from safegen.provenance.signer import FileSigner
+from safegen.provenance.signers.local import FileSigner
 from safegen.provenance.stamping import Stamping
 from safegen.provenance.trust import Trust, TrustList
 

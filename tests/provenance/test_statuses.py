@@ -86,7 +86,7 @@ def test_who_is_on_no_list_is_no_fault_of_an_ingredient():
 @pytest.fixture(scope="module")
 def report(made, media):
     """The SDK's report of a picture that was edited."""
-    from safegen.provenance.signer import open_signer
+    from safegen.provenance.opener import open_signer
 
     signer = open_signer(made.keys)
     kind = "image/png"
