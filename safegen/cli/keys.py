@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cryptography import x509
 
     from safegen.provenance.profile import Finding
-    from safegen.provenance.signers.custody import Credentials
+    from safegen.provenance.signers.base import Credentials
 
 app = typer.Typer(help="Keys and certificates.", no_args_is_help=True)
 
@@ -189,7 +189,7 @@ def _revoke(
 
 
 def _secret(variable: str) -> str:
-    from safegen.provenance.signers.location import secret_of
+    from safegen.provenance.signers.uri import secret_of
 
     return secret_of(variable)
 

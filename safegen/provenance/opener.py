@@ -20,14 +20,14 @@ from safegen.provenance import algorithms
 from safegen.provenance.chain import examine, refusals
 from safegen.provenance.profile import Finding
 from safegen.provenance.signers import local
-from safegen.provenance.signers.location import Location, locate
+from safegen.provenance.signers.uri import Location, locate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from safegen.provenance.signer import Signer
-    from safegen.provenance.signers.custody import Custody
+    from safegen.provenance.signers.base import Custody
 
 TRIAL = b"safegen: a trial, to see whether this key signs"
 SCHEME = re.compile(r"[a-z][a-z0-9+.-]+:")  # one letter alone is a drive of Windows
@@ -126,7 +126,7 @@ def _missing(extra: str, error: ImportError) -> KeyMaterialError:
 
 def _token(uri: str) -> Custody:
     try:
-        from safegen.provenance.signers.token import at_token
+        from safegen.provenance.signers.hsm import at_token
     except ImportError as error:
         raise _missing("hsm", error) from error
     return at_token(uri)

@@ -138,7 +138,7 @@ def test_pins_from_the_environment(leaves, monkeypatch):
 
 
 def _log_out():
-    from safegen.provenance.signers import token
+    from safegen.provenance.signers import hsm as token
 
     for session in token._sessions.values():
         session.close()
@@ -232,7 +232,7 @@ def test_signers_open_while_others_sign(leaves, uri):
 
 
 def test_a_session_that_ended_says_so_and_a_new_one_works(leaves, uri):
-    from safegen.provenance.signers import token
+    from safegen.provenance.signers import hsm as token
 
     signer = open_signer(uri("signer es256"))
     for session in token._sessions.values():

@@ -16,11 +16,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from safegen.errors import KeyMaterialError
-from safegen.provenance.signers.custody import failure, remote_signer, require_digest
+from safegen.provenance.signers.base import failure, remote_signer, require_digest
 
 if TYPE_CHECKING:
-    from safegen.provenance.signers.custody import Credentials, RemoteSigner
-    from safegen.provenance.signers.location import Location
+    from safegen.provenance.signers.base import Credentials, RemoteSigner
+    from safegen.provenance.signers.uri import Location
     from safegen.records.signature import Algorithm
 
 NAMES = {"es256": "ECDSA_SHA_256", "es384": "ECDSA_SHA_384", "ps256": "RSASSA_PSS_SHA_256"}

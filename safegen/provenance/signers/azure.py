@@ -20,13 +20,13 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from safegen.errors import KeyMaterialError
 from safegen.provenance import algorithms
-from safegen.provenance.signers.custody import failure, remote_signer, require_digest
+from safegen.provenance.signers.base import failure, remote_signer, require_digest
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
-    from safegen.provenance.signers.custody import Credentials, RemoteSigner
-    from safegen.provenance.signers.location import Location
+    from safegen.provenance.signers.base import Credentials, RemoteSigner
+    from safegen.provenance.signers.uri import Location
     from safegen.records.signature import Algorithm
 
 KEY = re.compile(

@@ -17,11 +17,11 @@ from google.auth.exceptions import GoogleAuthError
 from google.cloud import kms_v1
 
 from safegen.errors import KeyMaterialError
-from safegen.provenance.signers.custody import failure, remote_signer, require_digest
+from safegen.provenance.signers.base import failure, remote_signer, require_digest
 
 if TYPE_CHECKING:
-    from safegen.provenance.signers.custody import Credentials, RemoteSigner
-    from safegen.provenance.signers.location import Location
+    from safegen.provenance.signers.base import Credentials, RemoteSigner
+    from safegen.provenance.signers.uri import Location
     from safegen.records.signature import Algorithm
 
 VERSION = re.compile(

@@ -12,13 +12,13 @@ from urllib.parse import unquote
 from safegen.errors import InputError, KeyMaterialError
 from safegen.provenance import algorithms, pki
 from safegen.provenance.keyfiles import key_pem, load_certificates, load_key, read_secret
-from safegen.provenance.signers.custody import Credentials
-from safegen.provenance.signers.location import secret_of
+from safegen.provenance.signers.base import Credentials
+from safegen.provenance.signers.uri import secret_of
 from safegen.storage import read
 
 if TYPE_CHECKING:
     from safegen.provenance.algorithms import PrivateKey
-    from safegen.provenance.signers.location import Location
+    from safegen.provenance.signers.uri import Location
     from safegen.records.signature import Algorithm
 
 ATTEMPTS = 3  # a pair that is being rotated fits again a moment later

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from safegen.errors import KeyMaterialError
 from safegen.provenance.keyfiles import PASSPHRASE, load_certificates, read_secret
-from safegen.provenance.signers.custody import Credentials
+from safegen.provenance.signers.base import Credentials
 from safegen.storage import read
 
 if TYPE_CHECKING:

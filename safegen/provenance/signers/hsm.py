@@ -25,8 +25,8 @@ from safegen.errors import KeyMaterialError
 from safegen.provenance import algorithms
 from safegen.provenance.chain import issued
 from safegen.provenance.keyfiles import PASSPHRASE
-from safegen.provenance.signers.custody import Credentials, failure, remote_signer
-from safegen.provenance.signers.location import Location, locate, secret_in, secret_of
+from safegen.provenance.signers.base import Credentials, failure, remote_signer
+from safegen.provenance.signers.uri import Location, locate, secret_in, secret_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from pkcs11 import Session, Token
     from pkcs11._pkcs11 import lib as Library  # noqa: N812 - a class
 
-    from safegen.provenance.signers.custody import RemoteSigner
+    from safegen.provenance.signers.base import RemoteSigner
     from safegen.records.signature import Algorithm
 
 MODULE = "PKCS11_MODULE"
