@@ -100,7 +100,7 @@ def _each_run_in_miniature_once(monkeypatch):
 def made(tmp_path_factory, _own_home) -> Made:
     """A VAE trained privately on real digits, with four outputs."""
     import safegen
-    from safegen.provenance import pki
+    from safegen.provenance.keys import pki
 
     made = Made(tmp_path_factory.mktemp("made"))
     pki.init(made.keys)
@@ -265,7 +265,7 @@ def url(request):
 
 @pytest.fixture
 def signer(made):
-    from safegen.provenance.opener import open_signer
+    from safegen.provenance.keys.opener import open_signer
 
     return open_signer(made.keys)
 

@@ -96,7 +96,7 @@ def test_what_keeps_nothing_or_something_else_is_refused(here, location, words):
 
 
 def test_every_door_to_a_ledger_or_budget_refuses_the_same(here):
-    from safegen.provenance.ledger import Ledger
+    from safegen.provenance.log.ledger import Ledger
 
     for keeps_nothing in (":memory:", "sqlite://", "", "file:x?mode=memory"):
         for door in (Ledger, Budget, lambda place: Ledger(place, to_read=True)):

@@ -18,7 +18,7 @@ from rich.progress import (
 )
 
 from safegen.errors import Refused
-from safegen.provenance.shown import visible
+from safegen.provenance.keys.shown import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -50,7 +50,7 @@ def demo(
 def _make(folder: Path, progress: Progress) -> tuple[Model, Release]:
     """Keys, a private model, and a release."""
     from safegen.pipeline.train import train
-    from safegen.provenance import pki
+    from safegen.provenance.keys import pki
 
     pki.init(folder / "keys")
     progress("starting", 1, 1)

@@ -12,7 +12,7 @@ from safegen.cli.options import Keys, Ledger, Policy, TimeStamps, TimeTrust, Tru
 from safegen.location import is_missing
 
 if TYPE_CHECKING:
-    from safegen.pipeline.placing import Settled
+    from safegen.provenance.log.placing import Settled
 
 
 def generate(
@@ -45,10 +45,10 @@ def generate(
         bars("starting", 0, 1)
         from safegen.modality.image import modality_named
         from safegen.pipeline.model import load
-        from safegen.pipeline.placing import take_up
         from safegen.pipeline.release import require_free
         from safegen.pipeline.request import understand
-        from safegen.provenance.ledger import Ledger as Log
+        from safegen.provenance.log.ledger import Ledger as Log
+        from safegen.provenance.log.placing import take_up
 
         bars("starting", 1, 1)
         if is_missing(ledger):

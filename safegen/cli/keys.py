@@ -19,8 +19,8 @@ from safegen.records.revocation import Reason
 if TYPE_CHECKING:
     from cryptography import x509
 
-    from safegen.provenance.profile import Finding
-    from safegen.provenance.signers.base import Credentials
+    from safegen.provenance.keys.custody.base import Credentials
+    from safegen.provenance.keys.profile import Finding
 
 app = typer.Typer(help="Keys and certificates.", no_args_is_help=True)
 
@@ -55,7 +55,7 @@ def init(
     passphrase_env: PassphraseEnv = None,
 ) -> None:
     """Make a root, an issuing CA and a signing leaf by C2PA's certificate profile."""
-    from safegen.provenance import pki
+    from safegen.provenance.keys import pki
 
     passphrase = None if passphrase_env is None else _secret(passphrase_env)
     pki.init(folder, organisation=organisation, algorithm=algorithm, passphrase=passphrase)
@@ -72,8 +72,8 @@ def init(
 @app.command("show")
 def show(uri: Uri) -> None:
     """Who a signer is: its certificates, how long they are valid, their fingerprints."""
-    from safegen.provenance.algorithms import algorithm_of, describe
-    from safegen.provenance.opener import find_key
+    from safegen.provenance.keys.algorithms import algorithm_of, describe
+    from safegen.provenance.keys.opener import find_key
 
     custody = find_key(uri)
     found = custody.credentials()
@@ -92,8 +92,8 @@ def show(uri: Uri) -> None:
 @app.command("check")
 def check(uri: Uri, trust: Trust = None) -> None:
     """What a C2PA verifier would say of this signer's work; leaves with 1 unless Trusted."""
-    from safegen.provenance.opener import check_signer, find_key
-    from safegen.provenance.trust import read_anchors
+    from safegen.provenance.keys.opener import check_signer, find_key
+    from safegen.provenance.keys.trust import read_anchors
 
     anchors = None if trust is None else read_anchors(trust)
     custody = find_key(uri)
@@ -134,9 +134,9 @@ def rotate(
         _require_ledger(ledger)
     elif since is not None:
         raise InputError("--since is of a revocation; say why with --revoke-old REASON")
-    from safegen.provenance import pki
-    from safegen.provenance.keyfiles import PASSPHRASE
-    from safegen.provenance.opener import find_key
+    from safegen.provenance.keys import pki
+    from safegen.provenance.keys.opener import find_key
+    from safegen.provenance.keys.pem import PASSPHRASE
 
     passphrase = os.environ.get(PASSPHRASE) if passphrase_env is None else _secret(passphrase_env)
     kept = pki.rotate(folder, passphrase=passphrase)
@@ -189,7 +189,7 @@ def _revoke(
 
 
 def _secret(variable: str) -> str:
-    from safegen.provenance.signers.uri import secret_of
+    from safegen.provenance.keys.custody.uri import secret_of
 
     return secret_of(variable)
 
@@ -209,7 +209,7 @@ def _print_tree(found: Credentials) -> None:
 
 
 def _branch(certificate: x509.Certificate, role: str) -> str:
-    from safegen.provenance.profile import SOON, name_of
+    from safegen.provenance.keys.profile import SOON, name_of
 
     now, end = datetime.now(UTC), certificate.not_valid_after_utc
     days = f"{(end - now).days:,} days left"

@@ -38,8 +38,8 @@ def checkpoint(
     ] = False,
 ) -> None:
     """Sign the head of a log; whoever holds it can prove later what the log was."""
-    from safegen.provenance.ledger import Ledger
-    from safegen.provenance.opener import open_signer
+    from safegen.provenance.keys.opener import open_signer
+    from safegen.provenance.log.ledger import Ledger
 
     signer = open_signer(keys)
     _require_there(ledger)
@@ -65,9 +65,9 @@ def prove(
     out: Out = None,
 ) -> None:
     """Prove that a file is in a log, or that a log continues what it was."""
-    from safegen.pipeline.log import prove_file, read_head
-    from safegen.provenance.checkpoints import read_as
-    from safegen.provenance.ledger import Ledger
+    from safegen.provenance.log.checkpoints import read_as
+    from safegen.provenance.log.export import prove_file, read_head
+    from safegen.provenance.log.ledger import Ledger
     from safegen.records.log import LogCheckpoint
 
     if (file is None) == (since is None):
@@ -118,8 +118,8 @@ def export(
     ledger: Log, out: Annotated[Path, typer.Option(help="The file to write, JSON lines.")]
 ) -> None:
     """Write all entries and the last checkpoint, for whoever wants to compute the root himself."""
-    from safegen.pipeline import log
-    from safegen.provenance.ledger import Ledger
+    from safegen.provenance.log import export as log
+    from safegen.provenance.log.ledger import Ledger
 
     with Bars() as bars:
         opened = Ledger(ledger, to_read=True)
@@ -182,7 +182,7 @@ def backup(
 ) -> None:
     """Copy a ledger that others may be writing to, and check every entry of the copy."""
     from safegen.pipeline.backup import back_up_ledger
-    from safegen.provenance.trust import read_anchors
+    from safegen.provenance.keys.trust import read_anchors
 
     anchors = None if trust is None else read_anchors(trust)
     with Bars() as bars:
@@ -194,9 +194,9 @@ def backup(
 
 
 def _check_log(ledger: str, trust: Path | None, given: list[Path], *, as_json: bool) -> None:
-    from safegen.provenance.checkpoints import read_as
-    from safegen.provenance.ledger import Ledger
-    from safegen.provenance.trust import read_anchors
+    from safegen.provenance.keys.trust import read_anchors
+    from safegen.provenance.log.checkpoints import read_as
+    from safegen.provenance.log.ledger import Ledger
     from safegen.records.log import LogCheckpoint
 
     anchors = None if trust is None else read_anchors(trust)
@@ -237,9 +237,9 @@ def _show(report: LogReport, given: int) -> None:
 def _check_receipt(
     receipt: Path, trust: Path | None, given: list[Path], proof: Path | None
 ) -> None:
-    from safegen.pipeline.log import problems_without_ledger, read_shown
-    from safegen.provenance.checkpoints import read_as
-    from safegen.provenance.trust import read_anchors
+    from safegen.provenance.keys.trust import read_anchors
+    from safegen.provenance.log.checkpoints import read_as
+    from safegen.provenance.log.export import problems_without_ledger, read_shown
     from safegen.records.log import ConsistencyProof, LogCheckpoint
 
     if trust is None:

@@ -235,7 +235,7 @@ def _make_keys_unless_there(keys: str) -> None:
     Of several commands that begin at once, one makes it, and the others wait.
     """
     from safegen import storage
-    from safegen.provenance import pki
+    from safegen.provenance.keys import pki
 
     folder = Path(keys)
     if keys != "keys" or (folder / pki.LEAF).exists():  # the last file that is written

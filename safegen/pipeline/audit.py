@@ -43,7 +43,7 @@ from safegen.privacy.execution import Execution
 from safegen.privacy.plan import PrivacyPlan, Release, default_delta
 from safegen.privacy.recompute import recomputed_epsilon
 from safegen.progress import Progress, silent
-from safegen.provenance.trust import read_anchors
+from safegen.provenance.keys.trust import read_anchors
 from safegen.records.audit import Attack, AuditReport, Measured
 from safegen.records.certificate import Gaussian, PoissonSubsampledGaussian
 from safegen.training.recipe import purposes_of
@@ -149,7 +149,7 @@ def audit_run(
     Raises:
         BudgetRefused: the data set's budget does not allow it.
     """
-    from safegen.provenance import pki
+    from safegen.provenance.keys import pki
 
     generator = np.random.default_rng(seed)
     members, others = (data, others) if others is not None else _split(data, generator)

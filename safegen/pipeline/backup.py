@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from safegen import database
 from safegen.errors import StorageError, TamperedError
-from safegen.provenance.ledger import Ledger
+from safegen.provenance.log.ledger import Ledger
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,13 +11,13 @@ from pydantic import ValidationError
 from safegen.errors import DataError
 from safegen.pipeline.findings import found, worst
 from safegen.privacy.recompute import faults
-from safegen.provenance import claims
+from safegen.provenance.c2pa import claims
 from safegen.records.certificate import PrivacyCertificate
 from safegen.records.decision import Decision
 
 if TYPE_CHECKING:
     from safegen.pipeline.evidence import Evidence
-    from safegen.provenance.claims import Json
+    from safegen.provenance.c2pa.claims import Json
     from safegen.records.verdict import StepFinding
 
 KEPT = 64  # findings about claims that many files share, such as their model's certificate
@@ -38,7 +38,7 @@ def check_fingerprint(evidence: Evidence) -> StepFinding:
 
 def _judge_fingerprint(binding: Json, evidence: Evidence) -> StepFinding:
     from safegen.modality.image import fingerprint_pixels
-    from safegen.provenance import fingerprint
+    from safegen.provenance.c2pa import fingerprint
 
     described = fingerprint.decode(_first_block(binding))
     if described is None:

@@ -32,7 +32,7 @@ from safegen.pipeline.model import load, open_generator, require_signed
 from safegen.privacy.budget import Budget
 from safegen.privacy.memory import memory_named
 from safegen.progress import Progress, silent
-from safegen.provenance.trust import read_anchors
+from safegen.provenance.keys.trust import read_anchors
 from safegen.records.evaluation import Augment, EvaluationReport, Method, ProtocolName
 
 if TYPE_CHECKING:

@@ -16,10 +16,10 @@ from safegen.records.receipt import read_receipt
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from safegen.provenance.ledger import LookUp
-    from safegen.provenance.manifest import Manifest
-    from safegen.provenance.revocation import BelievedList
-    from safegen.provenance.trust import Trust
+    from safegen.provenance.c2pa.manifest import Manifest
+    from safegen.provenance.keys.trust import Trust
+    from safegen.provenance.log.ledger import LookUp
+    from safegen.provenance.log.revocation import BelievedList
     from safegen.records.log import InclusionProof
     from safegen.records.receipt import AnyReceipt
 

@@ -11,13 +11,13 @@ from safegen.pipeline.covered import unsigned_in_package
 from safegen.pipeline.files import UnfitFileError, content_of, shown
 from safegen.pipeline.findings import found
 from safegen.pipeline.made_from import findings_of
-from safegen.pipeline.manifests import choose
 from safegen.pipeline.origin import origins_of
 from safegen.pipeline.signer_steps import UNVOUCHED
 from safegen.pipeline.unread import LARGEST, unread
-from safegen.provenance import formats
-from safegen.provenance.kinds import STORE
-from safegen.provenance.manifest import Manifest, UnreadableManifestError
+from safegen.provenance.c2pa.manifest import Manifest, UnreadableManifestError
+from safegen.provenance.c2pa.manifest_choice import choose
+from safegen.provenance.media import formats
+from safegen.provenance.media.kinds import STORE
 from safegen.records.verdict import (
     IdentityFinding,
     SignerFinding,
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from safegen.pipeline.evidence import Evidence, NamedLog
-    from safegen.provenance.c2pa_bridge import Problem
-    from safegen.provenance.revocation import BelievedList
-    from safegen.provenance.trust import Trust
+    from safegen.provenance.c2pa.sdk import Problem
+    from safegen.provenance.keys.trust import Trust
+    from safegen.provenance.log.revocation import BelievedList
 
 SHORT = {
     "safegen.signer.no-list": "Nothing in it was changed, but nobody vouches for its signer.",

@@ -18,9 +18,9 @@ from safegen.arguments import checked
 from safegen.errors import InputError, TamperedError
 from safegen.modality.image import ImageModality, modality_of
 from safegen.pipeline.request import MOST
-from safegen.provenance import claims
-from safegen.provenance.formats import mime_of
-from safegen.provenance.manifest import read as read_manifest
+from safegen.provenance.c2pa import claims
+from safegen.provenance.c2pa.manifest import read as read_manifest
+from safegen.provenance.media.formats import mime_of
 from safegen.records.canonical import digest
 from safegen.records.names import receipt_beside
 from safegen.records.receipt import GenerationRequest, read_receipt

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from safegen.errors import InputError, StorageError
-from safegen.provenance.formats import is_media, promises
-from safegen.provenance.kinds import HEAD, ZIP, kind_of
-from safegen.provenance.sidecar import SUFFIX, find
+from safegen.provenance.c2pa.sidecar import SUFFIX, find
+from safegen.provenance.media.formats import is_media, promises
+from safegen.provenance.media.kinds import HEAD, ZIP, kind_of
 from safegen.records.names import MODEL_MANIFEST, WEIGHTS
 
 if TYPE_CHECKING:

@@ -54,9 +54,9 @@ if TYPE_CHECKING:
     from safegen.policy.facts import RequestFacts
     from safegen.policy.load import Policy
     from safegen.progress import Progress
-    from safegen.provenance.ledger import Ledger
-    from safegen.provenance.signer import Signer
-    from safegen.provenance.stamping import Stamping
+    from safegen.provenance.c2pa.timestamps import Stamping
+    from safegen.provenance.keys.signer import Signer
+    from safegen.provenance.log.ledger import Ledger
     from safegen.records.explanation import Explanation
     from safegen.records.receipt import GenerationRequest
 

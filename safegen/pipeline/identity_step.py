@@ -12,7 +12,7 @@ from safegen.pipeline.findings import found
 
 if TYPE_CHECKING:
     from safegen.pipeline.evidence import Evidence
-    from safegen.provenance.identities import Identity
+    from safegen.provenance.c2pa.identities import Identity
     from safegen.records.verdict import StepFinding
 
 LONGEST = 120  # letters of a name that a sentence shows; the verdict has all of them

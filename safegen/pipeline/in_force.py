@@ -8,17 +8,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from safegen.errors import RevokedError
-from safegen.provenance.checkpoints import moment
-from safegen.provenance.house import certificates, key_id, same_house
-from safegen.provenance.revocation import outlives
+from safegen.provenance.keys.house import certificates, key_id, same_house
+from safegen.provenance.log.checkpoints import moment
+from safegen.provenance.log.revocation import outlives
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from safegen.package import Package
-    from safegen.provenance.ledger import Ledger
-    from safegen.provenance.manifest import Manifest
-    from safegen.provenance.revocation import BelievedList
+    from safegen.provenance.c2pa.manifest import Manifest
+    from safegen.provenance.log.ledger import Ledger
+    from safegen.provenance.log.revocation import BelievedList
     from safegen.records.revocation import Revocation
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from safegen.provenance.receipts import sign_receipt
+from safegen.provenance.log.receipts import sign_receipt
 from safegen.records.canonical import digest, sha256
 from safegen.records.log import LogEntry
 from safegen.records.receipt import Receipt
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from safegen.errors import Refused
     from safegen.pipeline.seal import Sealed
-    from safegen.provenance.ledger import Appended, Ledger
-    from safegen.provenance.signer import Signer
+    from safegen.provenance.keys.signer import Signer
+    from safegen.provenance.log.ledger import Appended, Ledger
     from safegen.records.decision import Decision
     from safegen.records.log import InclusionProof
 

@@ -1,7 +1,7 @@
 """The step about release: what logs and the receipt say of exactly this file.
 
 A log speaks for the files of the house that keeps it, and of nobody else; so does a receipt
-(`provenance.house`). Whoever is named as a witness speaks for others too.
+(`provenance.keys.house`). Whoever is named as a witness speaks for others too.
 
 That a log has no such file says nothing against it: most files are not of that house. It does
 where the file belongs there: its receipt names that log, or safegen signed it for the house that
@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 
 from safegen.errors import TamperedError
 from safegen.pipeline.findings import found
-from safegen.provenance import claims
-from safegen.provenance.checkpoints import problem_with_checkpoint, signed_by
-from safegen.provenance.house import certificates, key_id, root_of, same_house
-from safegen.provenance.manifest import TRUSTED
-from safegen.provenance.receipts import problem_with
+from safegen.provenance.c2pa import claims
+from safegen.provenance.c2pa.manifest import TRUSTED
+from safegen.provenance.keys.house import certificates, key_id, root_of, same_house
+from safegen.provenance.log.checkpoints import problem_with_checkpoint, signed_by
+from safegen.provenance.log.receipts import problem_with
 from safegen.records.canonical import canonical_fields, joined, sha256
 from safegen.records.receipt import Receipt
 
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from safegen.pipeline.evidence import Evidence, NamedLog
-    from safegen.provenance.claims import Json
-    from safegen.provenance.ledger import LookUp
+    from safegen.provenance.c2pa.claims import Json
+    from safegen.provenance.log.ledger import LookUp
     from safegen.records.log import LogEntry, LoggedFile
     from safegen.records.receipt import AnyReceipt
     from safegen.records.verdict import StepFinding

@@ -17,7 +17,7 @@ def open_ledgers(locations: Iterable[str]) -> tuple[NamedLog, ...]:
     if not (named := tuple(dict.fromkeys(locations))):
         return ()
     from safegen.pipeline.evidence import NamedLog
-    from safegen.provenance.ledger import Ledger
+    from safegen.provenance.log.ledger import Ledger
 
     return tuple(
         NamedLog(name=without_secret(each), log=Ledger(each, to_read=True)) for each in named

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from safegen.pipeline.evidence import Evidence
-    from safegen.provenance.ingredients import IngredientState
+    from safegen.provenance.c2pa.ingredients import IngredientState
     from safegen.records.verdict import StepFinding
 
 NAMED = 3  # broken ingredients that a sentence names; the verdict has all of them

@@ -22,19 +22,19 @@ from safegen.pipeline.unsafe import unsafe_sample
 from safegen.policy.load import load_policy
 from safegen.privacy.recompute import agrees
 from safegen.progress import Progress, silent
-from safegen.provenance.claims import PACKAGE
-from safegen.provenance.ledger import Ledger
-from safegen.provenance.manifest import EXPIRED
-from safegen.provenance.manifest import read as read_manifest
-from safegen.provenance.opener import open_signer
-from safegen.provenance.revocation import read_lists
-from safegen.provenance.stamping import Stamping
-from safegen.provenance.trust import read_anchors, trust_in
+from safegen.provenance.c2pa.claims import PACKAGE
+from safegen.provenance.c2pa.manifest import EXPIRED
+from safegen.provenance.c2pa.manifest import read as read_manifest
+from safegen.provenance.c2pa.timestamps import Stamping
+from safegen.provenance.keys.opener import open_signer
+from safegen.provenance.keys.trust import read_anchors, trust_in
+from safegen.provenance.log.ledger import Ledger
+from safegen.provenance.log.revocation import read_lists
 from safegen.records.names import MODEL_MANIFEST
 from safegen.records.receipt import GenerationRequest
 
 if TYPE_CHECKING:
-    from safegen.provenance.manifest import Manifest, TimeStamp
+    from safegen.provenance.c2pa.manifest import Manifest, TimeStamp
     from safegen.records.certificate import PrivacyCertificate
     from safegen.records.config import PackageConfig
 

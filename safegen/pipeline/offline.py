@@ -1,7 +1,7 @@
 """No network for a process that looks at strangers' files.
 
 A manifest can name addresses: of an identity, of a manifest elsewhere, of whoever answers about a
-certificate, of a schema. C2PA's reader is told to ask none of them (`provenance.c2pa_bridge`); but
+certificate, of a schema. C2PA's reader is told to ask none of them (`provenance.c2pa.sdk`); but
 it accepts settings that it does not know in silence, so what holds today might not after an
 update. The kernel is therefore asked, too: a process that verifies gets no socket that leads out
 of the machine, nor any to this one's ports. Linux alone offers that to everybody (seccomp);

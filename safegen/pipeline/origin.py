@@ -14,7 +14,7 @@ from safegen.records.verdict import OriginFinding
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from safegen.provenance.manifest import Manifest
+    from safegen.provenance.c2pa.manifest import Manifest
 
 ACTIONS = ("c2pa.actions", "c2pa.actions.v2")
 LONGEST = 200  # letters of a term that is shown

@@ -25,8 +25,8 @@ from safegen.errors import SafegenError
 from safegen.location import locate
 
 if TYPE_CHECKING:
-    from safegen.provenance.revocation import BelievedList
-    from safegen.provenance.trust import Trust, TrustList
+    from safegen.provenance.keys.trust import Trust, TrustList
+    from safegen.provenance.log.revocation import BelievedList
 
 READY = b'"ready"\n'
 LISTS = ("signers", "time_stamps", "identities", "witnesses")  # of a `Trust`
@@ -87,8 +87,8 @@ class Task:
     @classmethod
     def from_line(cls, line: bytes) -> Task:
         """What `to_line` wrote."""
-        from safegen.provenance.revocation import BelievedList
-        from safegen.provenance.trust import Trust
+        from safegen.provenance.keys.trust import Trust
+        from safegen.provenance.log.revocation import BelievedList
         from safegen.records.revocation import RevocationList
 
         said = json.loads(line)
@@ -282,7 +282,7 @@ def _told(lists: tuple[TrustList, ...]) -> list[tuple[str, str, list[str]]]:
 
 
 def _heard(lists: list[tuple[str, str, list[str]]]) -> tuple[TrustList, ...]:
-    from safegen.provenance.trust import TrustList
+    from safegen.provenance.keys.trust import TrustList
 
     return tuple(
         TrustList(name=name, pem=pem.encode("latin-1"), issuers=tuple(issuers))

@@ -14,7 +14,7 @@ from safegen.pipeline.soundness import bound_of, require_sound
 from safegen.pipeline.starting import assumptions
 from safegen.privacy.certify import certify
 from safegen.privacy.lattice import ALLOWANCE
-from safegen.provenance.claims import model_claim
+from safegen.provenance.c2pa.claims import model_claim
 from safegen.records.certificate import Noise, PrivacyCertificate
 from safegen.records.config import PackageConfig
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from safegen.privacy.canaries import Canaries
-    from safegen.provenance.ledger import Ledger
-    from safegen.provenance.signer import Signer
-    from safegen.provenance.stamping import Stamping
+    from safegen.provenance.c2pa.timestamps import Stamping
+    from safegen.provenance.keys.signer import Signer
+    from safegen.provenance.log.ledger import Ledger
     from safegen.records.card import DataCard
     from safegen.training.checkpoint import RunFacts
     from safegen.training.loop import Trained

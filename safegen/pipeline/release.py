@@ -14,9 +14,9 @@ from pydantic import ValidationError
 
 from safegen import storage
 from safegen.arguments import checked
-from safegen.pipeline import placing
 from safegen.pipeline.leaving import Output
 from safegen.pipeline.naming import names_of, new_id
+from safegen.provenance.log import placing
 from safegen.records.canonical import sha256
 from safegen.records.names import figure_of, receipt_beside
 from safegen.records.receipt import read_receipt
@@ -80,7 +80,7 @@ class Release:
         """Write every output, its receipt and its explanation: all of them and the log, or nothing.
 
         What was saved into the folder before is left as it is. What a crash cut off there after the
-        log had it is finished first (`safegen.pipeline.placing`).
+        log had it is finished first (`safegen.provenance.log.placing`).
 
         Args:
             folder: made when it is missing. Outputs and receipts go into it, the explanations'

@@ -1,6 +1,6 @@
 """The step about what was taken back: the signer's key, the model, or exactly this file.
 
-A list counts for the files of its own house (`provenance.house`). What an authority on a list of
+A list counts for the files of its own house (`keys.house`). What an authority on a list of
 time-stamps saw signed before the moment of the revocation stays good, whatever became of the key or
 the model afterwards. Without such a stamp nothing proves when a key that was stolen signed. A file
 that is itself taken back stays so.
@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from safegen.pipeline.findings import found
-from safegen.provenance import claims
-from safegen.provenance.house import certificates, key_id, same_house
-from safegen.provenance.manifest import SIGNED
-from safegen.provenance.revocation import outlives
+from safegen.provenance.c2pa import claims
+from safegen.provenance.c2pa.manifest import SIGNED
+from safegen.provenance.keys.house import certificates, key_id, same_house
+from safegen.provenance.log.revocation import outlives
 from safegen.records.canonical import digest
 from safegen.records.config import PackageDigests
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from safegen.pipeline.evidence import Evidence
-    from safegen.provenance.manifest import Manifest
-    from safegen.provenance.revocation import BelievedList
+    from safegen.provenance.c2pa.manifest import Manifest
+    from safegen.provenance.log.revocation import BelievedList
     from safegen.records.revocation import Revocation
     from safegen.records.verdict import StepFinding
 

@@ -17,11 +17,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from safegen import storage
 from safegen.errors import InputError, KeyMaterialError
 from safegen.location import is_missing
-from safegen.provenance import revocation as taking_back
-from safegen.provenance.chain import issued
-from safegen.provenance.house import certificates, key_id
-from safegen.provenance.ledger import Ledger
-from safegen.provenance.opener import open_signer
+from safegen.provenance.keys.chain import issued
+from safegen.provenance.keys.house import certificates, key_id
+from safegen.provenance.keys.opener import open_signer
+from safegen.provenance.log import revocation as taking_back
+from safegen.provenance.log.ledger import Ledger
 from safegen.records.canonical import digest, sha256
 from safegen.records.config import PackageDigests
 from safegen.records.names import CERTIFICATE, CONFIG, WEIGHTS
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from cryptography.x509 import Certificate
 
-    from safegen.provenance.signer import Signer
+    from safegen.provenance.keys.signer import Signer
     from safegen.records.revocation import Reason, RevocationList
 
 DIGEST = "sha256:"

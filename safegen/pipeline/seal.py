@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from safegen import package
 from safegen.explain.summary import summarise
 from safegen.modality.image import ImageModality, fingerprint_pixels
-from safegen.provenance.claims import MODEL_TYPE, Ingredient, figure_claim, output_claim
-from safegen.provenance.fingerprint import image_code
+from safegen.provenance.c2pa.claims import MODEL_TYPE, Ingredient, figure_claim, output_claim
+from safegen.provenance.c2pa.fingerprint import image_code
 from safegen.records.names import EXPLANATIONS
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from safegen.package import Package
     from safegen.progress import Progress
-    from safegen.provenance.manifest import Manifest
-    from safegen.provenance.signer import Signer
-    from safegen.provenance.stamping import Stamping
+    from safegen.provenance.c2pa.manifest import Manifest
+    from safegen.provenance.c2pa.timestamps import Stamping
+    from safegen.provenance.keys.signer import Signer
     from safegen.records.decision import Decision
     from safegen.records.explanation import Explanation
     from safegen.records.mining import Mining

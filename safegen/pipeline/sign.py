@@ -4,7 +4,7 @@
 2. Refuse a history that does not hold.
 3. Sign, and read back.
 4. Log, unless the file was changed meanwhile.
-5. Place: the old file is there until the new one is whole (`safegen.pipeline.placing`).
+5. Place: the old file is there until the new one is whole (`safegen.provenance.log.placing`).
 """
 
 from __future__ import annotations
@@ -18,27 +18,22 @@ from typing import TYPE_CHECKING
 from safegen import storage
 from safegen.arguments import checked
 from safegen.errors import InputError, StorageError
-from safegen.pipeline import placing
-from safegen.pipeline.history import followed, history, open_file
-from safegen.provenance import formats, sidecar
-from safegen.provenance.claims import (
-    EDITS,
-    SOURCE_TYPES,
-    Claim,
-    created_claim,
-    edited_claim,
-)
-from safegen.provenance.ledger import Ledger
-from safegen.provenance.opener import open_signer
-from safegen.provenance.stamping import Stamping
-from safegen.provenance.trust import read_anchors, trust_in
+from safegen.provenance.c2pa import sidecar
+from safegen.provenance.c2pa.claims import EDITS, SOURCE_TYPES, Claim, created_claim, edited_claim
+from safegen.provenance.c2pa.history import followed, history, open_file
+from safegen.provenance.c2pa.timestamps import Stamping
+from safegen.provenance.keys.opener import open_signer
+from safegen.provenance.keys.trust import read_anchors, trust_in
+from safegen.provenance.log import placing
+from safegen.provenance.log.ledger import Ledger
+from safegen.provenance.media import formats
 from safegen.records.canonical import sha256
 from safegen.records.log import LogEntry
 from safegen.records.names import receipt_beside
 
 if TYPE_CHECKING:
-    from safegen.pipeline.history import File
-    from safegen.provenance.manifest import Manifest
+    from safegen.provenance.c2pa.history import File
+    from safegen.provenance.c2pa.manifest import Manifest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 from safegen.pipeline.findings import found
 from safegen.pipeline.words import phrase
-from safegen.provenance.manifest import EXPIRED, SIGNED, TRUSTED, UNTRUSTED
-from safegen.provenance.statuses import concern
+from safegen.provenance.c2pa.manifest import EXPIRED, SIGNED, TRUSTED, UNTRUSTED
+from safegen.provenance.c2pa.statuses import concern
 
 if TYPE_CHECKING:
     from safegen.pipeline.evidence import Evidence
-    from safegen.provenance.manifest import Manifest
-    from safegen.provenance.profile import Finding
-    from safegen.provenance.trust import TrustList
+    from safegen.provenance.c2pa.manifest import Manifest
+    from safegen.provenance.keys.profile import Finding
+    from safegen.provenance.keys.trust import TrustList
     from safegen.records.verdict import StepFinding
 
 UNVOUCHED = {  # they say nothing against a file

@@ -31,9 +31,9 @@ from safegen.pipeline.revocation_steps import check_revocation
 from safegen.pipeline.signer_steps import check_signer, check_time
 from safegen.pipeline.unread import LARGEST
 from safegen.pipeline.words import RULES, phrases
-from safegen.provenance import claims
-from safegen.provenance.manifest import UNBOUND
-from safegen.provenance.statuses import concern
+from safegen.provenance.c2pa import claims
+from safegen.provenance.c2pa.manifest import UNBOUND
+from safegen.provenance.c2pa.statuses import concern
 from safegen.records.canonical import sha256
 from safegen.records.verdict import StepFinding
 from safegen.storage import read

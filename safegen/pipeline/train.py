@@ -27,16 +27,16 @@ from safegen.privacy.execution import Execution
 from safegen.privacy.plan import DEFAULT_CANARIES
 from safegen.privacy.processes import joined
 from safegen.progress import Progress, silent
-from safegen.provenance.ledger import Ledger
-from safegen.provenance.opener import open_signer
-from safegen.provenance.stamping import Stamping
+from safegen.provenance.c2pa.timestamps import Stamping
+from safegen.provenance.keys.opener import open_signer
+from safegen.provenance.log.ledger import Ledger
 from safegen.records.config import Family, WarmStart
 from safegen.records.names import DIGESTS
 from safegen.training import checkpoint
 from safegen.training.priors import PRIORS
 
 if TYPE_CHECKING:
-    from safegen.provenance.signer import Signer
+    from safegen.provenance.keys.signer import Signer
 
 
 @checked

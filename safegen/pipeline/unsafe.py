@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from safegen.models.generator import PictureGenerator
     from safegen.package import Package
-    from safegen.provenance.ledger import Ledger
-    from safegen.provenance.signer import Signer
+    from safegen.provenance.keys.signer import Signer
+    from safegen.provenance.log.ledger import Ledger
 
 
 def unsafe_sample(

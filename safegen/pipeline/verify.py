@@ -19,12 +19,12 @@ from safegen.pipeline.files import files_in
 from safegen.pipeline.process import Task, usable_cores
 from safegen.pipeline.workers import PATIENCE, verify_apart
 from safegen.progress import Progress, silent
-from safegen.provenance.revocation import read_lists
-from safegen.provenance.trust import read_trust
+from safegen.provenance.keys.trust import read_trust
+from safegen.provenance.log.revocation import read_lists
 from safegen.records.verdict import Verdict
 
 if TYPE_CHECKING:
-    from safegen.provenance.trust import Trust
+    from safegen.provenance.keys.trust import Trust
 
 Lists = str | Path | Iterable[str | Path] | None
 

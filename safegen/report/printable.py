@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from safegen.provenance.shown import visible
+from safegen.provenance.keys.shown import visible
 
 
 def printable(text: str) -> str:

@@ -19,7 +19,7 @@ from safegen.modality.image import to_bytes
 from safegen.pipeline import run
 from safegen.pipeline.measure import drawn_labels
 from safegen.pipeline.model import open_generator
-from safegen.provenance import pki
+from safegen.provenance.keys import pki
 from safegen.training import fitting
 
 pytestmark = pytest.mark.benchmark

@@ -12,9 +12,9 @@ import time
 import pytest
 import sqlalchemy as sql
 
-from safegen.provenance import pki
-from safegen.provenance.ledger import Ledger
-from safegen.provenance.opener import open_signer
+from safegen.provenance.keys import pki
+from safegen.provenance.keys.opener import open_signer
+from safegen.provenance.log.ledger import Ledger
 from safegen.records.canonical import canonical_bytes
 from safegen.records.log import LogEntry
 

@@ -19,7 +19,7 @@ from safegen.models.generator import one_hot
 from safegen.models.grain import Grain, roughness
 from safegen.pipeline.measure import drawn_labels
 from safegen.privacy import opening
-from safegen.provenance import pki
+from safegen.provenance.keys import pki
 from safegen.training import elbo, fitting
 
 pytestmark = pytest.mark.benchmark

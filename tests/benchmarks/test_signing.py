@@ -20,8 +20,8 @@ from safegen.modality.image import ImageModality
 from safegen.pipeline import seal as room
 from safegen.pipeline.explain import read_explained
 from safegen.progress import silent
-from safegen.provenance import c2pa_bridge, claims, manifest
-from safegen.provenance.stamping import Stamping
+from safegen.provenance.c2pa import claims, manifest, sdk
+from safegen.provenance.c2pa.timestamps import Stamping
 from safegen.records.mining import KEPT_TO_ITSELF
 from safegen.records.receipt import Receipt
 
@@ -71,7 +71,7 @@ def bare(signer):
     context = c2pa.Context.from_dict(
         {
             "trust": {
-                "trust_config": c2pa_bridge.KEY_USAGES,
+                "trust_config": sdk.KEY_USAGES,
                 "user_anchors": signer.anchor.decode(),
             },
             "verify": {
@@ -100,7 +100,7 @@ def bare(signer):
 @pytest.fixture
 def calls(monkeypatch):
     """All that is given to the SDK while a test looks on."""
-    seen, whole = [], c2pa_bridge.sign_store
+    seen, whole = [], sdk.sign_store
 
     def look(definition, *, data, mime, resources, embedded, **others):
         seen.append(Call(definition, data, mime, dict(resources), list(embedded)))

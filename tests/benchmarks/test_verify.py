@@ -20,11 +20,11 @@ import pytest
 import safegen
 from safegen.pipeline.examine import examine
 from safegen.pipeline.process import usable_cores
-from safegen.provenance.c2pa_bridge import _context
-from safegen.provenance.claims import Claim
-from safegen.provenance.manifest import sign
-from safegen.provenance.opener import open_signer
-from safegen.provenance.trust import read_trust
+from safegen.provenance.c2pa.claims import Claim
+from safegen.provenance.c2pa.manifest import sign
+from safegen.provenance.c2pa.sdk import _context
+from safegen.provenance.keys.opener import open_signer
+from safegen.provenance.keys.trust import read_trust
 
 pytestmark = pytest.mark.benchmark
 
@@ -47,8 +47,8 @@ CREATED = {
 }
 BARE = """
 import c2pa, io, sys
-from safegen.provenance.c2pa_bridge import _context
-from safegen.provenance.trust import read_trust
+from safegen.provenance.c2pa.sdk import _context
+from safegen.provenance.keys.trust import read_trust
 context = _context(read_trust([sys.argv[1]]))
 for line in sys.stdin:
     with open(line.rstrip("\\n"), "rb") as file:

@@ -54,7 +54,7 @@ def test_recognisable_digits(tmp_path):
     from sklearn.svm import SVC
 
     from safegen.data.sources import load
-    from safegen.provenance import pki
+    from safegen.provenance.keys import pki
 
     pki.init(tmp_path / "keys")
     places = {"keys": tmp_path / "keys", "ledger": tmp_path / "ledger.db"}

@@ -10,7 +10,7 @@ import pytest
 from cryptography import x509
 
 from safegen.cli import main
-from safegen.provenance import pki
+from safegen.provenance.keys import pki
 
 PASSPHRASE = "correct horse"
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from safegen.cli import main
-from safegen.provenance import pki
-from safegen.provenance.ledger import Ledger
-from safegen.provenance.opener import open_signer
+from safegen.provenance.keys import pki
+from safegen.provenance.keys.opener import open_signer
+from safegen.provenance.log.ledger import Ledger
 from safegen.records.receipt import FirstReceipt, Receipt
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "ledger.md"
@@ -154,8 +154,8 @@ def test_a_receipt_is_held_against_a_checkpoint_fetched_elsewhere(made, grown, s
 
 
 def test_a_receipt_of_the_first_version_is_checked_too(made, grown, say, tmp_path):
-    from safegen.provenance.opener import open_signer
-    from safegen.provenance.receipts import sign_receipt
+    from safegen.provenance.keys.opener import open_signer
+    from safegen.provenance.log.receipts import sign_receipt
 
     whole = Receipt.model_validate_json((made.outputs / "0003.receipt.json").read_bytes())
     fields = whole.model_dump(exclude={"checkpoint", "format", "signature"})
@@ -230,14 +230,14 @@ def test_a_kept_checkpoint_is_never_replaced(made, ledger, say, tmp_path):
 def put_in(path, entry):
     """Add a row with its hashes, and no head: all that somebody without keys can do."""
     from safegen.database import writing
-    from safegen.provenance import log_tables, merkle
+    from safegen.provenance.log import merkle, tables
     from safegen.records.canonical import canonical_bytes
 
     log, data = Ledger(path), canonical_bytes(entry)
     with writing(log._engine) as connection:
         row = {"number": len(log), "file_digest": entry.file_digest, "entry": data}
-        log_tables.add_rows(connection, log_tables.entries, [row])
-        log_tables.add_nodes(connection, row["number"], [merkle.leaf_hash(data)])
+        tables.add_rows(connection, tables.entries, [row])
+        tables.add_nodes(connection, row["number"], [merkle.leaf_hash(data)])
 
 
 def test_an_entry_that_nobody_signed_for_is_left_out_and_its_keeper_asked(

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from safegen.provenance import formats
-from safegen.provenance import manifest as manifests
-from safegen.provenance.trust import trust_in
+from safegen.provenance.c2pa import manifest as manifests
+from safegen.provenance.keys.trust import trust_in
+from safegen.provenance.media import formats
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,7 +112,7 @@ def subjects(made, model, media, tmp_path_factory) -> dict[str, Subject]:
 @pytest.fixture(scope="session")
 def stranger(tmp_path_factory) -> Path:
     """Keys of somebody whom nobody trusts."""
-    from safegen.provenance import pki
+    from safegen.provenance.keys import pki
 
     folder = tmp_path_factory.mktemp("stranger") / "keys"
     pki.init(folder, organisation="a stranger")
@@ -123,9 +123,9 @@ def _signed_as_output(made, mime: str, plain: bytes) -> bytes:
     """A sound or film with everything that an output's manifest says, but the fingerprint."""
     from safegen import package
     from safegen.pipeline.seal import model_ingredient
-    from safegen.provenance import claims
-    from safegen.provenance.ledger import Ledger
-    from safegen.provenance.opener import open_signer
+    from safegen.provenance.c2pa import claims
+    from safegen.provenance.keys.opener import open_signer
+    from safegen.provenance.log.ledger import Ledger
     from safegen.records.canonical import sha256
     from safegen.records.receipt import LogEntry, Receipt
 

@@ -18,9 +18,11 @@ import atheris
 with atheris.instrument_imports(include=["safegen"]):
     from safegen.pipeline.examine import examine
     from safegen.pipeline.limits import limit_memory
-    from safegen.provenance import claims, formats, kinds, manifest, pki
-    from safegen.provenance.opener import open_signer
-    from safegen.provenance.trust import read_trust, trust_in
+    from safegen.provenance.c2pa import claims, manifest
+    from safegen.provenance.keys import pki
+    from safegen.provenance.keys.opener import open_signer
+    from safegen.provenance.keys.trust import read_trust, trust_in
+    from safegen.provenance.media import formats, kinds
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from conftest import _film, _picture, _sound

@@ -19,9 +19,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 import safegen
 from safegen.errors import KeyMaterialError, SafegenError, StorageError
-from safegen.provenance import claims, formats, manifest, pki
-from safegen.provenance.ledger import Ledger
-from safegen.provenance.opener import open_signer
+from safegen.provenance.c2pa import claims, manifest
+from safegen.provenance.keys import pki
+from safegen.provenance.keys.opener import open_signer
+from safegen.provenance.log.ledger import Ledger
+from safegen.provenance.media import formats
 from safegen.records.names import receipt_beside
 
 PEM = serialization.Encoding.PEM

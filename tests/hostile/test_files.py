@@ -9,9 +9,9 @@ import zlib
 
 import pytest
 
-from safegen.provenance import claims, manifest
-from safegen.provenance.c2pa_bridge import sign_store
-from safegen.provenance.opener import open_signer
+from safegen.provenance.c2pa import claims, manifest
+from safegen.provenance.c2pa.sdk import sign_store
+from safegen.provenance.keys.opener import open_signer
 
 GIGABYTE = 2**30
 LOOK = """

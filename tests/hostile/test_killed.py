@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import safegen
-from safegen.provenance.ledger import Ledger
+from safegen.provenance.log.ledger import Ledger
 from safegen.records.canonical import sha256
 
 # Imports once and forks for every run, so that a kill costs a second and not ten. Nothing of the

@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
 import safegen
-from safegen.provenance import formats
+from safegen.provenance.media import formats
 
 SETTINGS = settings(
     max_examples=200,

@@ -15,10 +15,10 @@ import safegen
 from safegen import storage
 from safegen.database import InDoubtError
 from safegen.errors import StorageError
-from safegen.pipeline import placing
-from safegen.pipeline.placing import HIDDEN, JOURNAL, take_up
 from safegen.pipeline.release import Release
-from safegen.provenance.ledger import Ledger
+from safegen.provenance.log import placing
+from safegen.provenance.log.ledger import Ledger
+from safegen.provenance.log.placing import HIDDEN, JOURNAL, take_up
 from safegen.records.canonical import sha256
 
 FILES = 6  # of two outputs
@@ -413,7 +413,7 @@ import os, signal, sys
 import safegen
 from safegen import storage
 from safegen.pipeline import sign
-from safegen.provenance.ledger import Ledger
+from safegen.provenance.log.ledger import Ledger
 
 def die_at(number):
     passed = iter(range(10**6))

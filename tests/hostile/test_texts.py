@@ -9,8 +9,9 @@ from xml.etree import ElementTree as ET
 import pytest
 
 import safegen
-from safegen.provenance import claims, manifest, pki
-from safegen.provenance.opener import open_signer
+from safegen.provenance.c2pa import claims, manifest
+from safegen.provenance.keys import pki
+from safegen.provenance.keys.opener import open_signer
 
 NASTY = {
     "terminal": "\x1b[2J\x1b[1;32mtrusted\x1b[0m",

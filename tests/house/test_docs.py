@@ -11,7 +11,7 @@ from typer.main import get_command
 from safegen.cli import app
 from safegen.policy.facts import ReleaseFacts, types_of
 from safegen.policy.load import load_policy
-from safegen.provenance import claims
+from safegen.provenance.c2pa import claims
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

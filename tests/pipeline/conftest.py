@@ -27,8 +27,8 @@ from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from PIL import Image
 
-from safegen.provenance.c2pa_bridge import KEY_USAGES
-from safegen.provenance.pki import CLAIM_SIGNING
+from safegen.provenance.c2pa.sdk import KEY_USAGES
+from safegen.provenance.keys.pki import CLAIM_SIGNING
 
 DAY = timedelta(days=1)
 NOW = datetime.now(UTC).replace(microsecond=0)

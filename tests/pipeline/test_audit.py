@@ -59,7 +59,7 @@ def test_other_records_than_the_packages_are_refused(made, digits):
 
 
 def test_a_package_of_a_stranger_is_not_audited(made, tmp_path):
-    from safegen.provenance import pki
+    from safegen.provenance.keys import pki
 
     pki.init(tmp_path / "keys")
     with pytest.raises(TamperedError):

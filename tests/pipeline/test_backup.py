@@ -14,9 +14,9 @@ from safegen.pipeline import backup
 from safegen.pipeline.backup import back_up_budget, back_up_ledger
 from safegen.privacy.budget import Budget
 from safegen.progress import silent
-from safegen.provenance import pki
-from safegen.provenance.ledger import Ledger
-from safegen.provenance.opener import open_signer
+from safegen.provenance.keys import pki
+from safegen.provenance.keys.opener import open_signer
+from safegen.provenance.log.ledger import Ledger
 from safegen.records.log import LogEntry
 
 

@@ -199,7 +199,7 @@ def test_a_test_of_one_class_only_has_figures_for_that_class(made, digits, other
 
 
 def test_a_package_of_a_stranger_is_not_evaluated(made, tmp_path):
-    from safegen.provenance import pki
+    from safegen.provenance.keys import pki
 
     pki.init(tmp_path / "keys")
     with pytest.raises(TamperedError):

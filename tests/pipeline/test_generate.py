@@ -6,10 +6,10 @@ import pytest
 import safegen
 from safegen.errors import KeyMaterialError, Refused, RequestError, SafegenError, StorageError
 from safegen.modality.image import ImageModality
-from safegen.provenance.ledger import Ledger
-from safegen.provenance.manifest import read
-from safegen.provenance.receipts import problem_with
-from safegen.provenance.trust import trust_in
+from safegen.provenance.c2pa.manifest import read
+from safegen.provenance.keys.trust import trust_in
+from safegen.provenance.log.ledger import Ledger
+from safegen.provenance.log.receipts import problem_with
 from safegen.records.canonical import digest, sha256
 from safegen.records.receipt import Receipt
 
@@ -104,9 +104,9 @@ def test_a_receipt_stands_alone_and_falls_with_any_change(made, release):
 
 
 def test_a_receipt_of_a_stranger_does_not_stand(made, release, tmp_path):
-    from safegen.provenance import pki
-    from safegen.provenance.opener import open_signer
-    from safegen.provenance.receipts import sign_receipt
+    from safegen.provenance.keys import pki
+    from safegen.provenance.keys.opener import open_signer
+    from safegen.provenance.log.receipts import sign_receipt
 
     pki.init(tmp_path / "keys")
     unsigned = release.outputs[0].receipt.model_copy(update={"signature": None})
@@ -248,7 +248,7 @@ def test_a_batch_with_a_forbidden_class_is_refused_before_anything_is_made(
 
 def test_a_signature_that_does_not_hold_is_withheld(made, monkeypatch):
     """What is signed is read back as a stranger would, and a wrong signature never leaves."""
-    from safegen.provenance.signers.local import FileSigner
+    from safegen.provenance.keys.custody.local import FileSigner
 
     loaded = safegen.load(made.model, keys=made.keys, ledger=made.ledger)
     right = FileSigner.sign
@@ -262,11 +262,11 @@ def test_a_signature_that_does_not_hold_is_withheld(made, monkeypatch):
 
 def test_a_file_that_changed_while_it_was_signed_is_withheld(made, monkeypatch):
     from safegen.cli.tamper import with_one_bit_changed
-    from safegen.provenance.c2pa_bridge import sign_store
+    from safegen.provenance.c2pa.sdk import sign_store
 
     loaded = safegen.load(made.model, keys=made.keys, ledger=made.ledger)
     monkeypatch.setattr(
-        "safegen.provenance.manifest.sign_store",
+        "safegen.provenance.c2pa.manifest.sign_store",
         lambda *arguments, **named: with_one_bit_changed(sign_store(*arguments, **named)),
     )
     before = len(Ledger(made.ledger))
@@ -297,8 +297,8 @@ def test_a_signer_that_fails_lets_nothing_out(made, monkeypatch):
     def broken(self, data):
         raise ConnectionError("the key service is gone")
 
-    monkeypatch.setattr("safegen.provenance.signer.FileSigner.key_pem", None)
-    monkeypatch.setattr("safegen.provenance.signer.FileSigner.sign", broken)
+    monkeypatch.setattr("safegen.provenance.keys.signer.FileSigner.key_pem", None)
+    monkeypatch.setattr("safegen.provenance.keys.signer.FileSigner.sign", broken)
     with pytest.raises(KeyMaterialError, match="the key service is gone"):
         loaded.generate(1, purpose="x")
     assert len(Ledger(made.ledger)) == before

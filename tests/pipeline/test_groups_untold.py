@@ -12,7 +12,8 @@ import safegen
 from safegen.cli import app
 from safegen.data.dataset import assemble
 from safegen.data.groups import grouped
-from safegen.provenance import manifest, pki
+from safegen.provenance.c2pa import manifest
+from safegen.provenance.keys import pki
 from safegen.records.names import CERTIFICATE, CONFIG
 
 RECORDS, GROUPS, LARGEST = 1057, 90, 57

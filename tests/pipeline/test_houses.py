@@ -10,11 +10,12 @@ import sqlalchemy as sql
 
 import safegen
 from safegen.errors import InputError
-from safegen.provenance import log_tables, merkle, pki
-from safegen.provenance.checkpoints import sign_checkpoint
-from safegen.provenance.ledger import Ledger
-from safegen.provenance.opener import open_signer
-from safegen.provenance.receipts import sign_receipt
+from safegen.provenance.keys import pki
+from safegen.provenance.keys.opener import open_signer
+from safegen.provenance.log import merkle, tables
+from safegen.provenance.log.checkpoints import sign_checkpoint
+from safegen.provenance.log.ledger import Ledger
+from safegen.provenance.log.receipts import sign_receipt
 from safegen.records.canonical import canonical_bytes
 from safegen.records.receipt import FirstReceipt, Receipt
 
@@ -215,19 +216,19 @@ def put_in(path, entry, head_by=None):
     """A row with its hashes, and no head, or a head of somebody's own."""
     ledger = Ledger(path)
     with ledger._engine.begin() as connection:
-        number, data = log_tables.size_of(connection), canonical_bytes(entry)
+        number, data = tables.size_of(connection), canonical_bytes(entry)
         row = {"number": number, "file_digest": entry.file_digest, "entry": data}
-        log_tables.add_rows(connection, log_tables.entries, [row])
-        log_tables.add_nodes(connection, number, [merkle.leaf_hash(data)])
+        tables.add_rows(connection, tables.entries, [row])
+        tables.add_nodes(connection, number, [merkle.leaf_hash(data)])
     if head_by is None:
         return
     root = bytes.fromhex(ledger.check().root)
     head = sign_checkpoint(ledger.origin, number + 1, root, head_by.signer)
     with ledger._engine.begin() as connection:
-        rows = sql.select(sql.func.count()).select_from(log_tables.checkpoints)
+        rows = sql.select(sql.func.count()).select_from(tables.checkpoints)
         place = {"number": connection.execute(rows).scalar(), "tree_size": head.tree_size}
         values = place | {"checkpoint": canonical_bytes(head)}
-        connection.execute(sql.insert(log_tables.checkpoints), values)
+        connection.execute(sql.insert(tables.checkpoints), values)
 
 
 def test_an_entry_under_no_signed_head_is_not_believed(made, own, other, output):

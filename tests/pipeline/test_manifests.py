@@ -8,9 +8,9 @@ import pytest
 import safegen
 from safegen.errors import DataError, InputError
 from safegen.pipeline.sign import sign
-from safegen.provenance import claims, manifest
-from safegen.provenance.kinds import kind_of
-from safegen.provenance.opener import open_signer
+from safegen.provenance.c2pa import claims, manifest
+from safegen.provenance.keys.opener import open_signer
+from safegen.provenance.media.kinds import kind_of
 
 TYPES = {
     "video/x-msvideo": "avi",

@@ -29,8 +29,8 @@ from safegen.pipeline.wishes import preset_for
 from safegen.privacy.budget import Budget
 from safegen.privacy.outlet import Canned
 from safegen.privacy.sealed import PrivateRecords
-from safegen.provenance.c2pa_bridge import read_store
-from safegen.provenance.ledger import Ledger
+from safegen.provenance.c2pa.sdk import read_store
+from safegen.provenance.log.ledger import Ledger
 from safegen.training import checkpoint
 
 COUNT, CLASSES, STEPS = 42, 4, 24  # two checkpoints' worth

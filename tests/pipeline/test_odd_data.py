@@ -14,7 +14,7 @@ from safegen.privacy.engine import Settings
 from safegen.privacy.plan import plan_within
 from safegen.privacy.releases import Releases
 from safegen.progress import silent
-from safegen.provenance import pki
+from safegen.provenance.keys import pki
 from safegen.training.recipe import preset
 
 FAMILIES = ["vae", "gan"]

@@ -20,8 +20,9 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 
 import safegen
 from safegen.pipeline import offline
-from safegen.provenance import c2pa_bridge, pki
-from safegen.provenance.claims import IPTC
+from safegen.provenance.c2pa import sdk
+from safegen.provenance.c2pa.claims import IPTC
+from safegen.provenance.keys import pki
 
 GUARD = "from safegen.pipeline.offline import refuse_network; assert refuse_network(fatal=True); "
 COMMAND = f"{GUARD}from safegen.cli import main; main()"
@@ -167,7 +168,7 @@ def test_the_reader_itself_would_ask(folder, forge, kind):
         "c2pa.Reader(sys.argv[1], context=c2pa.Context.from_dict(settings))"
     )
     path = folder / f"{kind.__name__}-away.png"
-    done = guarded(code, path, forge.trust, c2pa_bridge.KEY_USAGES)
+    done = guarded(code, path, forge.trust, sdk.KEY_USAGES)
     assert done.returncode == -signal.SIGSYS, done
 
 
@@ -233,7 +234,7 @@ def test_the_settings_alone_hold_where_the_kernel_does_not(folder, server):
     """What `sign` and `explain` rest on: they may have to reach a key service themselves."""
     code = (
         f"{GUARD}import sys; from pathlib import Path; "
-        "from safegen.provenance.manifest import UnreadableManifestError, read\n"
+        "from safegen.provenance.c2pa.manifest import UnreadableManifestError, read\n"
         "for each in sys.argv[1:]:\n"
         "    try: read(Path(each).read_bytes(), 'image/png')\n"
         "    except UnreadableManifestError: pass\n"
@@ -263,4 +264,4 @@ def test_a_time_stamp_from_a_named_authority_is_still_had(forge, stamps, folder,
 def test_elsewhere_the_settings_hold_alone(monkeypatch):
     monkeypatch.setattr(offline.sys, "platform", "darwin")
     assert offline.refuse_network() is False
-    assert c2pa_bridge._context(None) is not None
+    assert sdk._context(None) is not None

@@ -79,8 +79,8 @@ def test_a_better_certificate_does_not_fool_it_either(made, copy):
 
 def test_a_manifest_that_was_edited_does_not_vouch(made, copy):
     """The digests agree, the assertion reads well, and only the signature does not hold."""
-    from safegen.provenance.claims import PACKAGE
-    from safegen.provenance.manifest import UnreadableManifestError, read
+    from safegen.provenance.c2pa.claims import PACKAGE
+    from safegen.provenance.c2pa.manifest import UnreadableManifestError, read
 
     opened = package.read(copy)
     for place in range(len(opened.manifest) - 1, 0, -7):
@@ -119,10 +119,10 @@ def test_the_grant_is_taken_before_the_first_step(made, tmp_path, monkeypatch):
 
 def test_a_package_of_a_stranger_is_not_signed_on(made, copy, tmp_path):
     """Otherwise its invented certificate would leave under our own signature."""
-    from safegen.provenance import pki
-    from safegen.provenance.claims import model_claim
-    from safegen.provenance.manifest import sign_beside
-    from safegen.provenance.opener import open_signer
+    from safegen.provenance.c2pa.claims import model_claim
+    from safegen.provenance.c2pa.manifest import sign_beside
+    from safegen.provenance.keys import pki
+    from safegen.provenance.keys.opener import open_signer
     from safegen.records.certificate import Gaussian
 
     pki.init(tmp_path / "stranger")
@@ -145,9 +145,9 @@ def test_a_package_of_a_stranger_is_not_signed_on(made, copy, tmp_path):
 
 
 def test_a_package_of_version_2_opens_and_makes_the_same_pictures(made, tmp_path):
-    from safegen.provenance.claims import model_claim
-    from safegen.provenance.manifest import sign_beside
-    from safegen.provenance.opener import open_signer
+    from safegen.provenance.c2pa.claims import model_claim
+    from safegen.provenance.c2pa.manifest import sign_beside
+    from safegen.provenance.keys.opener import open_signer
 
     opened = package.read(made.model)
     config = json.loads(opened.content.config)

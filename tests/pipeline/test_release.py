@@ -12,12 +12,12 @@ from safegen.modality.image import FORMATS, ImageModality, fingerprint_pixels
 from safegen.pipeline import seal as seal_room
 from safegen.pipeline.explain import made_again, read_explained
 from safegen.pipeline.model import Model
-from safegen.provenance.fingerprint import ALIKE, difference, image_code
-from safegen.provenance.kinds import kind_of
-from safegen.provenance.ledger import Ledger
-from safegen.provenance.manifest import read
-from safegen.provenance.receipts import problem_with
-from safegen.provenance.trust import trust_in
+from safegen.provenance.c2pa.fingerprint import ALIKE, difference, image_code
+from safegen.provenance.c2pa.manifest import read
+from safegen.provenance.keys.trust import trust_in
+from safegen.provenance.log.ledger import Ledger
+from safegen.provenance.log.receipts import problem_with
+from safegen.provenance.media.kinds import kind_of
 from safegen.records.canonical import sha256
 from safegen.records.receipt import Receipt
 

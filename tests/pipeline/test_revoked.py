@@ -15,7 +15,7 @@ import safegen
 from safegen.cli import main
 from safegen.errors import InputError, KeyMaterialError, RevokedError, StorageError
 from safegen.pipeline.revoke import list_for_others, revoke
-from safegen.provenance import pki
+from safegen.provenance.keys import pki
 from safegen.records.canonical import sha256
 
 
@@ -202,7 +202,7 @@ def test_a_tree_is_held_against_the_list_too(house):
     ],
 )  # fmt: skip
 def test_wrong_use_is_one_sentence_and_logs_nothing(house, named, words):
-    from safegen.provenance.ledger import Ledger
+    from safegen.provenance.log.ledger import Ledger
 
     house.sign("a.csv")
     with pytest.raises(InputError, match=words) as refused:

@@ -19,11 +19,10 @@ from safegen.errors import (
     StorageError,
     TimeStampError,
 )
-from safegen.pipeline import history
 from safegen.pipeline.sign import sign
-from safegen.provenance import manifest, sidecar
-from safegen.provenance.ledger import Ledger
-from safegen.provenance.trust import trust_in
+from safegen.provenance.c2pa import history, manifest, sidecar
+from safegen.provenance.keys.trust import trust_in
+from safegen.provenance.log.ledger import Ledger
 from safegen.records.canonical import sha256
 
 encypher_c2pa = pytest.importorskip("encypher_c2pa")
@@ -167,7 +166,7 @@ def test_a_table_made_from_a_signed_one(put, own, made):
 
 def test_a_pictures_history_may_lie_beside_it(put, own, made, signer):
     """Other tools write one there also for types that could carry it."""
-    from safegen.provenance import claims
+    from safegen.provenance.c2pa import claims
 
     picture = put("image/png", "picture.png")
     claim = claims.created_claim(

@@ -16,8 +16,8 @@ from safegen.cli.tamper import with_one_bit_changed
 from safegen.errors import InputError, KeyMaterialError, StorageError
 from safegen.pipeline import steps
 from safegen.pipeline.examine import examine
-from safegen.provenance import pki
-from safegen.provenance.trust import read_trust
+from safegen.provenance.keys import pki
+from safegen.provenance.keys.trust import read_trust
 
 encypher_c2pa = pytest.importorskip("encypher_c2pa")
 
@@ -209,9 +209,9 @@ def resign(made, output, change):
     """Sign the output's picture again, by the real key, with other statements."""
     from safegen.package import read as read_package
     from safegen.pipeline.seal import model_ingredient
-    from safegen.provenance.claims import Claim
-    from safegen.provenance.manifest import read, sign
-    from safegen.provenance.opener import open_signer
+    from safegen.provenance.c2pa.claims import Claim
+    from safegen.provenance.c2pa.manifest import read, sign
+    from safegen.provenance.keys.opener import open_signer
 
     said = read(output.read_bytes(), "image/png").assertions
     plain = without_manifest(output.read_bytes())
@@ -277,7 +277,7 @@ def test_a_lie_is_found_even_under_a_good_signature(made, output, step, place, v
 def test_a_picture_exchanged_under_its_fingerprint(made, output):
     """The soft binding is compared with the pixels, not believed."""
     from safegen.modality.image import fingerprint_pixels
-    from safegen.provenance.fingerprint import difference, image_code
+    from safegen.provenance.c2pa.fingerprint import difference, image_code
 
     picture = (made.outputs / "0001.png").read_bytes()
     mirrored = io.BytesIO()

@@ -15,7 +15,7 @@ from safegen.errors import InputError, StorageError
 from safegen.pipeline.covered import not_covered
 from safegen.pipeline.files import files_in, look_through, names_in, shown
 from safegen.pipeline.sign import sign
-from safegen.provenance.ledger import Ledger
+from safegen.provenance.log.ledger import Ledger
 
 
 def touch(folder, *names):
@@ -213,7 +213,7 @@ def test_a_folder_is_looked_through_by_first_bytes(media, covered, tmp_path):
 
 
 def test_archives_that_hold_a_manifest(made, covered, signer, tmp_path):
-    from safegen.provenance import claims, manifest
+    from safegen.provenance.c2pa import claims, manifest
 
     claim = claims.created_claim(
         title="x", mime="application/x-zip", source_type=claims.SOURCE_TYPES["digital-creation"]
@@ -235,8 +235,8 @@ def test_archives_that_hold_a_manifest(made, covered, signer, tmp_path):
 
 
 def test_a_tampered_file_of_any_name_is_not_passed_over(made, covered, pdf_with, tmp_path):
-    from safegen.provenance import claims, manifest
-    from safegen.provenance.opener import open_signer
+    from safegen.provenance.c2pa import claims, manifest
+    from safegen.provenance.keys.opener import open_signer
 
     claim = claims.created_claim(
         title="x", mime="application/pdf", source_type=claims.SOURCE_TYPES["digital-creation"]

@@ -10,7 +10,7 @@ import pytest
 import safegen
 from safegen.cli.verdicts import plain_text
 from safegen.errors import SafegenError
-from safegen.provenance import claims, manifest
+from safegen.provenance.c2pa import claims, manifest
 from safegen.report import junit, sarif
 
 NAME = b"\x65tests"  # the claim generator, in a signed claim

@@ -7,7 +7,7 @@ import pytest
 
 import safegen
 from safegen.errors import DataError
-from safegen.provenance import pki
+from safegen.provenance.keys import pki
 
 ACTIONS, HASH = b"c2pa.actions.v2", b"c2pa.hash.data"
 

@@ -3,9 +3,9 @@
 import pytest
 
 import safegen
-from safegen.provenance.claims import Claim
-from safegen.provenance.manifest import sign_beside
-from safegen.provenance.opener import open_signer
+from safegen.provenance.c2pa.claims import Claim
+from safegen.provenance.c2pa.manifest import sign_beside
+from safegen.provenance.keys.opener import open_signer
 
 CREATED = {
     "label": "c2pa.actions.v2",

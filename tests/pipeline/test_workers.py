@@ -15,7 +15,7 @@ from safegen.pipeline import process
 from safegen.pipeline.process import Task
 from safegen.pipeline.workers import verify_apart
 from safegen.progress import silent
-from safegen.provenance.trust import Trust, TrustList, read_trust
+from safegen.provenance.keys.trust import Trust, TrustList, read_trust
 
 ACTOR = """
 import json, os, signal, sys, time

@@ -25,9 +25,10 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.x509.oid import NameOID
 from PIL import Image
 
-from safegen.provenance import algorithms, c2pa_bridge, manifest, pki
-from safegen.provenance.claims import Claim
-from safegen.provenance.opener import open_signer
+from safegen.provenance.c2pa import manifest, sdk
+from safegen.provenance.c2pa.claims import Claim
+from safegen.provenance.keys import algorithms, pki
+from safegen.provenance.keys.opener import open_signer
 from safegen.records.log import LogEntry
 
 PEM = serialization.Encoding.PEM
@@ -215,7 +216,7 @@ def seal(picture):
 
 
 def context(anchors):
-    trust = {"trust_config": c2pa_bridge.KEY_USAGES}
+    trust = {"trust_config": sdk.KEY_USAGES}
     if anchors:
         trust["user_anchors"] = anchors.decode()
     return c2pa.Context.from_dict(

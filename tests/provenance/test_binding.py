@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import safegen
-from safegen.provenance import algorithms, c2pa_bridge
-from safegen.provenance.binding import STORE_BOX, unbound
-from safegen.provenance.claims import SOURCE_TYPES
-from safegen.provenance.layout import JXL, parts_of
-from safegen.provenance.manifest import read
+from safegen.provenance.c2pa import sdk
+from safegen.provenance.c2pa.binding import STORE_BOX, unbound
+from safegen.provenance.c2pa.claims import SOURCE_TYPES
+from safegen.provenance.c2pa.manifest import read
+from safegen.provenance.keys import algorithms
+from safegen.provenance.media.layout import JXL, parts_of
 
 PICTURES = ("image/png", "image/jpeg", "image/gif", "image/jxl")  # formats whose parts have names
 SUFFIXES = {
@@ -77,7 +78,7 @@ def sealed(certified, issuing):
             "assertions": [ACTIONS, *hashes],
         }
         settings = {
-            "trust": {"trust_config": c2pa_bridge.KEY_USAGES},
+            "trust": {"trust_config": sdk.KEY_USAGES},
             "verify": {"verify_after_sign": False},
             "builder": {"thumbnail": {"enabled": False}},
         }
@@ -147,7 +148,7 @@ def look(root, tmp_path):
 
     def look(mime, data):
         context = c2pa.Context.from_dict(
-            {"trust": {"trust_config": c2pa_bridge.KEY_USAGES, "user_anchors": root.pem.decode()}}
+            {"trust": {"trust_config": sdk.KEY_USAGES, "user_anchors": root.pem.decode()}}
         )
         with c2pa.Reader(mime, io.BytesIO(data), context=context) as reader:
             found = json.loads(reader.json())

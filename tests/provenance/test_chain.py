@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID as Usage
 from cryptography.x509.oid import ObjectIdentifier
 
-from safegen.provenance import algorithms, pki
-from safegen.provenance.chain import examine, refusals
+from safegen.provenance.keys import algorithms, pki
+from safegen.provenance.keys.chain import examine, refusals
 
 CLAIM = pki.CLAIM_SIGNING
 UNKNOWN = (x509.UnrecognizedExtension(ObjectIdentifier("1.2.3.4.5"), b"\x05\x00"), True)

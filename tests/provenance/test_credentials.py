@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from safegen.provenance import algorithms
-from safegen.provenance.credentials import certificates_in
+from safegen.provenance.c2pa.credentials import certificates_in
+from safegen.provenance.keys import algorithms
 
 
 @pytest.fixture(scope="module")

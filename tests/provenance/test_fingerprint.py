@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from safegen.provenance import fingerprint
-from safegen.provenance.fingerprint import SIDE, difference, image_code, image_code_to_compare
+from safegen.provenance.c2pa import fingerprint
+from safegen.provenance.c2pa.fingerprint import SIDE, difference, image_code, image_code_to_compare
 
 EACH = 300
 

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from safegen.provenance import claims, formats, manifest
-from safegen.provenance.kinds import kind_of
-from safegen.provenance.trust import trust_in
+from safegen.provenance.c2pa import claims, manifest
+from safegen.provenance.keys.trust import trust_in
+from safegen.provenance.media import formats
+from safegen.provenance.media.kinds import kind_of
 
 encypher_c2pa = pytest.importorskip("encypher_c2pa")
 

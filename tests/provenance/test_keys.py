@@ -7,9 +7,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from safegen.errors import KeyMaterialError
-from safegen.provenance import pki
-from safegen.provenance.keyfiles import key_pem
-from safegen.provenance.opener import open_signer
+from safegen.provenance.keys import pki
+from safegen.provenance.keys.opener import open_signer
+from safegen.provenance.keys.pem import key_pem
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from safegen.provenance import formats
-from safegen.provenance.kinds import HEAD, kind_of
+from safegen.provenance.media import formats
+from safegen.provenance.media.kinds import HEAD, kind_of
 
 SVG = b"<svg xmlns='http://www.w3.org/2000/svg'/>"
 
@@ -123,7 +123,7 @@ def test_no_list_of_the_system_has_a_say(tmp_path):
         "mimetypes.knownfiles = [sys.argv[1]]\n"
         "mimetypes.init()\n"
         "assert mimetypes.guess_type('a.csv')[0] == 'image/x-secret'\n"
-        "from safegen.provenance.formats import named_type, promises\n"
+        "from safegen.provenance.media.formats import named_type, promises\n"
         "print(named_type('a.csv'), promises('a.csv'), promises('a.notes'), promises('a.png'))\n"
     )
     done = subprocess.run(

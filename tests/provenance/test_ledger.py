@@ -8,10 +8,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from safegen.errors import InputError, KeyMaterialError, StorageError, TamperedError
-from safegen.provenance import log_tables, merkle
-from safegen.provenance.checkpoints import problem_between, problem_with_checkpoint, sign_checkpoint
-from safegen.provenance.ledger import Ledger
-from safegen.provenance.proofs import continues, leads_to, proves
+from safegen.provenance.log import merkle
+from safegen.provenance.log import tables as log_tables
+from safegen.provenance.log.checkpoints import (
+    problem_between,
+    problem_with_checkpoint,
+    sign_checkpoint,
+)
+from safegen.provenance.log.ledger import Ledger
+from safegen.provenance.log.proofs import continues, leads_to, proves
 from safegen.records.canonical import canonical_bytes
 
 
@@ -275,8 +280,8 @@ def test_a_renewed_leaf_of_the_same_authority_goes_on(ledger, entries, keys, kee
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec
 
-    from safegen.provenance import pki
-    from safegen.provenance.signers.local import FileSigner
+    from safegen.provenance.keys import pki
+    from safegen.provenance.keys.custody.local import FileSigner
 
     issuer = (
         x509.load_pem_x509_certificate((keys / pki.ISSUER).read_bytes()),

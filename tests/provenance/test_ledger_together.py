@@ -9,14 +9,14 @@ import time
 import pytest
 
 from safegen.errors import StorageError
-from safegen.provenance.ledger import Ledger
-from safegen.provenance.proofs import leads_to, proves
+from safegen.provenance.log.ledger import Ledger
+from safegen.provenance.log.proofs import leads_to, proves
 from safegen.records.log import LogCheckpoint, LogEntry, LoggedFile
 
 WORKER = """
 import sys, threading
-from safegen.provenance.ledger import Ledger
-from safegen.provenance.opener import open_signer
+from safegen.provenance.log.ledger import Ledger
+from safegen.provenance.keys.opener import open_signer
 from safegen.records.log import LogEntry, LoggedFile
 
 url, keys, name = sys.argv[1:]
@@ -89,8 +89,8 @@ def test_two_processes_of_eight_threads_append_at_once(url, keys, keeper):
 
 ENDLESS = """
 import sys
-from safegen.provenance.ledger import Ledger
-from safegen.provenance.opener import open_signer
+from safegen.provenance.log.ledger import Ledger
+from safegen.provenance.keys.opener import open_signer
 from safegen.records.log import LogEntry
 
 url, keys = sys.argv[1:]

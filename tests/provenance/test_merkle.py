@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from safegen.provenance import merkle
+from safegen.provenance.log import merkle
 
 # The tree of RFC 6962's own test vectors: eight entries, and the roots after each.
 VECTORS = [

@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.x509.oid import NameOID, ObjectIdentifier
 
 import safegen
-from safegen.provenance import algorithms, paths, signatures
-from safegen.provenance.chain import examine
+from safegen.provenance.keys import algorithms, detached, paths
+from safegen.provenance.keys.chain import examine
 
 NOW = datetime.now(UTC)
 UNKNOWN = (x509.UnrecognizedExtension(ObjectIdentifier("1.2.3.4.5"), b"\x05\x00"), True)
@@ -115,7 +115,7 @@ def test_alternative_names_are_constrained_too(forge, root):
     ],
 )
 def test_mail_in_a_subject_is_constrained_as_well(base, holds):
-    from safegen.provenance import names
+    from safegen.provenance.keys import name_constraints as names
 
     key = ed25519.Ed25519PrivateKey.generate()
     subject = x509.Name([x509.NameAttribute(NameOID.EMAIL_ADDRESS, "me@acme.example")])
@@ -216,12 +216,12 @@ def test_files_receipts_and_keys_check_agree(forge, seal, wrong, place, tmp_path
     assert said.codes[0] == expected
     findings = examine([leaf.certificate, issuer.certificate], [root.certificate])
     assert all(finding.grade == "note" for finding in findings) == holds
-    signature = signatures.Signature(
+    signature = detached.Signature(
         algorithm="es256",
         chain=(leaf.pem + issuer.pem).decode(),
-        value=signatures.base64.b64encode(algorithms.sign("es256", leaf.key, b"data")).decode(),
+        value=detached.base64.b64encode(algorithms.sign("es256", leaf.key, b"data")).decode(),
     )
-    problem = signatures.problem_with(signature, b"data", root.pem, datetime.now(UTC))
+    problem = detached.problem_with(signature, b"data", root.pem, datetime.now(UTC))
     assert (problem is None) == holds, problem
 
 

@@ -8,10 +8,10 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from safegen.provenance import pki
-from safegen.provenance.checkpoints import sign_checkpoint
-from safegen.provenance.ledger import Ledger
-from safegen.provenance.receipts import (
+from safegen.provenance.keys import pki
+from safegen.provenance.log.checkpoints import sign_checkpoint
+from safegen.provenance.log.ledger import Ledger
+from safegen.provenance.log.receipts import (
     problem_with,
     problem_with_log,
     problem_with_logged,
@@ -145,7 +145,7 @@ def first_version(receipt, signer):
 
 
 def test_a_receipt_of_the_first_version_still_stands(made, receipt):
-    from safegen.provenance.opener import open_signer
+    from safegen.provenance.keys.opener import open_signer
 
     first = first_version(receipt, open_signer(made.keys))
     again = read_receipt(first.model_dump_json().encode())
@@ -171,7 +171,7 @@ def test_a_receipt_and_a_head_fetched_elsewhere_are_of_one_log(made, receipt):
 
 
 def test_heads_of_two_lengths_need_a_proof_between_them(made, receipt, keys, keeper, tmp_path):
-    from safegen.pipeline.log import prove_file
+    from safegen.provenance.log.export import prove_file
 
     ledger = Ledger(tmp_path / "ledger.db")
     entries = [receipt.entry.model_copy(update={"file_digest": f"sha256:{n}"}) for n in range(9)]

@@ -9,17 +9,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from safegen.errors import DataError, InputError, KeyMaterialError
-from safegen.provenance import pki, signatures
-from safegen.provenance.house import certificates, key_id, same_house
-from safegen.provenance.ledger import Ledger
-from safegen.provenance.opener import open_signer
-from safegen.provenance.revocation import (
-    entry_for,
-    problem_with_revoker,
-    read_lists,
-    sign_list,
-)
-from safegen.provenance.trust import read_trust
+from safegen.provenance.keys import detached, pki
+from safegen.provenance.keys.house import certificates, key_id, same_house
+from safegen.provenance.keys.opener import open_signer
+from safegen.provenance.keys.trust import read_trust
+from safegen.provenance.log.ledger import Ledger
+from safegen.provenance.log.revocation import entry_for, problem_with_revoker, read_lists, sign_list
 from safegen.records.canonical import canonical_bytes
 from safegen.records.revocation import Revocation, RevocationList
 
@@ -49,7 +44,7 @@ def of_key(folder, **changes):
 def write(path, revocations, folder):
     """A list that is signed, whatever stands in it."""
     made = RevocationList(origin="urn:uuid:x", time=now(), revocations=tuple(revocations))
-    signature = signatures.sign(canonical_bytes(made), open_signer(folder))
+    signature = detached.sign(canonical_bytes(made), open_signer(folder))
     path.write_text(made.model_copy(update={"signature": signature}).model_dump_json())
     return path
 

@@ -10,9 +10,9 @@ from cryptography import x509
 
 from safegen import storage
 from safegen.errors import KeyMaterialError, StorageError
-from safegen.provenance import pki
-from safegen.provenance.keyfiles import PASSPHRASE, load_key
-from safegen.provenance.opener import check_signer, find_key, open_signer
+from safegen.provenance.keys import pki
+from safegen.provenance.keys.opener import check_signer, find_key, open_signer
+from safegen.provenance.keys.pem import PASSPHRASE, load_key
 
 
 @pytest.fixture(params=["es256", "ps256"])

@@ -15,10 +15,10 @@ import pytest
 
 from safegen.modality.image import FORMATS, modality_named
 from safegen.pipeline.sign import sign as sign_file
-from safegen.provenance import claims, manifest
-from safegen.provenance.c2pa_bridge import _context
-from safegen.provenance.formats import mime_of
-from safegen.provenance.trust import trust_in
+from safegen.provenance.c2pa import claims, manifest
+from safegen.provenance.c2pa.sdk import _context
+from safegen.provenance.keys.trust import trust_in
+from safegen.provenance.media.formats import mime_of
 
 # What the specification knows, 2.4: names of assertions and actions, and codes of failures.
 

@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from safegen.provenance.shown import bounded, remarks, signer_name, visible
+from safegen.provenance.keys.shown import bounded, remarks, signer_name, visible
 
 ORDINARY = [
     "Acme", "Société Générale", "Müller & Söhne GmbH", "ООО Ромашка", "Яндекс Cloud", "Αθήνα",

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from safegen.errors import StorageError
-from safegen.provenance import claims, manifest, sidecar
+from safegen.provenance.c2pa import claims, manifest, sidecar
 
 ROWS = b"age,income\n34,51000\n"
 OTHER = b"age,income\n1,2\n"
@@ -26,7 +26,7 @@ def store(signer, data, *ingredients):
 @pytest.fixture(scope="module")
 def stores(made):
     """Manifests of `ROWS` and of `OTHER`."""
-    from safegen.provenance.opener import open_signer
+    from safegen.provenance.keys.opener import open_signer
 
     signer = open_signer(made.keys)
     return store(signer, ROWS), store(signer, OTHER)

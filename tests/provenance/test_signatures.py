@@ -8,8 +8,8 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 
-from safegen.provenance import algorithms
-from safegen.provenance.signatures import problem_with, sign
+from safegen.provenance.keys import algorithms
+from safegen.provenance.keys.detached import problem_with, sign
 
 ALGORITHMS = ["es256", "es384", "ed25519", "ps256"]
 DATA = b"a record's canonical bytes"

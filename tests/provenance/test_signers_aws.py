@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from safegen.errors import KeyMaterialError
-from safegen.provenance.opener import check_signer, open_signer
+from safegen.provenance.keys.opener import check_signer, open_signer
 
 moto = pytest.importorskip("moto", reason="no moto here; pip install 'moto[kms]'")
 pytest.importorskip("moto.kms.utils")

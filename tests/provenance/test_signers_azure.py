@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, utils
 
 from safegen.errors import KeyMaterialError
-from safegen.provenance.opener import check_signer, open_signer
+from safegen.provenance.keys.opener import check_signer, open_signer
 
 pytest.importorskip("azure.keyvault.keys", reason="no Azure keys; pip install 'safegen[azure]'")
 VAULT = "https://release.vault.azure.net"

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, utils
 
 from safegen.errors import KeyMaterialError
-from safegen.provenance.opener import check_signer, open_signer
+from safegen.provenance.keys.opener import check_signer, open_signer
 
 pytest.importorskip("google.cloud.kms_v1", reason="no Google KMS; pip install 'safegen[gcp]'")
 NAME = "projects/p/locations/europe-west3/keyRings/r/cryptoKeys/k/cryptoKeyVersions/1"

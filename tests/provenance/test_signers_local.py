@@ -12,9 +12,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from safegen.errors import KeyMaterialError
-from safegen.provenance import pki
-from safegen.provenance.keyfiles import PASSPHRASE
-from safegen.provenance.opener import check_signer, open_signer
+from safegen.provenance.keys import pki
+from safegen.provenance.keys.opener import check_signer, open_signer
+from safegen.provenance.keys.pem import PASSPHRASE
 
 ALGORITHMS = ["es256", "es384", "ed25519", "ps256"]
 PEM = serialization.Encoding.PEM
@@ -139,7 +139,7 @@ def test_a_key_that_others_can_read_is_refused_with_the_remedy(mode, leaf, place
 def test_a_key_that_an_administrator_lends_to_a_group_opens():
     """As container platforms mount secrets: root's file, the service's group, mode 0440."""
     code = (
-        "import os, sys, pathlib; from safegen.provenance.keyfiles import read_secret; "
+        "import os, sys, pathlib; from safegen.provenance.keys.pem import read_secret; "
         "os.setgroups([]); os.setgid(65534); os.setuid(65534); "
         "print(read_secret(pathlib.Path(sys.argv[1])))"
     )
@@ -273,7 +273,7 @@ def test_a_scheme_whose_package_is_missing_names_the_command(monkeypatch):
         ("azure-kv:x", "azure.core.exceptions", "azure"),
     ):
         module = {"hsm": "token"}.get(extra, extra)
-        monkeypatch.delitem(sys.modules, f"safegen.provenance.signers.{module}", raising=False)
+        monkeypatch.delitem(sys.modules, f"safegen.provenance.keys.custody.{module}", raising=False)
         monkeypatch.setitem(sys.modules, package, None)
         with pytest.raises(KeyMaterialError, match=rf"pip install 'safegen\[{extra}\]'"):
             open_signer(scheme)

@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from safegen.errors import KeyMaterialError
-from safegen.provenance.keyfiles import PASSPHRASE
-from safegen.provenance.opener import check_signer, open_signer
+from safegen.provenance.keys.opener import check_signer, open_signer
+from safegen.provenance.keys.pem import PASSPHRASE
 
 pkcs11 = pytest.importorskip("pkcs11", reason="no python-pkcs11 here; pip install 'safegen[hsm]'")
 MODULE = "/usr/lib/softhsm/libsofthsm2.so"
@@ -138,7 +138,7 @@ def test_pins_from_the_environment(leaves, monkeypatch):
 
 
 def _log_out():
-    from safegen.provenance.signers import hsm as token
+    from safegen.provenance.keys.custody import hsm as token
 
     for session in token._sessions.values():
         session.close()
@@ -232,7 +232,7 @@ def test_signers_open_while_others_sign(leaves, uri):
 
 
 def test_a_session_that_ended_says_so_and_a_new_one_works(leaves, uri):
-    from safegen.provenance.signers import hsm as token
+    from safegen.provenance.keys.custody import hsm as token
 
     signer = open_signer(uri("signer es256"))
     for session in token._sessions.values():
@@ -247,7 +247,7 @@ def test_a_child_process_opens_its_own(leaves, uri):
     code = (
         "import os, sys\n"
         "from safegen.errors import KeyMaterialError\n"
-        "from safegen.provenance.signer import open_signer\n"
+        "from safegen.provenance.keys.signer import open_signer\n"
         "signer = open_signer(sys.argv[1])\n"
         "if os.fork() == 0:\n"
         "    try:\n"

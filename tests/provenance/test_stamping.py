@@ -13,11 +13,12 @@ import safegen
 from safegen import package
 from safegen.errors import KeyMaterialError, PolicyError, TamperedError, TimeStampError
 from safegen.policy.load import load_policy
-from safegen.provenance import claims, manifest, pki
-from safegen.provenance.ledger import Ledger
-from safegen.provenance.signers.local import FileSigner
-from safegen.provenance.stamping import Stamping
-from safegen.provenance.trust import Trust, TrustList
+from safegen.provenance.c2pa import claims, manifest
+from safegen.provenance.c2pa.timestamps import Stamping
+from safegen.provenance.keys import pki
+from safegen.provenance.keys.custody.local import FileSigner
+from safegen.provenance.keys.trust import Trust, TrustList
+from safegen.provenance.log.ledger import Ledger
 
 NOBODY = "http://127.0.0.1:9/"
 

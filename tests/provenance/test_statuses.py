@@ -5,10 +5,10 @@ import copy
 import pytest
 
 from safegen.pipeline.words import RULES, WORDS
-from safegen.provenance import c2pa_bridge, claims, manifest
-from safegen.provenance.ingredients import ingredients_of
-from safegen.provenance.statuses import concern, failures, faults
-from safegen.provenance.trust import Trust, TrustList
+from safegen.provenance.c2pa import claims, manifest, sdk
+from safegen.provenance.c2pa.ingredients import ingredients_of
+from safegen.provenance.c2pa.statuses import concern, failures, faults
+from safegen.provenance.keys.trust import Trust, TrustList
 
 IDENTITY = "self#jumbf=/c2pa/urn:c2pa:1/c2pa.assertions/cawg.identity__1"
 OTHERS = {  # all codes that are not about bytes, of those that have words
@@ -86,7 +86,7 @@ def test_who_is_on_no_list_is_no_fault_of_an_ingredient():
 @pytest.fixture(scope="module")
 def report(made, media):
     """The SDK's report of a picture that was edited."""
-    from safegen.provenance.opener import open_signer
+    from safegen.provenance.keys.opener import open_signer
 
     signer = open_signer(made.keys)
     kind = "image/png"
@@ -102,7 +102,7 @@ def report(made, media):
     )
     data, _ = manifest.sign(before, edited, signer)
     trust = Trust(signers=(TrustList(name="ours", pem=made.root.read_bytes()),))
-    return c2pa_bridge.read_store(data, kind, trust=trust, beside=None)
+    return sdk.read_store(data, kind, trust=trust, beside=None)
 
 
 def recorded(report, *statuses):

@@ -4,9 +4,10 @@ import pytest
 import sqlalchemy as sql
 
 from safegen.errors import TamperedError
-from safegen.provenance import log_tables, merkle
-from safegen.provenance.checkpoints import sign_checkpoint
-from safegen.provenance.ledger import Ledger
+from safegen.provenance.log import merkle
+from safegen.provenance.log import tables as log_tables
+from safegen.provenance.log.checkpoints import sign_checkpoint
+from safegen.provenance.log.ledger import Ledger
 from safegen.records.canonical import canonical_bytes
 
 ROWS = 21

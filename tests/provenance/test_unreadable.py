@@ -5,8 +5,9 @@ import re
 
 import pytest
 
-from safegen.provenance import claims, formats, manifest
-from safegen.provenance.unreadable import why
+from safegen.provenance.c2pa import claims, manifest
+from safegen.provenance.c2pa.unreadable import why
+from safegen.provenance.media import formats
 
 JARGON = re.compile(
     r"(?i)jum[bd]|cbor|superbox|cose|xref|bmff|serde|field|syntax|utf|expected|0x|\.\."

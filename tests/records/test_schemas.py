@@ -8,8 +8,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from safegen.provenance import claims, manifest
-from safegen.provenance.claims import _fields
+from safegen.provenance.c2pa import claims, manifest
+from safegen.provenance.c2pa.claims import _fields
 from safegen.records import schemas
 from safegen.records.certificate import MOST_EVENTS, PrivacyCertificate
 from safegen.records.explanation import ExplanationSummary

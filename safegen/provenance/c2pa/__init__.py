@@ -1,0 +1,1 @@
+"""What a manifest says, how it is signed and how it is read."""

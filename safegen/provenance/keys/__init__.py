@@ -1,0 +1,1 @@
+"""Who signs, and whom to believe: X.509, custody of keys, lists of trust."""

@@ -1,0 +1,1 @@
+"""The append-only log of releases: tables, tree, proofs, signed heads, receipts."""

@@ -1,0 +1,1 @@
+"""Kinds of files, and the parts that each is made of; pure."""
