@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from safegen.pipeline.release import Output, Release
     from safegen.pipeline.sign import Signed, sign
     from safegen.pipeline.train import train
-    from safegen.pipeline.verify import verify, verify_tree
     from safegen.records.verdict import Verdict
+    from safegen.verification.verify import verify, verify_tree
 
 _HOMES = {
     "BudgetRefused": "errors",
@@ -61,8 +61,8 @@ _HOMES = {
     "load_data": "data.sources",
     "sign": "pipeline.sign",
     "train": "pipeline.train",
-    "verify": "pipeline.verify",
-    "verify_tree": "pipeline.verify",
+    "verify": "verification.verify",
+    "verify_tree": "verification.verify",
 }
 _OTHER_NAMES = {"load_data": "load"}
 

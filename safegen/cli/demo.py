@@ -72,9 +72,9 @@ def _check(folder: Path, model: Model, release: Release, progress: Progress) -> 
     """Verify every file as a stranger would, and a copy that was tampered with."""
     from safegen import storage
     from safegen.cli.tamper import with_one_bit_changed
-    from safegen.pipeline.verify import verify, verify_tree
     from safegen.privacy import accounting
     from safegen.report.run import Checked, RunReport
+    from safegen.verification.verify import verify, verify_tree
 
     root, ledger = folder / "keys" / "root.pem", folder / "ledger.db"
     paths = [folder / "outputs" / output.name for output in release.outputs]

@@ -86,7 +86,7 @@ def verify(
     ] = False,
 ) -> None:
     """Say of any file who signed it, whether it was changed, and whether its claims hold."""
-    from safegen.pipeline import process
+    from safegen.verification.workers import process
 
     process.warm()  # it loads C2PA's reader while we load the rest
     from safegen import storage
@@ -94,9 +94,9 @@ def verify(
     from safegen.cli.console import plain, say, tell
     from safegen.cli.streams import document
     from safegen.errors import InputError
-    from safegen.pipeline.covered import in_words, not_covered
-    from safegen.pipeline.files import look_through
-    from safegen.pipeline.verify import verify_tree
+    from safegen.verification.discovery import look_through
+    from safegen.verification.unsigned_files import in_words, not_covered
+    from safegen.verification.verify import verify_tree
 
     if out is not None:
         storage.require_writable(out.parent)
@@ -176,7 +176,7 @@ def _with_bars(ask: Callable[..., tuple[Verdict, ...]]) -> tuple[Verdict, ...]:
 def _listed(paths: Sequence[str], *, null: bool) -> list[str | Path]:
     """The paths, with those from standard input in the place of `-`."""
     from safegen.errors import InputError
-    from safegen.pipeline.files import names_in
+    from safegen.verification.discovery import names_in
 
     listed: list[str | Path] = []
     for path in paths:

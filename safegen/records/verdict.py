@@ -108,7 +108,7 @@ class StepFinding(Record):
     """What one numbered step found.
 
     Attributes:
-        step: the step's name, as in `pipeline.steps`.
+        step: the step's name, as in `verification.steps.order`.
         outcome: passed, warned, failed, or not checked; a warning leaves the file's state alone.
         codes: the first is safegen's own and tells the reason; C2PA's validation codes follow.
         text: the same in words.

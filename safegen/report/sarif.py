@@ -17,8 +17,8 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from safegen.pipeline.codes import CODES
 from safegen.report.printable import printable
+from safegen.verification.reason_codes import CODES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

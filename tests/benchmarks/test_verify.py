@@ -18,13 +18,13 @@ import c2pa
 import pytest
 
 import safegen
-from safegen.pipeline.examine import examine
-from safegen.pipeline.process import usable_cores
 from safegen.provenance.c2pa.claims import Claim
 from safegen.provenance.c2pa.manifest import sign
 from safegen.provenance.c2pa.sdk import _context
 from safegen.provenance.keys.opener import open_signer
 from safegen.provenance.keys.trust import read_trust
+from safegen.verification.one_file import examine
+from safegen.verification.workers.process import usable_cores
 
 pytestmark = pytest.mark.benchmark
 

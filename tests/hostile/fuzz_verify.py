@@ -16,13 +16,13 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["safegen"]):
-    from safegen.pipeline.examine import examine
-    from safegen.pipeline.limits import limit_memory
     from safegen.provenance.c2pa import claims, manifest
     from safegen.provenance.keys import pki
     from safegen.provenance.keys.opener import open_signer
     from safegen.provenance.keys.trust import read_trust, trust_in
     from safegen.provenance.media import formats, kinds
+    from safegen.verification.one_file import examine
+    from safegen.verification.workers.limits import limit_memory
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from conftest import _film, _picture, _sound

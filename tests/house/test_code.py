@@ -66,7 +66,7 @@ def lint(checkout):
     [
         ("safegen/records/card.py", "import safegen.policy.guard"),
         ("safegen/policy/guard.py", "import safegen.explain.figure"),
-        ("safegen/pipeline/verify.py", "import torch"),
+        ("safegen/verification/verify.py", "import torch"),
         ("safegen/provenance/log/ledger.py", "import safegen.models.vae"),
         ("safegen/training/loop.py", "import opacus"),
         ("safegen/provenance/c2pa/claims.py", "import c2pa"),
@@ -103,7 +103,7 @@ def test_examples_in_docstrings(name):
 
 def test_verifying_imports_no_torch():
     code = (
-        "import sys, safegen.cli, safegen.pipeline.verify as v; "
+        "import sys, safegen.cli, safegen.verification.verify as v; "
         "print(sorted({'torch', 'opacus', 'captum', 'matplotlib'} & sys.modules.keys()))"
     )
     assert run(sys.executable, "-c", code).stdout.strip() == "[]"

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from safegen.pipeline import steps
-from safegen.pipeline.codes import CODES, STEPS, step_of
-from safegen.pipeline.words import WORDS, of_another, phrase, phrases
+from safegen.verification.c2pa_messages import WORDS, of_another, phrase, phrases
+from safegen.verification.reason_codes import CODES, STEPS, step_of
+from safegen.verification.steps import order
 
 ROOT = Path(__file__).resolve().parents[2]
 IN_WORDS = {
@@ -43,7 +43,7 @@ def test_every_code_is_given_somewhere_and_no_other():
 
 def test_every_code_names_its_step():
     assert {step_of(code) for code in CODES} == set(STEPS)
-    assert len(steps.ALL) == len(STEPS)
+    assert len(order.ALL) == len(STEPS)
     assert all(f"safegen.{step}.unfinished" in CODES for step in STEPS)
 
 

@@ -6,8 +6,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 import safegen
 from safegen.errors import InputError, KeyMaterialError
-from safegen.pipeline.identity_step import _told
 from safegen.provenance.c2pa.identities import identities_of
+from safegen.verification.steps.identity import _told
 
 PAST = "2025-02-01T00:00:00Z"
 

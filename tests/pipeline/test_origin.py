@@ -6,10 +6,10 @@ import json
 import pytest
 
 import safegen
-from safegen.pipeline.origin import IN_WORDS, origins_of
 from safegen.provenance.c2pa import claims
 from safegen.provenance.c2pa.manifest import read
 from safegen.records.decision import Decision, RuleFinding
+from safegen.verification.origin import IN_WORDS, origins_of
 
 IPTC = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 MODEL, CAMERA = f"{IPTC}trainedAlgorithmicMedia", f"{IPTC}digitalCapture"

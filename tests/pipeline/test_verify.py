@@ -14,10 +14,10 @@ from PIL import Image, ImageOps
 import safegen
 from safegen.cli.tamper import with_one_bit_changed
 from safegen.errors import InputError, KeyMaterialError, StorageError
-from safegen.pipeline import steps
-from safegen.pipeline.examine import examine
 from safegen.provenance.keys import pki
 from safegen.provenance.keys.trust import read_trust
+from safegen.verification.one_file import examine
+from safegen.verification.steps import order
 
 encypher_c2pa = pytest.importorskip("encypher_c2pa")
 
@@ -59,7 +59,7 @@ def output(made, tmp_path):
 def test_a_released_output_is_trusted_at_every_step(made):
     verdict = safegen.verify(made.outputs / "0001.png", trust=made.root, ledger=made.ledger)
     assert verdict.state == "trusted"
-    assert outcomes(verdict) == dict.fromkeys(steps.NAMES, "passed") | {
+    assert outcomes(verdict) == dict.fromkeys(order.NAMES, "passed") | {
         "identity": "not_checked",
         "time": "not_checked",
         "revocation": "not_checked",
@@ -307,7 +307,7 @@ def test_files_without_a_readable_manifest(made, tmp_path):
         assert verdict.state == (state or verdict.state), name
         assert verdict.state in {"unsigned", "unreadable", "unsupported"}, name
         assert verdict.findings[0].outcome == "failed"
-        assert [finding.step for finding in verdict.findings] == list(steps.NAMES)
+        assert [finding.step for finding in verdict.findings] == list(order.NAMES)
 
 
 def test_a_folder_is_looked_through_and_companions_are_passed_over(made):
@@ -338,7 +338,7 @@ def test_a_step_that_breaks_on_a_file_is_a_finding_against_it(made, output, monk
     def broken(evidence):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(steps, "ALL", (*steps.ALL[:-1], broken))
+    monkeypatch.setattr(order, "ALL", (*order.ALL[:-1], broken))
     verdict = examine(output, read_trust([made.root]))
     assert verdict.state == "invalid"
     assert "ZeroDivisionError" in verdict.findings[-1].text

@@ -12,10 +12,10 @@ import pytest
 import safegen
 from safegen import storage
 from safegen.errors import InputError, StorageError
-from safegen.pipeline.covered import not_covered
-from safegen.pipeline.files import files_in, look_through, names_in, shown
 from safegen.pipeline.sign import sign
 from safegen.provenance.log.ledger import Ledger
+from safegen.verification.discovery import files_in, look_through, names_in, shown
+from safegen.verification.unsigned_files import not_covered
 
 
 def touch(folder, *names):
@@ -138,8 +138,8 @@ def test_what_may_not_be_read(made, tmp_path):
         folder.chmod(0o755)
     code = (
         "import os, sys\n"
-        "from safegen.pipeline.examine import examine\n"
-        "from safegen.pipeline.files import files_in\n"
+        "from safegen.verification.one_file import examine\n"
+        "from safegen.verification.discovery import files_in\n"
         "os.setuid(65534)\n"
         "for path in files_in([sys.argv[1]]): print(path.name, examine(path, None).text)\n"
     )

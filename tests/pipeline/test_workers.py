@@ -11,16 +11,16 @@ import pytest
 
 import safegen
 from safegen.errors import SafegenError, StorageError
-from safegen.pipeline import process
-from safegen.pipeline.process import Task
-from safegen.pipeline.workers import verify_apart
 from safegen.progress import silent
 from safegen.provenance.keys.trust import Trust, TrustList, read_trust
+from safegen.verification.workers import process
+from safegen.verification.workers.pool import verify_apart
+from safegen.verification.workers.process import Task
 
 ACTOR = """
 import json, os, signal, sys, time
 from safegen.pipeline import limits
-from safegen.pipeline.unread import unread
+from safegen.verification.unread import unread
 from pathlib import Path
 sys.stdin.readline()
 print('"ready"', flush=True)
@@ -133,7 +133,7 @@ def test_a_process_that_ended_while_it_waited_is_replaced(made):
 def test_a_fork_starts_a_process_of_its_own(made):
     code = (
         "import os, safegen, sys\n"
-        "from safegen.pipeline.process import idle\n"
+        "from safegen.verification.workers.process import idle\n"
         "look = lambda: print(safegen.verify(sys.argv[1]).state, idle._waiting[0].popen.pid)\n"
         "look()\n"
         "sys.stdout.flush()\n"
@@ -226,7 +226,7 @@ def test_ctrl_c_ends_everything(tmp_path):
 
 def test_a_process_takes_no_more_memory_than_it_may():
     code = (
-        "from safegen.pipeline.limits import MEMORY, limit_memory\n"
+        "from safegen.verification.workers.limits import MEMORY, limit_memory\n"
         "limit_memory()\n"
         "try: bytearray(MEMORY)\n"
         "except MemoryError: print('refused')\n"

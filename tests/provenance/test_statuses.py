@@ -4,11 +4,11 @@ import copy
 
 import pytest
 
-from safegen.pipeline.words import RULES, WORDS
 from safegen.provenance.c2pa import claims, manifest, sdk
 from safegen.provenance.c2pa.ingredients import ingredients_of
 from safegen.provenance.c2pa.statuses import concern, failures, faults
 from safegen.provenance.keys.trust import Trust, TrustList
+from safegen.verification.c2pa_messages import RULES, WORDS
 
 IDENTITY = "self#jumbf=/c2pa/urn:c2pa:1/c2pa.assertions/cawg.identity__1"
 OTHERS = {  # all codes that are not about bytes, of those that have words

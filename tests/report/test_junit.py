@@ -4,10 +4,10 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from safegen.pipeline.codes import STEPS
-from safegen.pipeline.findings import found
 from safegen.records.verdict import Verdict
 from safegen.report import junit
+from safegen.verification.findings import found
+from safegen.verification.reason_codes import STEPS
 
 
 def verdict(path, state, *codes, text="words"):

@@ -6,10 +6,10 @@ from urllib.parse import unquote, urlparse
 
 import pytest
 
-from safegen.pipeline.codes import CODES, STEPS
-from safegen.pipeline.findings import found
 from safegen.records.verdict import Verdict
 from safegen.report import sarif
+from safegen.verification.findings import found
+from safegen.verification.reason_codes import CODES, STEPS
 
 LEVELS = {"none", "note", "warning", "error"}  # 3.27.10
 

@@ -10,17 +10,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from safegen.pipeline.findings import found
-from safegen.pipeline.words import phrase
 from safegen.provenance.c2pa.manifest import EXPIRED, SIGNED, TRUSTED, UNTRUSTED
 from safegen.provenance.c2pa.statuses import concern
+from safegen.verification.c2pa_messages import phrase
+from safegen.verification.findings import found
 
 if TYPE_CHECKING:
-    from safegen.pipeline.evidence import Evidence
     from safegen.provenance.c2pa.manifest import Manifest
     from safegen.provenance.keys.profile import Finding
     from safegen.provenance.keys.trust import TrustList
     from safegen.records.verdict import StepFinding
+    from safegen.verification.evidence import Evidence
 
 UNVOUCHED = {  # they say nothing against a file
     "safegen.signer.unknown",

@@ -19,24 +19,24 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from safegen.errors import StorageError
-from safegen.pipeline import claim_steps
-from safegen.pipeline.codes import STEPS
-from safegen.pipeline.evidence import Evidence
-from safegen.pipeline.findings import found
-from safegen.pipeline.identity_step import check_identity
-from safegen.pipeline.ledger_steps import check_ledger
-from safegen.pipeline.made_from import accusation, check_ingredients
-from safegen.pipeline.origin import told
-from safegen.pipeline.revocation_steps import check_revocation
-from safegen.pipeline.signer_steps import check_signer, check_time
-from safegen.pipeline.unread import LARGEST
-from safegen.pipeline.words import RULES, phrases
 from safegen.provenance.c2pa import claims
 from safegen.provenance.c2pa.manifest import UNBOUND
 from safegen.provenance.c2pa.statuses import concern
 from safegen.records.canonical import sha256
 from safegen.records.verdict import StepFinding
 from safegen.storage import read
+from safegen.verification.c2pa_messages import RULES, phrases
+from safegen.verification.evidence import Evidence
+from safegen.verification.findings import found
+from safegen.verification.ingredients import accusation, check_ingredients
+from safegen.verification.origin import told
+from safegen.verification.reason_codes import STEPS
+from safegen.verification.steps import claims as claim_steps
+from safegen.verification.steps.identity import check_identity
+from safegen.verification.steps.ledger import check_ledger
+from safegen.verification.steps.revocation import check_revocation
+from safegen.verification.steps.signer import check_signer, check_time
+from safegen.verification.unread import LARGEST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from safegen.errors import TamperedError
-from safegen.pipeline.findings import found
 from safegen.provenance.c2pa import claims
 from safegen.provenance.c2pa.manifest import TRUSTED
 from safegen.provenance.keys.house import certificates, key_id, root_of, same_house
@@ -23,16 +22,17 @@ from safegen.provenance.log.checkpoints import problem_with_checkpoint, signed_b
 from safegen.provenance.log.receipts import problem_with
 from safegen.records.canonical import canonical_fields, joined, sha256
 from safegen.records.receipt import Receipt
+from safegen.verification.findings import found
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from safegen.pipeline.evidence import Evidence, NamedLog
     from safegen.provenance.c2pa.claims import Json
     from safegen.provenance.log.ledger import LookUp
     from safegen.records.log import LogEntry, LoggedFile
     from safegen.records.receipt import AnyReceipt
     from safegen.records.verdict import StepFinding
+    from safegen.verification.evidence import Evidence, NamedLog
 
 NOT_RELEASES = {"refused", "revocation"}  # entries that are of no file
 DECISIVE = (  # of several answers, the first of these decides, whatever the receipt says

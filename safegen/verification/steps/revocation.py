@@ -13,22 +13,22 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from safegen.pipeline.findings import found
 from safegen.provenance.c2pa import claims
 from safegen.provenance.c2pa.manifest import SIGNED
 from safegen.provenance.keys.house import certificates, key_id, same_house
 from safegen.provenance.log.revocation import outlives
 from safegen.records.canonical import digest
 from safegen.records.config import PackageDigests
+from safegen.verification.findings import found
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from safegen.pipeline.evidence import Evidence
     from safegen.provenance.c2pa.manifest import Manifest
     from safegen.provenance.log.revocation import BelievedList
     from safegen.records.revocation import Revocation
     from safegen.records.verdict import StepFinding
+    from safegen.verification.evidence import Evidence
 
 WORDS = {"key": "the key that signed it", "model": "the model that made it", "output": "this file"}
 CODES = {

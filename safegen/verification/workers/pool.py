@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING
 
 from safegen import errors
 from safegen.errors import SafegenError
-from safegen.pipeline.limits import TOO_LONG
-from safegen.pipeline.process import READY, Process, Task, hire, idle, line
-from safegen.pipeline.unread import LARGEST, unread
 from safegen.records.verdict import Verdict
+from safegen.verification.unread import LARGEST, unread
+from safegen.verification.workers.limits import TOO_LONG
+from safegen.verification.workers.process import READY, Process, Task, hire, idle, line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

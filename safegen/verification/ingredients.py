@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from safegen.pipeline.findings import found
-from safegen.pipeline.words import of_another, phrases
 from safegen.records.verdict import IngredientFinding
+from safegen.verification.c2pa_messages import of_another, phrases
+from safegen.verification.findings import found
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from safegen.pipeline.evidence import Evidence
     from safegen.provenance.c2pa.ingredients import IngredientState
     from safegen.records.verdict import StepFinding
+    from safegen.verification.evidence import Evidence
 
 NAMED = 3  # broken ingredients that a sentence names; the verdict has all of them
 

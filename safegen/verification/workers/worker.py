@@ -9,13 +9,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from safegen.pipeline.limits import limit_memory, limit_time
-from safegen.pipeline.offline import refuse_network
+from safegen.verification.workers.limits import limit_memory, limit_time
+from safegen.verification.workers.offline import refuse_network
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from safegen.pipeline.evidence import NamedLog
+    from safegen.verification.evidence import NamedLog
 
 
 def main() -> None:
@@ -35,9 +35,9 @@ def main() -> None:
 
 
 def _verdicts(questions: Iterable[bytes]) -> Iterator[bytes]:
-    from safegen.pipeline.examine import examine
-    from safegen.pipeline.ledgers import open_ledgers
-    from safegen.pipeline.process import READY, Task
+    from safegen.verification.ledgers import open_ledgers
+    from safegen.verification.one_file import examine
+    from safegen.verification.workers.process import READY, Task
 
     task: Task | None = None
     ledgers: tuple[NamedLog, ...] = ()

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from safegen.errors import DataError
-from safegen.pipeline.findings import found, worst
 from safegen.privacy.recompute import faults
 from safegen.provenance.c2pa import claims
 from safegen.records.certificate import PrivacyCertificate
 from safegen.records.decision import Decision
+from safegen.verification.findings import found, worst
 
 if TYPE_CHECKING:
-    from safegen.pipeline.evidence import Evidence
     from safegen.provenance.c2pa.claims import Json
     from safegen.records.verdict import StepFinding
+    from safegen.verification.evidence import Evidence
 
 KEPT = 64  # findings about claims that many files share, such as their model's certificate
 

@@ -8,10 +8,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from safegen.pipeline.files import UnfitFileError, content_of
 from safegen.records.canonical import sha256
 from safegen.records.names import CERTIFICATE, CONFIG, WEIGHTS, receipt_beside
 from safegen.records.receipt import read_receipt
+from safegen.verification.discovery import UnfitFileError, content_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

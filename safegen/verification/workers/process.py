@@ -32,7 +32,7 @@ READY = b'"ready"\n'
 LISTS = ("signers", "time_stamps", "identities", "witnesses")  # of a `Trust`
 COMMAND = (
     "-c",
-    "import sys; sys.path[:] = sys.argv[1:]; from safegen.pipeline.worker import main; main()",
+    "import sys; sys.path[:] = sys.argv[1:]; from safegen.verification.workers.worker import main; main()",
 )
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from safegen.pipeline.findings import found
+from safegen.verification.findings import found
 
 if TYPE_CHECKING:
-    from safegen.pipeline.evidence import Evidence
     from safegen.provenance.c2pa.identities import Identity
     from safegen.records.verdict import StepFinding
+    from safegen.verification.evidence import Evidence
 
 LONGEST = 120  # letters of a name that a sentence shows; the verdict has all of them
 NAMED = 3  # persons that a finding names; the verdict has all of them

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from safegen.pipeline.codes import CODES, step_of
 from safegen.records.verdict import StepFinding
+from safegen.verification.reason_codes import CODES, step_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

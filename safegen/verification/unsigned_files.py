@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from safegen.pipeline.evidence import package_files
-from safegen.pipeline.files import shown
 from safegen.records.names import DIGESTS, MODEL_MANIFEST, WEIGHTS, receipt_beside
+from safegen.verification.discovery import shown
+from safegen.verification.evidence import package_files
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from safegen.pipeline.files import Found
     from safegen.records.verdict import Verdict
+    from safegen.verification.discovery import Found
 
 NAMED = 3  # files that a sentence names
 

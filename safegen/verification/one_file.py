@@ -5,15 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from safegen.errors import SafegenError
-from safegen.pipeline import evidence as looked_at
-from safegen.pipeline import steps
-from safegen.pipeline.covered import unsigned_in_package
-from safegen.pipeline.files import UnfitFileError, content_of, shown
-from safegen.pipeline.findings import found
-from safegen.pipeline.made_from import findings_of
-from safegen.pipeline.origin import origins_of
-from safegen.pipeline.signer_steps import UNVOUCHED
-from safegen.pipeline.unread import LARGEST, unread
 from safegen.provenance.c2pa.manifest import Manifest, UnreadableManifestError
 from safegen.provenance.c2pa.manifest_choice import choose
 from safegen.provenance.media import formats
@@ -26,15 +17,24 @@ from safegen.records.verdict import (
     StepFinding,
     Verdict,
 )
+from safegen.verification import evidence as looked_at
+from safegen.verification.discovery import UnfitFileError, content_of, shown
+from safegen.verification.findings import found
+from safegen.verification.ingredients import findings_of
+from safegen.verification.origin import origins_of
+from safegen.verification.steps import order
+from safegen.verification.steps.signer import UNVOUCHED
+from safegen.verification.unread import LARGEST, unread
+from safegen.verification.unsigned_files import unsigned_in_package
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from safegen.pipeline.evidence import Evidence, NamedLog
     from safegen.provenance.c2pa.sdk import Problem
     from safegen.provenance.keys.trust import Trust
     from safegen.provenance.log.revocation import BelievedList
+    from safegen.verification.evidence import Evidence, NamedLog
 
 SHORT = {
     "safegen.signer.no-list": "Nothing in it was changed, but nobody vouches for its signer.",
@@ -116,7 +116,7 @@ def examine(
 def _verdict(path: Path, evidence: Evidence, notes: Sequence[str]) -> Verdict:
     manifest, stamp = evidence.manifest, evidence.manifest.time_stamp
     findings = tuple(
-        _take(step, name, evidence) for step, name in zip(steps.ALL, steps.NAMES, strict=True)
+        _take(step, name, evidence) for step, name in zip(order.ALL, order.NAMES, strict=True)
     )
     state = _state(manifest, findings)
     return Verdict(
@@ -145,7 +145,7 @@ def _verdict(path: Path, evidence: Evidence, notes: Sequence[str]) -> Verdict:
     )
 
 
-def _take(step: steps.Step, name: str, evidence: Evidence) -> StepFinding:
+def _take(step: order.Step, name: str, evidence: Evidence) -> StepFinding:
     """Take a step; whatever a hostile file makes it raise is a finding against that file."""
     try:
         return step(evidence)

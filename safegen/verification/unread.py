@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from safegen.pipeline.codes import STEPS
-from safegen.pipeline.files import shown
-from safegen.pipeline.findings import found
 from safegen.records.verdict import Verdict
+from safegen.verification.discovery import shown
+from safegen.verification.findings import found
+from safegen.verification.reason_codes import STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

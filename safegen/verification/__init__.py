@@ -1,0 +1,1 @@
+"""Files to verdicts, in numbered steps; never imports torch."""

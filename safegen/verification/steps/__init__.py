@@ -1,0 +1,1 @@
+"""What each numbered step looks at, and what it finds."""

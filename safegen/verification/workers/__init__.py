@@ -1,0 +1,1 @@
+"""Processes that look at files: within limits, and without a network."""
