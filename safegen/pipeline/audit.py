@@ -20,11 +20,7 @@ import numpy as np
 
 from safegen import package
 from safegen.arguments import checked
-from safegen.audit.mechanism import examine
-from safegen.audit.pictures import canary_pictures, found_in_samples, inserted
-from safegen.data.dataset import DataSet
-from safegen.errors import DataError, InputError
-from safegen.pipeline.attacks import (
+from safegen.audit.attacks import (
     by_membership,
     draw_samples,
     in_run,
@@ -32,6 +28,10 @@ from safegen.pipeline.attacks import (
     membership_record,
     on_samples,
 )
+from safegen.audit.mechanism import examine
+from safegen.audit.pictures import canary_pictures, found_in_samples, inserted
+from safegen.data.dataset import DataSet
+from safegen.errors import DataError, InputError
 from safegen.pipeline.miniature import miniature
 from safegen.pipeline.model import open_generator, require_signed
 from safegen.pipeline.networks import throwaway

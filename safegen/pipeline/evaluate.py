@@ -23,11 +23,11 @@ import torch
 
 from safegen import package
 from safegen.arguments import checked
-from safegen.audit.protocols import PROTOCOLS, default_augment
 from safegen.errors import InputError, Refused
+from safegen.evaluation.held_out import Source, gather, open_data
+from safegen.evaluation.measure import Bench, measure
+from safegen.evaluation.protocols import PROTOCOLS, default_augment
 from safegen.pipeline.card import Figure, model_card
-from safegen.pipeline.held_out import Source, gather, open_data
-from safegen.pipeline.measure import Bench, measure
 from safegen.pipeline.model import load, open_generator, require_signed
 from safegen.privacy.budget import Budget
 from safegen.privacy.memory import memory_named
@@ -38,9 +38,9 @@ from safegen.records.evaluation import Augment, EvaluationReport, Method, Protoc
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from safegen.audit.protocols import ClassifierProtocol
-    from safegen.pipeline.held_out import Records
-    from safegen.pipeline.measure import Found
+    from safegen.evaluation.held_out import Records
+    from safegen.evaluation.measure import Found
+    from safegen.evaluation.protocols import ClassifierProtocol
     from safegen.pipeline.model import Model
     from safegen.pipeline.release import Output
 
@@ -122,7 +122,7 @@ def evaluate(  # noqa: PLR0913 - an evaluation has as many choices as it has
         protocol: `quick`, for minutes on a laptop, or `dpimagebench`, for a GPU.
         networks: some of the protocol's classifiers, by name; all by default.
         augment: what is done to the classifiers' training pictures, `affine` or `none`; by default
-            decided by the data set's name (`audit.protocols.default_augment`).
+            decided by the data set's name (`evaluation.protocols.default_augment`).
         count: synthetic pictures to train on; the protocol's by default.
         seeds: repetitions; the protocol's by default.
         seed: the first of them.

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from scipy import linalg
 
-from safegen.audit.copies import nearest_records
-from safegen.audit.fidelity import compare, frechet_distance, precision_and_recall
 from safegen.errors import DataError
+from safegen.evaluation.fidelity import compare, frechet_distance, precision_and_recall
+from safegen.evaluation.memorization import nearest_records
 
 
 def cloud(count, seed, *, middle=0.0, scale=1.0, features=6):
@@ -56,7 +56,7 @@ def test_a_dropped_mode_costs_recall_and_junk_costs_precision():
 
 def test_batches_do_not_change_the_answer(monkeypatch):
     whole = precision_and_recall(cloud(90, 0), cloud(70, 1, middle=0.8))
-    monkeypatch.setattr("safegen.audit.fidelity.AT_ONCE", 16)
+    monkeypatch.setattr("safegen.evaluation.fidelity.AT_ONCE", 16)
     assert precision_and_recall(cloud(90, 0), cloud(70, 1, middle=0.8)) == whole
 
 

@@ -4,19 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from safegen.audit.calibration import calibration_by_class, calibration_error, reliability
-from safegen.audit.classifier import Labelled, Validation, affine, fit
-from safegen.audit.protocols import (
-    DPIMAGEBENCH,
-    PROTOCOLS,
-    QUICK,
-    build,
-    default_augment,
-)
-from safegen.audit.recording import Recording
-from safegen.audit.small_pictures import SmallCNN
-from safegen.audit.utility import Contest, Runs, compare, train_and_test
 from safegen.errors import InputError
+from safegen.evaluation.calibration import calibration_by_class, calibration_error, reliability
+from safegen.evaluation.classifier import Labelled, Validation, affine, fit
+from safegen.evaluation.classifiers import SmallCNN
+from safegen.evaluation.cuda_graph import Recording
+from safegen.evaluation.protocols import DPIMAGEBENCH, PROTOCOLS, QUICK, build, default_augment
+from safegen.evaluation.utility import Contest, Runs, compare, train_and_test
 from safegen.records.card import Shape
 
 CPU = torch.device("cpu")

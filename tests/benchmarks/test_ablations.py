@@ -12,12 +12,12 @@ import torch
 
 import safegen
 from safegen import package
-from safegen.audit.classifier import Labelled, fit
-from safegen.audit.protocols import QUICK, default_augment
 from safegen.data.sources import load
+from safegen.evaluation.classifier import Labelled, fit
+from safegen.evaluation.measure import drawn_labels
+from safegen.evaluation.protocols import QUICK, default_augment
 from safegen.modality.image import to_bytes
 from safegen.pipeline import run
-from safegen.pipeline.measure import drawn_labels
 from safegen.pipeline.model import open_generator
 from safegen.provenance.keys import pki
 from safegen.training import fitting

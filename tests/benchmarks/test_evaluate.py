@@ -6,8 +6,8 @@ import time
 import numpy as np
 import pytest
 
-from safegen.audit.copies import nearest_records
-from safegen.audit.fidelity import frechet_distance, precision_and_recall
+from safegen.evaluation.fidelity import frechet_distance, precision_and_recall
+from safegen.evaluation.memorization import nearest_records
 
 pytestmark = pytest.mark.benchmark
 

@@ -11,13 +11,13 @@ import pytest
 import torch
 
 import safegen
-from safegen.audit.classifier import Labelled, fit
-from safegen.audit.protocols import QUICK, default_augment
 from safegen.data.sources import load
+from safegen.evaluation.classifier import Labelled, fit
+from safegen.evaluation.measure import drawn_labels
+from safegen.evaluation.protocols import QUICK, default_augment
 from safegen.modality.image import to_bytes
 from safegen.models.generator import one_hot
 from safegen.models.grain import Grain, roughness
-from safegen.pipeline.measure import drawn_labels
 from safegen.privacy import opening
 from safegen.provenance.keys import pki
 from safegen.training import elbo, fitting

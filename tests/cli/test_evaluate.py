@@ -5,11 +5,11 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from safegen.audit.classifier import Labelled
-from safegen.audit.protocols import PROTOCOLS
 from safegen.cli import app
 from safegen.data.sources import load
 from safegen.errors import DataError, InputError
+from safegen.evaluation.classifier import Labelled
+from safegen.evaluation.protocols import PROTOCOLS
 from safegen.records.evaluation import EvaluationReport
 
 runner = CliRunner()
@@ -71,7 +71,7 @@ def test_the_command_fails_when_samples_stay_near_their_records(made, tmp_path, 
         rows = slice(0, 2 * count, 2)
         return Labelled(pictures=digits.images[rows], labels=digits.labels[rows])
 
-    monkeypatch.setattr("safegen.pipeline.measure.sampled", copied)
+    monkeypatch.setattr("safegen.evaluation.measure.sampled", copied)
     monkeypatch.setattr("safegen.privacy.budget.Budget.knows_as", lambda *_: True)
     done = runner.invoke(
         app,

@@ -6,12 +6,12 @@ import pytest
 import torch
 
 import safegen
-from safegen.audit.protocols import PROTOCOLS
 from safegen.data.dataset import assemble
 from safegen.data.sources import load
 from safegen.errors import DataError, InputError, KeyMaterialError, TamperedError, TrainingError
+from safegen.evaluation.measure import drawn_labels
+from safegen.evaluation.protocols import PROTOCOLS
 from safegen.pipeline.evaluate import Samples, device_named, evaluate, figures_of
-from safegen.pipeline.measure import drawn_labels
 
 
 @pytest.fixture(scope="module")
@@ -226,7 +226,7 @@ def test_a_full_gpu_is_named(made, monkeypatch):
     def full(*arguments, **options):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr("safegen.audit.utility.fit", full)
+    monkeypatch.setattr("safegen.evaluation.utility.fit", full)
     with pytest.raises(TrainingError, match=r"the GPU's memory ran out; .*--device cpu, and meas"):
         evaluate(made.model, "digits", trust=made.root)
 

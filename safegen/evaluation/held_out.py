@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from safegen.audit.classifier import Labelled
 from safegen.data.dataset import DataSet
 from safegen.data.sources import load
 from safegen.errors import DataError
+from safegen.evaluation.classifier import Labelled
 from safegen.records.evaluation import HeldOut
 
 if TYPE_CHECKING:

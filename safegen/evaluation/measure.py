@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from safegen.audit import copies, fidelity
-from safegen.audit.classifier import Labelled, Validation, fit
-from safegen.audit.copies import LEAST_RECORDS
 from safegen.audit.membership import components
-from safegen.audit.protocols import PROTOCOLS
-from safegen.audit.utility import Contest, compare, train_and_test
+from safegen.evaluation import fidelity, memorization
+from safegen.evaluation.classifier import Labelled, Validation, fit
+from safegen.evaluation.memorization import LEAST_RECORDS
+from safegen.evaluation.protocols import PROTOCOLS
+from safegen.evaluation.utility import Contest, compare, train_and_test
 from safegen.modality.image import to_bytes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from safegen.audit.protocols import ClassifierProtocol
-    from safegen.audit.utility import Runs
+    from safegen.evaluation.held_out import Records
+    from safegen.evaluation.protocols import ClassifierProtocol
+    from safegen.evaluation.utility import Runs
     from safegen.models.generator import PictureGenerator
-    from safegen.pipeline.held_out import Records
     from safegen.progress import Progress
     from safegen.records.evaluation import Augment, Fidelity, Neighbours, Utility
 
@@ -191,7 +191,7 @@ def _neighbours(bench: Bench, synthetic: Labelled) -> Neighbours | None:
         return None
     order = np.random.default_rng(bench.seeds[0]).permutation(len(training))
     inside, others = order[:count], order[count : count + MOST_COMPARED]
-    return copies.nearest_records(
+    return memorization.nearest_records(
         synthetic.pictures,
         training.pictures[inside],
         _some(test, count, bench.seeds[0]).pictures,

@@ -26,8 +26,8 @@ from typing import TYPE_CHECKING, Literal
 
 from torch import optim
 
-from safegen.audit.small_pictures import SmallCNN, resnet_110, resnext_29, wrn_40_4
 from safegen.errors import InputError
+from safegen.evaluation.classifiers import SmallCNN, resnet_110, resnext_29, wrn_40_4
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from safegen.audit.calibration import calibration_by_class, calibration_error, reliability
-from safegen.audit.classifier import Classifier, Labelled, Validation, fit
+from safegen.evaluation.calibration import calibration_by_class, calibration_error, reliability
+from safegen.evaluation.classifier import Classifier, Labelled, Validation, fit
 from safegen.progress import Progress, silent
 from safegen.records.evaluation import ClassFigures, Side, Spread, Utility
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from safegen.audit.protocols import ClassifierProtocol
+    from safegen.evaluation.protocols import ClassifierProtocol
     from safegen.records.evaluation import Augment
 
     Drawn = Callable[[int], Labelled]

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from safegen.audit.protocols import build
-from safegen.audit.recording import Recording
+from safegen.evaluation.cuda_graph import Recording
+from safegen.evaluation.protocols import build
 from safegen.records.card import Shape
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from safegen.audit.protocols import ClassifierProtocol
+    from safegen.evaluation.protocols import ClassifierProtocol
     from safegen.records.evaluation import Augment
 
 AT_ONCE = 2_000  # pictures asked about at a time

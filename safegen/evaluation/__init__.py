@@ -1,0 +1,1 @@
+"""What a generator is good for: classifiers, distances, calibration, copies."""
