@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from safegen import package
 from safegen.arguments import checked
 from safegen.audit.attacks import (
     by_membership,
@@ -32,6 +31,7 @@ from safegen.audit.mechanism import examine
 from safegen.audit.pictures import canary_pictures, found_in_samples, inserted
 from safegen.data.dataset import DataSet
 from safegen.errors import DataError, InputError
+from safegen.package import files
 from safegen.pipeline.miniature import miniature
 from safegen.pipeline.model import open_generator, require_signed
 from safegen.pipeline.networks import throwaway
@@ -100,7 +100,7 @@ def audit_package(
         DataError: the members are not the package's records.
         TamperedError: the package is not what was signed.
     """
-    opened = package.read(Path(folder))
+    opened = files.read(Path(folder))
     times = None if time_trust is None else read_anchors(Path(time_trust))
     require_signed(opened, read_anchors(Path(trust)), times)
     certificate = opened.certificate
@@ -169,7 +169,7 @@ def audit_run(
             progress=progress,
             **wishes,  # type: ignore[arg-type]
         )
-        opened = package.read(Path(place) / "model")
+        opened = files.read(Path(place) / "model")
     certificate, made = opened.certificate, open_generator(opened)
     samples, labels = draw_samples(made, seed, progress)
     black_box = found_in_samples(canaries, samples, labels, certificate.delta, coins)

@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from safegen import package
 from safegen.arguments import checked
 from safegen.errors import InputError, Refused
 from safegen.evaluation.held_out import Source, gather, open_data
 from safegen.evaluation.measure import Bench, measure
 from safegen.evaluation.protocols import PROTOCOLS, default_augment
-from safegen.pipeline.card import Figure, model_card
+from safegen.package import files
+from safegen.package.model_card import Figure, model_card
 from safegen.pipeline.model import load, open_generator, require_signed
 from safegen.privacy.budget import Budget
 from safegen.privacy.memory import memory_named
@@ -149,7 +149,7 @@ def evaluate(  # noqa: PLR0913 - an evaluation has as many choices as it has
     _require_sense(count, repetitions, seed)
     place = device_named(device, chosen)
     # 1. Open the package and the records.
-    opened, root = package.read(Path(folder)), None if data_root is None else Path(data_root)
+    opened, root = files.read(Path(folder)), None if data_root is None else Path(data_root)
     times = None if time_trust is None else read_anchors(Path(time_trust))
     require_signed(opened, read_anchors(Path(trust)), times)
     given = open_data(data, opened.config, root)
@@ -221,7 +221,7 @@ def _require_sense(count: int | None, seeds: tuple[int, ...], seed: int) -> None
 
 
 def _report(
-    opened: package.Package, bench: Bench, found: Found, *, same_records: bool, decided: bool
+    opened: files.Package, bench: Bench, found: Found, *, same_records: bool, decided: bool
 ) -> EvaluationReport:
     records = bench.records
     certificate = opened.certificate
@@ -287,7 +287,7 @@ def _notes(bench: Bench, found: Found, *, same_records: bool) -> tuple[str, ...]
 
 
 def _releasing(
-    opened: package.Package,
+    opened: files.Package,
     samples: Samples | None,
     trust: str | Path,
     time_trust: str | Path | None,
@@ -323,10 +323,10 @@ def _released(
     return release.outputs, None
 
 
-def _tell_card(opened: package.Package, report: EvaluationReport) -> None:
+def _tell_card(opened: files.Package, report: EvaluationReport) -> None:
     """Write the figures into the package's model card, unless a person has changed it."""
     text = model_card(opened.config, opened.certificate, opened.content.digests, figures_of(report))
-    package.write_card(opened.folder, text)
+    files.write_card(opened.folder, text)
 
 
 def figures_of(report: EvaluationReport) -> tuple[Figure, ...]:

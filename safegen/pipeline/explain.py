@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from safegen import package, storage
+from safegen import storage
 from safegen.arguments import checked
 from safegen.errors import InputError, TamperedError
 from safegen.modality.image import ImageModality, modality_of
+from safegen.package import files
 from safegen.pipeline.request import MOST
 from safegen.provenance.c2pa import claims
 from safegen.provenance.c2pa.manifest import read as read_manifest
@@ -100,7 +101,7 @@ def made_again(explained: Explained, folder: Path) -> bool:
 
     from safegen.pipeline.model import open_generator
 
-    opened = package.read(folder)
+    opened = files.read(folder)
     request = explained.request
     if request.label >= opened.config.architecture.classes:
         raise InputError(f"{folder} has no label {request.label}; name the package that made it")

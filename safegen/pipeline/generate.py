@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
     from safegen.modality.image import ImageModality
     from safegen.models.generator import PictureGenerator
-    from safegen.package import Package
+    from safegen.package.files import Package
     from safegen.policy.facts import RequestFacts
     from safegen.policy.load import Policy
     from safegen.progress import Progress

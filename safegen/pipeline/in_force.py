@@ -15,7 +15,7 @@ from safegen.provenance.log.revocation import outlives
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from safegen.package import Package
+    from safegen.package.files import Package
     from safegen.provenance.c2pa.manifest import Manifest
     from safegen.provenance.log.ledger import Ledger
     from safegen.provenance.log.revocation import BelievedList

@@ -19,7 +19,7 @@ import torch
 from safegen.audit.made_up import OTHERS
 from safegen.audit.noninterference import plain
 from safegen.models.vae import ConditionalVAE
-from safegen.pipeline.card import model_card
+from safegen.package.model_card import model_card
 from safegen.pipeline.course import Course
 from safegen.pipeline.networks import first_weights, throwaway
 from safegen.pipeline.publish import content_of

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from safegen import package
 from safegen.arguments import checked
 from safegen.errors import DataError, KeyMaterialError, TamperedError
 from safegen.modality.image import modality_named
 from safegen.models.generator import PictureGenerator
+from safegen.package import files
 from safegen.pipeline.generate import Safeguards, generate
 from safegen.pipeline.in_force import require_in_force
 from safegen.pipeline.naming import UNIQUE
@@ -43,7 +43,7 @@ class Model:
     """A certified generator. What it makes leaves only through `generate`."""
 
     def __init__(
-        self, opened: package.Package, safeguards: Safeguards, stamp: TimeStamp | None
+        self, opened: files.Package, safeguards: Safeguards, stamp: TimeStamp | None
     ) -> None:
         self._package = opened
         self._safeguards = safeguards
@@ -163,7 +163,7 @@ class Model:
         )
 
 
-def open_generator(opened: package.Package) -> PictureGenerator:
+def open_generator(opened: files.Package) -> PictureGenerator:
     """The generator in a package.
 
     Raises:
@@ -217,7 +217,7 @@ def load(
             time-stamps and no authority is named.
         PolicyError: the policy cannot be loaded.
     """
-    opened, signer, loaded = package.read(Path(folder)), open_signer(keys), load_policy(policy)
+    opened, signer, loaded = files.read(Path(folder)), open_signer(keys), load_policy(policy)
     anchors = signer.anchor if trust is None else read_anchors(Path(trust))
     times = None if time_trust is None else read_anchors(Path(time_trust))
     manifest, log = require_signed(opened, anchors, times), Ledger(ledger)
@@ -240,7 +240,7 @@ def load(
 
 
 def require_signed(
-    opened: package.Package, anchors: bytes | None, times: bytes | None = None
+    opened: files.Package, anchors: bytes | None, times: bytes | None = None
 ) -> Manifest:
     """The package's manifest must be trusted and speak of exactly these files.
 
@@ -260,7 +260,7 @@ def require_signed(
         )
     manifest = read_manifest(
         opened.content.weights,
-        package.WEIGHTS_MIME,
+        files.WEIGHTS_MIME,
         trust=trust_in(anchors, times),
         beside=opened.manifest,
     )

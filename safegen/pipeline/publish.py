@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from safegen import package
+from safegen.package import files
+from safegen.package.model_card import model_card
 from safegen.pipeline.accounted import require_accounted
-from safegen.pipeline.card import model_card
 from safegen.pipeline.soundness import bound_of, require_sound
 from safegen.pipeline.starting import assumptions
 from safegen.privacy.certify import certify
@@ -53,24 +53,24 @@ class Publisher:
             name=config.name,
             certificate=certificate,
             digests=content.digests,
-            mime=package.WEIGHTS_MIME,
+            mime=files.WEIGHTS_MIME,
         )
         manifest, _ = self.stamping.sign_beside(content.weights, claim, self.signer)
-        package.write_card(self.folder, model_card(config, certificate, content.digests))
-        package.write(self.folder, content, manifest)
-        self.log.append([package.log_entry(content, now)], signer=self.signer)
+        files.write_card(self.folder, model_card(config, certificate, content.digests))
+        files.write(self.folder, content, manifest)
+        self.log.append([files.log_entry(content, now)], signer=self.signer)
 
     def complete(self) -> None:
         """Log a package that was written whole by a run that died before it could log it."""
-        opened = package.read(self.folder)
-        entry = package.log_entry(opened.content, opened.config.created)
+        opened = files.read(self.folder)
+        entry = files.log_entry(opened.content, opened.config.created)
         if self.log.find(entry.file_digest) is None:
             self.log.append([entry], signer=self.signer)
 
 
 def content_of(
     trained: Trained, facts: RunFacts, card: DataCard, canaries: Canaries | None, now: str
-) -> tuple[PackageConfig, PrivacyCertificate, package.Unsigned]:
+) -> tuple[PackageConfig, PrivacyCertificate, files.Unsigned]:
     """What a package says and holds, before it is signed.
 
     Raises:
@@ -87,7 +87,7 @@ def content_of(
         data=card,
     )
     require_accounted(trained.generator, facts.architecture, facts.plan)
-    content = package.pack(trained.generator.state_dict(), config, certificate)
+    content = files.pack(trained.generator.state_dict(), config, certificate)
     return config, certificate, content
 
 

@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from safegen import package
 from safegen.explain.summary import summarise
 from safegen.modality.image import ImageModality, fingerprint_pixels
+from safegen.package import files
 from safegen.provenance.c2pa.claims import MODEL_TYPE, Ingredient, figure_claim, output_claim
 from safegen.provenance.c2pa.fingerprint import image_code
 from safegen.records.names import EXPLANATIONS
@@ -20,7 +20,7 @@ from safegen.records.names import EXPLANATIONS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from safegen.package import Package
+    from safegen.package.files import Package
     from safegen.progress import Progress
     from safegen.provenance.c2pa.manifest import Manifest
     from safegen.provenance.c2pa.timestamps import Stamping
@@ -148,7 +148,7 @@ def model_ingredient(opened: Package) -> Ingredient:
     return Ingredient(
         name="model",
         title=opened.config.name,
-        mime=package.WEIGHTS_MIME,
+        mime=files.WEIGHTS_MIME,
         relationship="inputTo",
         content=opened.content.weights,
         manifest=opened.manifest,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from safegen.models.generator import PictureGenerator
-    from safegen.package import Package
+    from safegen.package.files import Package
     from safegen.provenance.keys.signer import Signer
     from safegen.provenance.log.ledger import Ledger
 

@@ -11,12 +11,12 @@ import pytest
 import torch
 
 import safegen
-from safegen import package
 from safegen.data.sources import load
 from safegen.evaluation.classifier import Labelled, fit
 from safegen.evaluation.measure import drawn_labels
 from safegen.evaluation.protocols import QUICK, default_augment
 from safegen.modality.image import to_bytes
+from safegen.package import files
 from safegen.pipeline import run
 from safegen.pipeline.model import open_generator
 from safegen.provenance.keys import pki
@@ -68,7 +68,7 @@ ROWS = {
 
 def accuracy(folder, test):
     """Of one classifier of the quick protocol, trained on the package's pictures alone."""
-    generator = open_generator(package.read(folder))
+    generator = open_generator(files.read(folder))
     labels = drawn_labels(QUICK.pictures, generator.classes, generator.prior.weights.numpy())
     parts = torch.from_numpy(labels).split(1000)
     made = torch.cat([generator.sample(part, place) for place, part in enumerate(parts)])

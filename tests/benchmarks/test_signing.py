@@ -15,8 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 import c2pa
 import pytest
 
-from safegen import package
 from safegen.modality.image import ImageModality
+from safegen.package import files
 from safegen.pipeline import seal as room
 from safegen.pipeline.explain import read_explained
 from safegen.progress import silent
@@ -43,7 +43,7 @@ class Call:
 
 @pytest.fixture
 def opened(made):
-    return package.read(made.model)
+    return files.read(made.model)
 
 
 @pytest.fixture

@@ -121,7 +121,7 @@ def stranger(tmp_path_factory) -> Path:
 
 def _signed_as_output(made, mime: str, plain: bytes) -> bytes:
     """A sound or film with everything that an output's manifest says, but the fingerprint."""
-    from safegen import package
+    from safegen.package import files
     from safegen.pipeline.seal import model_ingredient
     from safegen.provenance.c2pa import claims
     from safegen.provenance.keys.opener import open_signer
@@ -129,7 +129,7 @@ def _signed_as_output(made, mime: str, plain: bytes) -> bytes:
     from safegen.records.canonical import sha256
     from safegen.records.receipt import LogEntry, Receipt
 
-    opened = package.read(made.model)
+    opened = files.read(made.model)
     receipt = Receipt.model_validate_json((made.outputs / "0001.receipt.json").read_bytes())
     claim = claims.output_claim(
         title=f"0001{formats.EMBEDDED[mime]}",

@@ -11,9 +11,9 @@ from markdown_it import MarkdownIt
 from typer.testing import CliRunner
 
 import safegen
-from safegen import package
 from safegen.cli import app
-from safegen.pipeline.card import Figure, model_card
+from safegen.package import files
+from safegen.package.model_card import Figure, model_card
 from safegen.records.certificate import PrivacyCertificate
 from safegen.records.config import PackageConfig, PackageDigests
 
@@ -195,7 +195,7 @@ def copy(made, tmp_path):
 
 
 def test_a_new_package_has_its_card(made):
-    opened = package.read(made.model)
+    opened = files.read(made.model)
     card = (made.model / "README.md").read_text()
     assert card.startswith(model_card(opened.config, opened.certificate, opened.content.digests))
     assert opened.digest in card
@@ -205,12 +205,12 @@ def test_nothing_rests_on_the_card(made, copy):
     (copy / "README.md").write_text("epsilon 0.001, says who?")
     assert safegen.load(copy, keys=made.keys, ledger=made.ledger).certificate.epsilon > 1
     (copy / "README.md").unlink()
-    assert package.read(copy).digest == package.read(made.model).digest
+    assert files.read(copy).digest == files.read(made.model).digest
 
 
 def test_a_card_is_written_anew_while_it_is_untouched(copy):
-    assert package.write_card(copy, "# new, with figures\n")
-    assert package.write_card(copy, "# newer\n")
+    assert files.write_card(copy, "# new, with figures\n")
+    assert files.write_card(copy, "# newer\n")
     assert (copy / "README.md").read_text().startswith("# newer\n")
 
 
@@ -227,7 +227,7 @@ def test_a_card_is_written_anew_while_it_is_untouched(copy):
 def test_a_card_that_somebody_changed_is_left_alone(copy, old, new):
     changed = re.sub(old, new, (copy / "README.md").read_bytes())
     (copy / "README.md").write_bytes(changed)
-    assert not package.write_card(copy, "# new\n")
+    assert not files.write_card(copy, "# new\n")
     assert (copy / "README.md").read_bytes() == changed
 
 

@@ -6,7 +6,6 @@ import pytest
 import torch
 
 import safegen
-from safegen import package
 from safegen.data.sources import load as load_data
 from safegen.errors import (
     BudgetRefused,
@@ -16,6 +15,7 @@ from safegen.errors import (
     TamperedError,
     TrainingError,
 )
+from safegen.package import files
 from safegen.privacy.budget import Budget
 
 FILES = ["weights.safetensors", "config.json", "certificate.json", "model.c2pa", "digests.json"]
@@ -59,20 +59,20 @@ def test_any_changed_byte_is_found_and_the_file_named(made, copy, name, where):
 
 def test_digests_made_to_fit_do_not_fool_the_signature(made, copy):
     """Whoever changes weights and digests alike still cannot sign the manifest."""
-    opened = package.read(copy)
+    opened = files.read(copy)
     weights = {name: tensor + 1 for name, tensor in opened.weights.items()}
-    forged = package.pack(weights, opened.config, opened.certificate)
-    package.write(copy, forged, opened.manifest)
-    package.read(copy)  # the digests alone agree
+    forged = files.pack(weights, opened.config, opened.certificate)
+    files.write(copy, forged, opened.manifest)
+    files.read(copy)  # the digests alone agree
     with pytest.raises(TamperedError, match="does not vouch"):
         load(copy, made)
 
 
 def test_a_better_certificate_does_not_fool_it_either(made, copy):
-    opened = package.read(copy)
+    opened = files.read(copy)
     better = opened.certificate.model_copy(update={"epsilon": 0.1})
-    forged = package.pack(opened.weights, opened.config, better)
-    package.write(copy, forged, opened.manifest)
+    forged = files.pack(opened.weights, opened.config, better)
+    files.write(copy, forged, opened.manifest)
     with pytest.raises(TamperedError, match="does not vouch"):
         load(copy, made)
 
@@ -82,17 +82,17 @@ def test_a_manifest_that_was_edited_does_not_vouch(made, copy):
     from safegen.provenance.c2pa.claims import PACKAGE
     from safegen.provenance.c2pa.manifest import UnreadableManifestError, read
 
-    opened = package.read(copy)
+    opened = files.read(copy)
     for place in range(len(opened.manifest) - 1, 0, -7):
         edited = bytearray(opened.manifest)
         edited[place] ^= 1
         try:
-            found = read(opened.content.weights, package.WEIGHTS_MIME, beside=bytes(edited))
+            found = read(opened.content.weights, files.WEIGHTS_MIME, beside=bytes(edited))
         except UnreadableManifestError:
             continue
         if found.state == "Invalid" and found.assertions.get(PACKAGE):
             break
-    package.write(copy, opened.content, bytes(edited))
+    files.write(copy, opened.content, bytes(edited))
     with pytest.raises(TamperedError, match="does not vouch"):
         load(copy, made)
 
@@ -126,16 +126,14 @@ def test_a_package_of_a_stranger_is_not_signed_on(made, copy, tmp_path):
     from safegen.records.certificate import Gaussian
 
     pki.init(tmp_path / "stranger")
-    opened = package.read(copy)
+    opened = files.read(copy)
     rosy = opened.certificate.model_copy(
         update={"epsilon": 0.1, "events": (Gaussian(noise_multiplier=80.0),)}
     )
-    forged = package.pack(opened.weights, opened.config, rosy)
-    claim = model_claim(
-        name="x", certificate=rosy, digests=forged.digests, mime=package.WEIGHTS_MIME
-    )
+    forged = files.pack(opened.weights, opened.config, rosy)
+    claim = model_claim(name="x", certificate=rosy, digests=forged.digests, mime=files.WEIGHTS_MIME)
     signed, _ = sign_beside(forged.weights, claim, open_signer(tmp_path / "stranger"))
-    package.write(copy, forged, signed)
+    files.write(copy, forged, signed)
     with pytest.raises(TamperedError, match="whom you do not trust"):
         load(copy, made)
     root = tmp_path / "stranger" / "root.pem"
@@ -149,7 +147,7 @@ def test_a_package_of_version_2_opens_and_makes_the_same_pictures(made, tmp_path
     from safegen.provenance.c2pa.manifest import sign_beside
     from safegen.provenance.keys.opener import open_signer
 
-    opened = package.read(made.model)
+    opened = files.read(made.model)
     config = json.loads(opened.content.config)
     config["format"] = "safegen.model/2"
     for name in ("components", "conditional", "contrast", "grain"):
@@ -157,16 +155,16 @@ def test_a_package_of_version_2_opens_and_makes_the_same_pictures(made, tmp_path
     for name in ("free_bits", "prior", "prior_pictures", "prior_epochs", "warm_start"):
         del config["recipe"][name]
     config["recipe"]["latent_radius"] = 6.0
-    old = package.Unsigned(
+    old = files.Unsigned(
         weights=opened.content.weights,
         config=json.dumps(config).encode(),
         certificate=opened.content.certificate,
     )
     claim = model_claim(
-        name="old", certificate=opened.certificate, digests=old.digests, mime=package.WEIGHTS_MIME
+        name="old", certificate=opened.certificate, digests=old.digests, mime=files.WEIGHTS_MIME
     )
     signed, _ = sign_beside(old.weights, claim, open_signer(made.keys))
-    package.write(tmp_path / "old", old, signed)
+    files.write(tmp_path / "old", old, signed)
     model = load(tmp_path / "old", made)
     assert model.config.format == "safegen.model/2"
     assert model.config.architecture == load(made.model, made).config.architecture
@@ -178,10 +176,10 @@ def test_a_package_of_version_2_opens_and_makes_the_same_pictures(made, tmp_path
 
 
 def test_weights_that_are_not_finite_are_never_packed(made):
-    opened = package.read(made.model)
+    opened = files.read(made.model)
     broken = {name: tensor * float("nan") for name, tensor in opened.weights.items()}
     with pytest.raises(TrainingError, match="not finite"):
-        package.pack(broken, opened.config, opened.certificate)
+        files.pack(broken, opened.config, opened.certificate)
 
 
 def test_a_missing_file_or_another_folder_is_no_package(made, copy, tmp_path):
@@ -194,12 +192,12 @@ def test_a_missing_file_or_another_folder_is_no_package(made, copy, tmp_path):
 
 def test_no_pickle_is_ever_read(made, copy):
     torch.save({"a": torch.zeros(1)}, copy / "weights.safetensors")
-    opened = package.Unsigned(
+    opened = files.Unsigned(
         weights=(copy / "weights.safetensors").read_bytes(),
         config=(copy / "config.json").read_bytes(),
         certificate=(copy / "certificate.json").read_bytes(),
     )
-    package.write(copy, opened, (copy / "model.c2pa").read_bytes())
+    files.write(copy, opened, (copy / "model.c2pa").read_bytes())
     with pytest.raises(DataError):
         load(copy, made)
 

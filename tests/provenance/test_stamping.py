@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 import safegen
-from safegen import package
 from safegen.errors import KeyMaterialError, PolicyError, TamperedError, TimeStampError
+from safegen.package import files
 from safegen.policy.load import load_policy
 from safegen.provenance.c2pa import claims, manifest
 from safegen.provenance.c2pa.timestamps import Stamping
@@ -252,14 +252,14 @@ def test_a_package_that_was_stamped_in_time_outlives_its_signer(
     made, signer, issued, authority, tmp_path
 ):
     """Then its outputs can be signed on, and whoever believes the authority trusts them."""
-    whole = package.read(made.model)
+    whole = files.read(made.model)
     short = short_lived(made, issued)
     claimed = claims.model_claim(
         name="m", certificate=whole.certificate, digests=whole.content.digests,
-        mime=package.WEIGHTS_MIME,
+        mime=files.WEIGHTS_MIME,
     )  # fmt: skip
     store, _ = manifest.sign_beside(whole.content.weights, claimed, short, stamps=authority.url)
-    package.write(tmp_path / "model", whole.content, store)
+    files.write(tmp_path / "model", whole.content, store)
     time.sleep(4)
     own = {"keys": made.keys, "ledger": tmp_path / "ledger.db"}
     with pytest.raises(TamperedError, match="has expired; name the authority"):

@@ -1,0 +1,1 @@
+"""A model package: its files, and the card that people read."""
