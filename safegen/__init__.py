@@ -36,10 +36,10 @@ if TYPE_CHECKING:
     from safegen.data.sources import load as load_data
     from safegen.errors import BudgetRefused, InputError, Refused, SafegenError, UnsafeWarning
     from safegen.pipeline.evaluate import Evaluation, evaluate
-    from safegen.pipeline.model import Model, load
-    from safegen.pipeline.release import Output, Release
+    from safegen.pipeline.generate.model import Model, load
+    from safegen.pipeline.generate.outputs import Output, Release
     from safegen.pipeline.sign import Signed, sign
-    from safegen.pipeline.train import train
+    from safegen.pipeline.train.train import train
     from safegen.records.verdict import Verdict
     from safegen.verification.verify import verify, verify_tree
 
@@ -48,19 +48,19 @@ _HOMES = {
     "DataSet": "data.dataset",
     "Evaluation": "pipeline.evaluate",
     "InputError": "errors",
-    "Model": "pipeline.model",
-    "Output": "pipeline.release",
+    "Model": "pipeline.generate.model",
+    "Output": "pipeline.generate.outputs",
     "Refused": "errors",
-    "Release": "pipeline.release",
+    "Release": "pipeline.generate.outputs",
     "SafegenError": "errors",
     "Signed": "pipeline.sign",
     "UnsafeWarning": "errors",
     "Verdict": "records.verdict",
     "evaluate": "pipeline.evaluate",
-    "load": "pipeline.model",
+    "load": "pipeline.generate.model",
     "load_data": "data.sources",
     "sign": "pipeline.sign",
-    "train": "pipeline.train",
+    "train": "pipeline.train.train",
     "verify": "verification.verify",
     "verify_tree": "verification.verify",
 }

@@ -82,7 +82,7 @@ def _each_run_in_miniature_once(monkeypatch):
 
     `tests/pipeline/test_leaks.py` goes through every one of its own. Nothing is imported for this.
     """
-    run = sys.modules.get("safegen.pipeline.run")
+    run = sys.modules.get("safegen.pipeline.train.run")
     if run is None:
         return
     whole = run.rehearse_run

@@ -14,8 +14,8 @@ from safegen.arguments import checked
 from safegen.errors import InputError
 from safegen.pipeline.audit import audit_package, audit_run
 from safegen.pipeline.explain import made_again, read_explained
-from safegen.pipeline.model import Model
-from safegen.pipeline.release import Release
+from safegen.pipeline.generate.model import Model
+from safegen.pipeline.generate.outputs import Release
 from safegen.progress import Progress, silent
 
 EXPORTED = [

@@ -11,8 +11,8 @@ from safegen.cli.console import Bars, plain, say
 from safegen.cli.console import out as console
 
 if TYPE_CHECKING:
-    from safegen.pipeline.model import Model
-    from safegen.pipeline.release import Release
+    from safegen.pipeline.generate.model import Model
+    from safegen.pipeline.generate.outputs import Release
     from safegen.progress import Progress
     from safegen.records.verdict import Verdict
     from safegen.report.run import RunReport
@@ -49,7 +49,7 @@ def demo(
 
 def _make(folder: Path, progress: Progress) -> tuple[Model, Release]:
     """Keys, a private model, and a release."""
-    from safegen.pipeline.train import train
+    from safegen.pipeline.train.train import train
     from safegen.provenance.keys import pki
 
     pki.init(folder / "keys")

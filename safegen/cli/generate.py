@@ -44,9 +44,9 @@ def generate(
     with Bars() as bars:
         bars("starting", 0, 1)
         from safegen.modality.image import modality_named
-        from safegen.pipeline.model import load
-        from safegen.pipeline.release import require_free
-        from safegen.pipeline.request import understand
+        from safegen.pipeline.generate.model import load
+        from safegen.pipeline.generate.outputs import require_free
+        from safegen.pipeline.generate.request import understand
         from safegen.provenance.log.ledger import Ledger as Log
         from safegen.provenance.log.placing import take_up
 

@@ -16,8 +16,8 @@ from safegen.records.choices import Family, WarmStart
 
 if TYPE_CHECKING:
     from safegen.data.dataset import DataSet
-    from safegen.pipeline.model import Model
-    from safegen.pipeline.wishes import Wishes
+    from safegen.pipeline.generate.model import Model
+    from safegen.training.config import Wishes
 
 
 DECIDED = (  # when a run begins; with --resume they are what they were
@@ -111,7 +111,7 @@ def train(
             records: DataSet | str = data
             if speaks and not resume:  # what is refused is refused before torch is there
                 from safegen.data.sources import load
-                from safegen.pipeline.wishes import Wishes
+                from safegen.training.config import Wishes
 
                 records = load(
                     data, data_root=data_root, size=size, download=download, groups=groups
@@ -130,7 +130,7 @@ def train(
                     warm_start=warm_start,
                 )
                 _admitted(records, wishes, budget)
-            from safegen.pipeline import train as pipeline
+            from safegen.pipeline.train import train as pipeline
             from safegen.privacy.execution import execution_of
 
             bars("starting", 1, 1)
@@ -180,7 +180,7 @@ def _admitted(records: DataSet, wishes: Wishes, budget: str | None) -> None:
     Raises:
         BudgetRefused: the data set's total would be exceeded.
     """
-    from safegen.pipeline.admission import few_records, require_admission
+    from safegen.pipeline.train.admission import few_records, require_admission
     from safegen.privacy.budget import Budget as Spending
 
     require_admission(records.card, records.grouping, wishes, Spending(budget))

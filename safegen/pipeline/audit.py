@@ -32,11 +32,11 @@ from safegen.audit.pictures import canary_pictures, found_in_samples, inserted
 from safegen.data.dataset import DataSet
 from safegen.errors import DataError, InputError
 from safegen.package import files
-from safegen.pipeline.miniature import miniature
-from safegen.pipeline.model import open_generator, require_signed
-from safegen.pipeline.networks import throwaway
-from safegen.pipeline.rehearsal import examined, examined_run
-from safegen.pipeline.train import train
+from safegen.pipeline.generate.model import open_generator, require_signed
+from safegen.pipeline.train.dry_run import examined, examined_run
+from safegen.pipeline.train.miniature import miniature
+from safegen.pipeline.train.networks import throwaway
+from safegen.pipeline.train.train import train
 from safegen.privacy.budget import Budget
 from safegen.privacy.engine import Settings
 from safegen.privacy.execution import Execution
@@ -144,7 +144,7 @@ def audit_run(
         seed: of first weights, canary pictures and samples.
         budget: where the data set's spending is kept.
         progress: told how far the work is.
-        wishes: `epsilon`, `model`, `steps` and so on, as `pipeline.train.train` takes them.
+        wishes: `epsilon`, `model`, `steps` and so on, as `pipeline.train.train.train` takes them.
 
     Raises:
         BudgetRefused: the data set's budget does not allow it.

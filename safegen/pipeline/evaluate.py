@@ -28,7 +28,7 @@ from safegen.evaluation.measure import Bench, measure
 from safegen.evaluation.protocols import PROTOCOLS, default_augment
 from safegen.package import files
 from safegen.package.model_card import Figure, model_card
-from safegen.pipeline.model import load, open_generator, require_signed
+from safegen.pipeline.generate.model import load, open_generator, require_signed
 from safegen.privacy.budget import Budget
 from safegen.privacy.memory import memory_named
 from safegen.progress import Progress, silent
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from safegen.evaluation.held_out import Records
     from safegen.evaluation.measure import Found
     from safegen.evaluation.protocols import ClassifierProtocol
-    from safegen.pipeline.model import Model
-    from safegen.pipeline.release import Output
+    from safegen.pipeline.generate.model import Model
+    from safegen.pipeline.generate.outputs import Output
 
 MOST_SHOWN = 100  # samples on a page
 LEAST_PICTURES = 20  # synthetic ones; fewer tell nothing

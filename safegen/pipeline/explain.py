@@ -18,7 +18,7 @@ from safegen.arguments import checked
 from safegen.errors import InputError, TamperedError
 from safegen.modality.image import ImageModality, modality_of
 from safegen.package import files
-from safegen.pipeline.request import MOST
+from safegen.pipeline.generate.request import MOST
 from safegen.provenance.c2pa import claims
 from safegen.provenance.c2pa.manifest import read as read_manifest
 from safegen.provenance.media.formats import mime_of
@@ -99,7 +99,7 @@ def made_again(explained: Explained, folder: Path) -> bool:
     import numpy as np
     import torch
 
-    from safegen.pipeline.model import open_generator
+    from safegen.pipeline.generate.model import open_generator
 
     opened = files.read(folder)
     request = explained.request

@@ -9,7 +9,7 @@ from safegen.explain.summary import in_words
 from safegen.report.page import inline, pages
 
 if TYPE_CHECKING:
-    from safegen.pipeline.release import Output
+    from safegen.pipeline.generate.outputs import Output
     from safegen.records.certificate import PrivacyCertificate
     from safegen.records.verdict import Verdict
 

@@ -17,8 +17,8 @@ from safegen.evaluation.measure import drawn_labels
 from safegen.evaluation.protocols import QUICK, default_augment
 from safegen.modality.image import to_bytes
 from safegen.package import files
-from safegen.pipeline import run
-from safegen.pipeline.model import open_generator
+from safegen.pipeline.generate.model import open_generator
+from safegen.pipeline.train import run
 from safegen.provenance.keys import pki
 from safegen.training import fitting
 

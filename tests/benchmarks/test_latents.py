@@ -15,7 +15,7 @@ import torch
 from safegen.data.sources import load
 from safegen.models.generator import one_hot
 from safegen.models.vae import ConditionalVAE
-from safegen.pipeline.starting import from_prior
+from safegen.pipeline.train.initialization import from_prior
 from safegen.privacy import release
 from safegen.privacy.plan import Release, plan_within
 from safegen.privacy.releases import Releases

@@ -17,8 +17,8 @@ import pytest
 
 from safegen.modality.image import ImageModality
 from safegen.package import files
-from safegen.pipeline import seal as room
 from safegen.pipeline.explain import read_explained
+from safegen.pipeline.generate import signing as room
 from safegen.progress import silent
 from safegen.provenance.c2pa import claims, manifest, sdk
 from safegen.provenance.c2pa.timestamps import Stamping

@@ -122,7 +122,7 @@ def stranger(tmp_path_factory) -> Path:
 def _signed_as_output(made, mime: str, plain: bytes) -> bytes:
     """A sound or film with everything that an output's manifest says, but the fingerprint."""
     from safegen.package import files
-    from safegen.pipeline.seal import model_ingredient
+    from safegen.pipeline.generate.signing import model_ingredient
     from safegen.provenance.c2pa import claims
     from safegen.provenance.keys.opener import open_signer
     from safegen.provenance.log.ledger import Ledger

@@ -15,7 +15,7 @@ import safegen
 from safegen import storage
 from safegen.database import InDoubtError
 from safegen.errors import StorageError
-from safegen.pipeline.release import Release
+from safegen.pipeline.generate.outputs import Release
 from safegen.provenance.log import placing
 from safegen.provenance.log.ledger import Ledger
 from safegen.provenance.log.placing import HIDDEN, JOURNAL, take_up

@@ -71,7 +71,7 @@ def lint(checkout):
         ("safegen/training/loop.py", "import opacus"),
         ("safegen/provenance/c2pa/claims.py", "import c2pa"),
         ("safegen/training/loop.py", "import safegen.privacy.opening"),
-        ("safegen/pipeline/publish.py", "import safegen.privacy.opening"),
+        ("safegen/pipeline/train/publish.py", "import safegen.privacy.opening"),
         ("safegen/training/fitting.py", "import safegen.privacy.release"),
         ("safegen/training/fitting.py", "import safegen.data.dataset"),
     ],

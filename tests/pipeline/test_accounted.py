@@ -8,7 +8,7 @@ import safegen
 from safegen import storage
 from safegen.errors import TrainingError
 from safegen.models.generator import PictureGenerator
-from safegen.pipeline.accounted import SOURCES, require_accounted
+from safegen.pipeline.train.tensor_sources import SOURCES, require_accounted
 from safegen.privacy import noise
 from safegen.privacy.plan import PrivacyPlan, Release
 from safegen.records.config import Architecture
@@ -80,7 +80,7 @@ def test_training_asks(made, tmp_path, monkeypatch):
         return generator
 
     monkeypatch.setattr(VaeObjective, "finish", leaking)
-    monkeypatch.setattr("safegen.pipeline.run.rehearse", lambda *_, **__: None)
+    monkeypatch.setattr("safegen.pipeline.train.run.rehearse", lambda *_, **__: None)
     with pytest.raises(TrainingError, match=r"prior\.sizes is not accounted for"):
         small(tmp_path, made)
     assert not (tmp_path / "model" / "weights.safetensors").exists()

@@ -10,11 +10,11 @@ import pytest
 
 import safegen
 from safegen.errors import BudgetRefused, FewRecordsWarning
-from safegen.pipeline.admission import few_records, require_admission
 from safegen.pipeline.evaluate import _notes
-from safegen.pipeline.wishes import Wishes, plan_for, preset_for
+from safegen.pipeline.train.admission import few_records, require_admission
 from safegen.privacy.budget import Budget
 from safegen.privacy.plan import plan_within
+from safegen.training.config import Wishes, plan_for, preset_for
 
 COUNT = 600
 

@@ -276,7 +276,7 @@ def test_a_file_that_changed_while_it_was_signed_is_withheld(made, monkeypatch):
 
 
 def test_class_names_come_before_class_numbers():
-    from safegen.pipeline.request import understand
+    from safegen.pipeline.generate.request import understand
 
     def labels(label, classes):
         asked = {"count": 1, "purpose": "x", "seed": 0}

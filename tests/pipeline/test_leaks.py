@@ -26,9 +26,9 @@ import torch
 
 from safegen.errors import PlanError, SafegenError
 from safegen.models.generator import one_hot
-from safegen.pipeline import course
-from safegen.pipeline.miniature import miniature
-from safegen.pipeline.rehearsal import SURE, examined_run, rehearse_run
+from safegen.pipeline.train import course
+from safegen.pipeline.train.dry_run import SURE, examined_run, rehearse_run
+from safegen.pipeline.train.miniature import miniature
 from safegen.privacy import release
 from safegen.privacy.engine import PrivateEngine
 from safegen.privacy.execution import Execution

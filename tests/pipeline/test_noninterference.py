@@ -22,16 +22,16 @@ import pytest
 import safegen
 from safegen.audit.noninterference import DECLARED, differing, interference, plain
 from safegen.data.dataset import assemble
-from safegen.pipeline import course, run
-from safegen.pipeline import train as training
-from safegen.pipeline.sealing import sealed
-from safegen.pipeline.wishes import preset_for
+from safegen.pipeline.train import course, run
+from safegen.pipeline.train import train as training
+from safegen.pipeline.train.sealing import sealed
 from safegen.privacy.budget import Budget
 from safegen.privacy.outlet import Canned
 from safegen.privacy.sealed import PrivateRecords
 from safegen.provenance.c2pa.sdk import read_store
 from safegen.provenance.log.ledger import Ledger
 from safegen.training import checkpoint
+from safegen.training.config import preset_for
 
 COUNT, CLASSES, STEPS = 42, 4, 24  # two checkpoints' worth
 LONE = COUNT - 1  # the only record of the last class, and the last of the last group
@@ -351,7 +351,7 @@ def test_a_leak_in_the_card_alone_is_seen(keys, tmp_path, monkeypatch):
         shades.append(float(self._held.pictures.float().mean()))
         return whole_sealed(self, make, rows=rows)
 
-    from safegen.pipeline import publish
+    from safegen.pipeline.train import publish
 
     whole = publish.model_card
     monkeypatch.setattr(PrivateRecords, "derived", seen)

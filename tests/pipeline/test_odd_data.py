@@ -8,8 +8,8 @@ from PIL import Image
 import safegen
 from safegen.data.dataset import assemble
 from safegen.errors import PlanError
-from safegen.pipeline.networks import throwaway
-from safegen.pipeline.sealing import sealed
+from safegen.pipeline.train.networks import throwaway
+from safegen.pipeline.train.sealing import sealed
 from safegen.privacy.engine import Settings
 from safegen.privacy.plan import plan_within
 from safegen.privacy.releases import Releases

@@ -9,9 +9,9 @@ from PIL import Image
 import safegen
 from safegen.errors import Refused, RequestError, SafegenError, StorageError, UnsafeWarning
 from safegen.modality.image import FORMATS, ImageModality, fingerprint_pixels
-from safegen.pipeline import seal as seal_room
 from safegen.pipeline.explain import made_again, read_explained
-from safegen.pipeline.model import Model
+from safegen.pipeline.generate import signing as seal_room
+from safegen.pipeline.generate.model import Model
 from safegen.provenance.c2pa.fingerprint import ALIKE, difference, image_code
 from safegen.provenance.c2pa.manifest import read
 from safegen.provenance.keys.trust import trust_in

@@ -13,8 +13,8 @@ from torch import nn
 
 from safegen.audit.canaries import Comparison
 from safegen.errors import TrainingError
-from safegen.pipeline import soundness
-from safegen.pipeline.soundness import bound_of, require_sound
+from safegen.pipeline.train import soundness
+from safegen.pipeline.train.soundness import bound_of, require_sound
 from safegen.privacy.canaries import Canaries
 from safegen.privacy.plan import PrivacyPlan
 from safegen.training.loop import Trained

@@ -10,13 +10,13 @@ import safegen
 from safegen.data.dataset import assemble
 from safegen.data.sources import load
 from safegen.errors import DataError, InputError, PlanError
-from safegen.pipeline import starting
-from safegen.pipeline.wishes import preset_for
+from safegen.pipeline.train import initialization
 from safegen.privacy import accounting
 from safegen.privacy.budget import Budget
 from safegen.privacy.release import Mechanism
 from safegen.progress import silent
 from safegen.training import checkpoint
+from safegen.training.config import preset_for
 from safegen.training.priors import PRIORS, draw_prior
 
 STEPS = 24  # two checkpoints' worth
@@ -36,7 +36,7 @@ def _quick(monkeypatch):
         recipe = chosen.recipe.model_copy(update={"prior_pictures": 300, "prior_epochs": 1})
         return dataclasses.replace(chosen, recipe=recipe)
 
-    monkeypatch.setattr("safegen.pipeline.run.preset_for", few)
+    monkeypatch.setattr("safegen.pipeline.train.run.preset_for", few)
     monkeypatch.setattr("safegen.training.warmstart.DRAWN", 300)
 
 
@@ -188,7 +188,7 @@ def test_a_warm_start_that_is_none_is_refused(train):
 
 
 def test_a_prior_of_which_nothing_can_be_learnt_is_refused(train, tmp_path, monkeypatch):
-    monkeypatch.setattr(starting, "loss_scale", lambda *_, **__: float("nan"))
+    monkeypatch.setattr(initialization, "loss_scale", lambda *_, **__: float("nan"))
     with pytest.raises(PlanError, match="nothing can be learnt from the prior strokes"):
         train(prior="strokes")
     assert Budget(str(tmp_path / "budget.db")).accounts() == ()
@@ -218,8 +218,8 @@ def test_one_class_groups_and_a_warm_start(train, released, tmp_path, family, gr
 
 
 MOMENTS = {
-    "after the grant": ("safegen.pipeline.course.from_releases", 0),
-    "after the releases": ("safegen.pipeline.course.training_of", 0),
+    "after the grant": ("safegen.pipeline.train.course.from_releases", 0),
+    "after the releases": ("safegen.pipeline.train.course.training_of", 0),
     "at the first step": ("safegen.training.loop.Training._step", 20),
     "at the end": ("safegen.training.loop.Training._finish", 24),
     "before settling": ("safegen.privacy.budget.Budget.settle", 24),
@@ -263,7 +263,7 @@ def test_a_budget_that_cannot_be_reached_does_not_cost_a_run_before_its_first_st
 ):
     """Its grant is taken already; only a run that never had one leaves nothing."""
     with monkeypatch.context() as patch:
-        patch.setattr("safegen.pipeline.course.training_of", lambda *_, **__: 1 / 0)
+        patch.setattr("safegen.pipeline.train.course.training_of", lambda *_, **__: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             train(prior="none")
 
@@ -280,26 +280,26 @@ def test_a_budget_that_cannot_be_reached_does_not_cost_a_run_before_its_first_st
 def test_first_weights_and_pictures_survive_in_the_checkpoint(train, tmp_path, monkeypatch):
     """So that a resumed run learns nothing anew from the prior."""
     with monkeypatch.context() as patch:
-        patch.setattr("safegen.pipeline.course.from_releases", lambda *_, **__: 1 / 0)
+        patch.setattr("safegen.pipeline.train.course.from_releases", lambda *_, **__: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             train(prior="strokes")
     _, tensors = checkpoint.read(tmp_path / "model" / checkpoint.NAME)
-    start = starting.start_in(tensors)
+    start = initialization.start_in(tensors)
     assert torch.equal(start.reference, draw_prior("strokes", 300, (1, 28, 28), 1))
-    held = starting.start_tensors(start)
+    held = initialization.start_tensors(start)
     assert {name: t.shape for name, t in held.items()} == {n: t.shape for n, t in tensors.items()}
-    monkeypatch.setattr("safegen.pipeline.run.from_prior", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("safegen.pipeline.train.run.from_prior", lambda *_, **__: 1 / 0)
     assert train(resume=True).certificate.outcome == "completed"
 
 
 def test_learning_from_a_prior_looks_at_no_record(digits, monkeypatch):
     """Whatever the records are, first weights and loss scale are the same."""
-    from safegen.pipeline.wishes import Wishes
+    from safegen.training.config import Wishes
 
     chosen = preset_for(Wishes(prior="strokes"), digits.card)
     recipe = chosen.recipe.model_copy(update={"prior_pictures": 300, "prior_epochs": 1})
     made = [
-        starting.from_prior(
+        initialization.from_prior(
             recipe, chosen.architecture, None, seed=3, device=torch.device("cpu"), progress=silent
         )
         for _ in range(2)

@@ -208,7 +208,7 @@ def test_looking_does_not_touch_the_ledger(made):
 def resign(made, output, change):
     """Sign the output's picture again, by the real key, with other statements."""
     from safegen.package.files import read as read_package
-    from safegen.pipeline.seal import model_ingredient
+    from safegen.pipeline.generate.signing import model_ingredient
     from safegen.provenance.c2pa.claims import Claim
     from safegen.provenance.c2pa.manifest import read, sign
     from safegen.provenance.keys.opener import open_signer

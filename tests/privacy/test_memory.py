@@ -10,8 +10,8 @@ from torch import nn
 
 from safegen.data.dataset import assemble
 from safegen.errors import TrainingError
-from safegen.pipeline.networks import throwaway
-from safegen.pipeline.rehearsal import rehearse
+from safegen.pipeline.train.dry_run import rehearse
+from safegen.pipeline.train.networks import throwaway
 from safegen.privacy.canaries import Canaries
 from safegen.privacy.engine import PrivateEngine, Settings
 from safegen.privacy.execution import Execution

@@ -9,7 +9,7 @@
     6. Read it back: a file whose signature does not hold never leaves.
 
 What is signed waits in memory. It is logged, with its receipts, at the moment when it leaves
-(`safegen.pipeline.release`). A refusal is logged at once.
+(`safegen.pipeline.generate.outputs`). A refusal is logged at once.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from safegen.errors import Refused, SafegenError
 from safegen.explain.attribution import explain
 from safegen.explain.figure import draw
 from safegen.explain.lettering import shown
-from safegen.pipeline.in_force import require_model
-from safegen.pipeline.leaving import Departure, log_refusal
-from safegen.pipeline.naming import names_of, new_id
-from safegen.pipeline.release import Release
-from safegen.pipeline.request import facts_of, understand
-from safegen.pipeline.seal import Sample, seal
+from safegen.pipeline.generate.in_force import require_model
+from safegen.pipeline.generate.leaving import Departure, log_refusal
+from safegen.pipeline.generate.naming import names_of, new_id
+from safegen.pipeline.generate.outputs import Release
+from safegen.pipeline.generate.request import facts_of, understand
+from safegen.pipeline.generate.signing import Sample, seal
 from safegen.policy.facts import (
     AdmissionFacts,
     ForeseenFacts,

@@ -14,8 +14,8 @@ from pydantic import ValidationError
 
 from safegen import storage
 from safegen.arguments import checked
-from safegen.pipeline.leaving import Output
-from safegen.pipeline.naming import names_of, new_id
+from safegen.pipeline.generate.leaving import Output
+from safegen.pipeline.generate.naming import names_of, new_id
 from safegen.provenance.log import placing
 from safegen.records.canonical import sha256
 from safegen.records.names import figure_of, receipt_beside
@@ -24,8 +24,8 @@ from safegen.records.receipt import read_receipt
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from safegen.pipeline.leaving import Departure
-    from safegen.pipeline.seal import Sealed
+    from safegen.pipeline.generate.leaving import Departure
+    from safegen.pipeline.generate.signing import Sealed
     from safegen.records.receipt import GenerationRequest, Receipt
 
 __all__ = ["Output", "Release"]

@@ -19,18 +19,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from safegen.errors import DataError, FewRecordsWarning, SafegenError, StorageError
-from safegen.pipeline.admission import few_records, require_admission
-from safegen.pipeline.course import Course
-from safegen.pipeline.miniature import miniature
-from safegen.pipeline.networks import canaries_of, throwaway, training_of
-from safegen.pipeline.rehearsal import rehearse, rehearse_run
-from safegen.pipeline.starting import (
+from safegen.pipeline.train.admission import few_records, require_admission
+from safegen.pipeline.train.course import Course
+from safegen.pipeline.train.dry_run import rehearse, rehearse_run
+from safegen.pipeline.train.initialization import (
     from_prior,
     require_public,
     start_in,
     start_tensors,
 )
-from safegen.pipeline.wishes import Wishes, plan_for, preset_for
+from safegen.pipeline.train.miniature import miniature
+from safegen.pipeline.train.networks import canaries_of, throwaway, training_of
 from safegen.privacy import noise
 from safegen.privacy.engine import Settings
 from safegen.privacy.processes import Processes
@@ -40,6 +39,7 @@ from safegen.records.card import published
 from safegen.records.names import DIGESTS
 from safegen.training import checkpoint
 from safegen.training.checkpoint import RunFacts, Standing
+from safegen.training.config import Wishes, plan_for, preset_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,9 +48,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from safegen.data.dataset import DataSet
-    from safegen.pipeline.networks import Resumed
-    from safegen.pipeline.publish import Publisher
-    from safegen.pipeline.sealing import TrainingData
+    from safegen.pipeline.train.networks import Resumed
+    from safegen.pipeline.train.publish import Publisher
+    from safegen.pipeline.train.sealing import TrainingData
     from safegen.privacy.budget import Budget, Grant
     from safegen.privacy.execution import Execution
     from safegen.privacy.plan import PrivacyPlan

@@ -20,10 +20,10 @@ from safegen.audit.made_up import OTHERS
 from safegen.audit.noninterference import plain
 from safegen.models.vae import ConditionalVAE
 from safegen.package.model_card import model_card
-from safegen.pipeline.course import Course
-from safegen.pipeline.networks import first_weights, throwaway
-from safegen.pipeline.publish import content_of
-from safegen.pipeline.sealing import TrainingData
+from safegen.pipeline.train.course import Course
+from safegen.pipeline.train.networks import first_weights, throwaway
+from safegen.pipeline.train.publish import content_of
+from safegen.pipeline.train.sealing import TrainingData
 from safegen.privacy.engine import Settings
 from safegen.privacy.outlet import Canned
 from safegen.privacy.processes import Processes
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from safegen.audit.made_up import MadeUp
     from safegen.audit.noninterference import Trace
-    from safegen.pipeline.networks import Resumed
+    from safegen.pipeline.train.networks import Resumed
     from safegen.privacy.execution import Execution
     from safegen.privacy.outlet import Outlet
     from safegen.privacy.plan import PrivacyPlan

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from safegen.audit.canaries import Comparison
     from safegen.audit.noninterference import Trace
-    from safegen.pipeline.miniature import Miniature
+    from safegen.pipeline.train.miniature import Miniature
     from safegen.privacy.outlet import Output
     from safegen.privacy.plan import PrivacyPlan
     from safegen.privacy.sealed import PrivateRecords

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from safegen.package import files
 from safegen.package.model_card import model_card
-from safegen.pipeline.accounted import require_accounted
-from safegen.pipeline.soundness import bound_of, require_sound
-from safegen.pipeline.starting import assumptions
+from safegen.pipeline.train.initialization import assumptions
+from safegen.pipeline.train.soundness import bound_of, require_sound
+from safegen.pipeline.train.tensor_sources import require_accounted
 from safegen.privacy.certify import certify
 from safegen.privacy.lattice import ALLOWANCE
 from safegen.provenance.c2pa.claims import model_claim

@@ -17,11 +17,10 @@ from safegen.data.dataset import DataSet
 from safegen.data.groups import read_groups
 from safegen.data.sources import load as load_data
 from safegen.errors import DataError, KeyMaterialError, PlanError, StorageError
-from safegen.pipeline.model import Model, load
-from safegen.pipeline.publish import Publisher
-from safegen.pipeline.run import Run, follow
-from safegen.pipeline.sealing import sealed
-from safegen.pipeline.wishes import Wishes
+from safegen.pipeline.generate.model import Model, load
+from safegen.pipeline.train.publish import Publisher
+from safegen.pipeline.train.run import Run, follow
+from safegen.pipeline.train.sealing import sealed
 from safegen.privacy.budget import Budget
 from safegen.privacy.execution import Execution
 from safegen.privacy.plan import DEFAULT_CANARIES
@@ -33,6 +32,7 @@ from safegen.provenance.log.ledger import Ledger
 from safegen.records.config import Family, WarmStart
 from safegen.records.names import DIGESTS
 from safegen.training import checkpoint
+from safegen.training.config import Wishes
 from safegen.training.priors import PRIORS
 
 if TYPE_CHECKING:

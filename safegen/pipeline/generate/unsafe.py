@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from safegen.errors import RequestError, UnsafeWarning
-from safegen.pipeline.in_force import require_model
-from safegen.pipeline.request import understand
+from safegen.pipeline.generate.in_force import require_model
+from safegen.pipeline.generate.request import understand
 from safegen.records.canonical import sha256
 from safegen.records.log import LogEntry
 

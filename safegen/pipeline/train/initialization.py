@@ -16,7 +16,7 @@ import torch
 
 from safegen.errors import DataError, PlanError
 from safegen.models.vae import ConditionalVAE
-from safegen.pipeline.networks import first_weights
+from safegen.pipeline.train.networks import first_weights
 from safegen.training.objective import Start
 from safegen.training.pretraining import loss_scale, pretrain
 from safegen.training.priors import PRIORS, draw_prior
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from safegen.data.dataset import DataSet
-    from safegen.pipeline.sealing import TrainingData
+    from safegen.pipeline.train.sealing import TrainingData
     from safegen.privacy.budget import Budget
     from safegen.privacy.releases import Releases
     from safegen.progress import Progress

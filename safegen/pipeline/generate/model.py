@@ -14,11 +14,11 @@ from safegen.errors import DataError, KeyMaterialError, TamperedError
 from safegen.modality.image import modality_named
 from safegen.models.generator import PictureGenerator
 from safegen.package import files
-from safegen.pipeline.generate import Safeguards, generate
-from safegen.pipeline.in_force import require_in_force
-from safegen.pipeline.naming import UNIQUE
-from safegen.pipeline.release import Release
-from safegen.pipeline.unsafe import unsafe_sample
+from safegen.pipeline.generate.generate import Safeguards, generate
+from safegen.pipeline.generate.in_force import require_in_force
+from safegen.pipeline.generate.naming import UNIQUE
+from safegen.pipeline.generate.outputs import Release
+from safegen.pipeline.generate.unsafe import unsafe_sample
 from safegen.policy.load import load_policy
 from safegen.privacy.recompute import agrees
 from safegen.progress import Progress, silent

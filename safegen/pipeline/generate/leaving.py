@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from safegen.errors import Refused
-    from safegen.pipeline.seal import Sealed
+    from safegen.pipeline.generate.signing import Sealed
     from safegen.provenance.keys.signer import Signer
     from safegen.provenance.log.ledger import Appended, Ledger
     from safegen.records.decision import Decision

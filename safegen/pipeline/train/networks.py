@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from safegen.pipeline.sealing import TrainingData
+    from safegen.pipeline.train.sealing import TrainingData
     from safegen.privacy.execution import Execution
     from safegen.privacy.outlet import Outlet
     from safegen.privacy.plan import PrivacyPlan

@@ -11,16 +11,16 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from safegen.errors import PlanError
-from safegen.pipeline.wishes import plan_for, preset_for
 from safegen.privacy.plan import default_delta
 from safegen.privacy.room import two_digits
+from safegen.training.config import plan_for, preset_for
 from safegen.training.recipe import TOO_FEW, too_few
 
 if TYPE_CHECKING:
-    from safegen.pipeline.wishes import Wishes
     from safegen.privacy.budget import Budget
     from safegen.privacy.room import Room
     from safegen.records.card import DataCard
+    from safegen.training.config import Wishes
 
 
 def require_admission(card: DataCard, grouping: str | None, wishes: Wishes, budget: Budget) -> None:

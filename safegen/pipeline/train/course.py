@@ -13,8 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from safegen.pipeline.networks import training_of
-from safegen.pipeline.starting import from_releases
+from safegen.pipeline.train.initialization import from_releases
+from safegen.pipeline.train.networks import training_of
 from safegen.training.checkpoint import Standing
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from safegen.pipeline.networks import Resumed
-    from safegen.pipeline.sealing import TrainingData
+    from safegen.pipeline.train.networks import Resumed
+    from safegen.pipeline.train.sealing import TrainingData
     from safegen.privacy.canaries import Canaries
     from safegen.privacy.execution import Execution
     from safegen.privacy.outlet import Outlet

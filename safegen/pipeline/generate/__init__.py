@@ -1,0 +1,1 @@
+"""From a request to outputs that were allowed, explained, signed and logged."""
