@@ -10,7 +10,7 @@ import sqlalchemy as sql
 from safegen import database
 from safegen.errors import StorageError
 from safegen.location import is_missing, locate, without_secret
-from safegen.privacy.budget import Budget
+from safegen.privacy.accounting.budget import Budget
 
 TABLES = sql.MetaData()
 NOTES = sql.Table("notes", TABLES, sql.Column("text", sql.String, primary_key=True))

@@ -21,9 +21,9 @@ from scipy import stats
 from torch import Tensor, nn
 
 from safegen.audit.canaries import Comparison
-from safegen.privacy.engine import PrivateEngine, Settings
-from safegen.privacy.plan import PrivacyPlan
-from safegen.privacy.sampling import Draw
+from safegen.privacy.accounting.plan import PrivacyPlan
+from safegen.privacy.mechanism.engine import PrivateEngine, Settings
+from safegen.privacy.mechanism.sampling import Draw
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

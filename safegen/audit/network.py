@@ -21,13 +21,13 @@ from scipy import stats
 
 from safegen.audit.canaries import Comparison
 from safegen.audit.repetition import repetitions
-from safegen.privacy.sampling import Draw
+from safegen.privacy.mechanism.sampling import Draw
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
-    from safegen.privacy.engine import Losses, PrivateEngine
+    from safegen.privacy.mechanism.engine import Losses, PrivateEngine
 
     Vector = NDArray[np.float64]
 

@@ -16,15 +16,15 @@ from scipy import stats
 
 from safegen.audit.canaries import Comparison
 from safegen.audit.repetition import repetitions
-from safegen.privacy.lattice import ALLOWANCE, FINENESS, lattice
+from safegen.privacy.mechanism.lattice import ALLOWANCE, FINENESS, lattice
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
-    from safegen.privacy.outlet import Output
-    from safegen.privacy.plan import PrivacyPlan
+    from safegen.privacy.accounting.plan import PrivacyPlan
+    from safegen.privacy.mechanism.outlet import Output
 
     Vector = NDArray[np.float64]
     Outputs = Sequence[Output]

@@ -16,16 +16,16 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from safegen.audit.canaries import Comparison
-from safegen.privacy.sampling import ABSENT
-from safegen.privacy.sealed import PrivateRecords
+from safegen.privacy.mechanism.sampling import ABSENT
+from safegen.privacy.mechanism.sealed import PrivateRecords
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
     from safegen.audit.made_up import MadeUp
-    from safegen.privacy.engine import PrivateEngine
-    from safegen.privacy.plan import PrivacyPlan
+    from safegen.privacy.accounting.plan import PrivacyPlan
+    from safegen.privacy.mechanism.engine import PrivateEngine
 
     Numbers = NDArray[np.int64]
 

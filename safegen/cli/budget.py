@@ -15,8 +15,8 @@ from safegen.errors import InputError
 from safegen.location import is_missing
 
 if TYPE_CHECKING:
-    from safegen.privacy.accounts import Account
-    from safegen.privacy.budget import Budget as Ledger
+    from safegen.privacy.accounting.accounts import Account
+    from safegen.privacy.accounting.budget import Budget as Ledger
 
 BOTH = (
     "Spent holds however each run was chosen by what earlier ones gave; the last column, only if "
@@ -36,8 +36,8 @@ def show(
     """Show every data set's total and spending; with one named, each of its runs."""
     from rich.table import Table
 
-    from safegen.privacy import budget as spending
-    from safegen.privacy.budget_tables import default_location
+    from safegen.privacy.accounting import budget as spending
+    from safegen.privacy.accounting.budget_tables import default_location
 
     place = default_location() if budget is None else budget
     if is_missing(place):
@@ -73,7 +73,7 @@ def set_total(
     budget: Budget = None,
 ) -> None:
     """Set a data set's total, if need be before its first run; its owner's decision."""
-    from safegen.privacy import budget as spending
+    from safegen.privacy.accounting import budget as spending
 
     if not (math.isfinite(epsilon) and epsilon > 0):
         raise InputError(f"a total of epsilon {epsilon:g} is none; give a finite one above 0")
@@ -92,7 +92,7 @@ def backup(
 ) -> None:
     """Copy the budgets while others may be spending; the copy is as secret as they are."""
     from safegen.pipeline.backup import back_up_budget
-    from safegen.privacy.budget_tables import default_location
+    from safegen.privacy.accounting.budget_tables import default_location
 
     place = default_location() if budget is None else budget
     back_up_budget(place, to)

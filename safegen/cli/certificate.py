@@ -22,7 +22,7 @@ def show(place: Place) -> None:
     """Show what a certificate says, in words."""
     from rich.table import Table
 
-    from safegen.privacy.recompute import epsilon_toward_a_total
+    from safegen.privacy.accounting.recompute import epsilon_toward_a_total
 
     certificate = _read(place)
     noise, bound = certificate.noise, certificate.lower_bound
@@ -63,7 +63,7 @@ def show(place: Place) -> None:
 @app.command("check")
 def check(place: Place) -> None:
     """Compute epsilon again from the events; exit 1 when the claim does not follow."""
-    from safegen.privacy.recompute import faults, recomputed_epsilon
+    from safegen.privacy.accounting.recompute import faults, recomputed_epsilon
 
     certificate = _read(place)
     found = faults(certificate)

@@ -72,7 +72,7 @@ def _check(folder: Path, model: Model, release: Release, progress: Progress) -> 
     """Verify every file as a stranger would, and a copy that was tampered with."""
     from safegen import storage
     from safegen.cli.tamper import with_one_bit_changed
-    from safegen.privacy import accounting
+    from safegen.privacy.accounting import events
     from safegen.report.run import Checked, RunReport
     from safegen.verification.verify import verify, verify_tree
 
@@ -82,13 +82,13 @@ def _check(folder: Path, model: Model, release: Release, progress: Progress) -> 
     copy = folder / "tampered" / release.outputs[0].name
     storage.write(copy, with_one_bit_changed(release.outputs[0].data))
     certificate = model.certificate
-    accounting.forget()
+    events.forget()
     return RunReport(
         title="A private generator and what it let out",
         model=model.config.name,
         model_digest=model.digest,
         certificate=certificate,
-        recomputed=accounting.epsilon_of(certificate.events, certificate.delta),
+        recomputed=events.epsilon_of(certificate.events, certificate.delta),
         checked=tuple(
             Checked(output=output, verdict=verdict)
             for output, verdict in zip(release.outputs, verdicts, strict=True)

@@ -131,7 +131,7 @@ def train(
                 )
                 _admitted(records, wishes, budget)
             from safegen.pipeline.train import train as pipeline
-            from safegen.privacy.execution import execution_of
+            from safegen.privacy.execution.settings import execution_of
 
             bars("starting", 1, 1)
             made = pipeline.train(
@@ -181,7 +181,7 @@ def _admitted(records: DataSet, wishes: Wishes, budget: str | None) -> None:
         BudgetRefused: the data set's total would be exceeded.
     """
     from safegen.pipeline.train.admission import few_records, require_admission
-    from safegen.privacy.budget import Budget as Spending
+    from safegen.privacy.accounting.budget import Budget as Spending
 
     require_admission(records.card, records.grouping, wishes, Spending(budget))
     few = few_records(records.card, wishes.epsilon)

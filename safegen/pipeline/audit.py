@@ -37,11 +37,11 @@ from safegen.pipeline.train.dry_run import examined, examined_run
 from safegen.pipeline.train.miniature import miniature
 from safegen.pipeline.train.networks import throwaway
 from safegen.pipeline.train.train import train
-from safegen.privacy.budget import Budget
-from safegen.privacy.engine import Settings
-from safegen.privacy.execution import Execution
-from safegen.privacy.plan import PrivacyPlan, Release, default_delta
-from safegen.privacy.recompute import recomputed_epsilon
+from safegen.privacy.accounting.budget import Budget
+from safegen.privacy.accounting.plan import PrivacyPlan, Release, default_delta
+from safegen.privacy.accounting.recompute import recomputed_epsilon
+from safegen.privacy.execution.settings import Execution
+from safegen.privacy.mechanism.engine import Settings
 from safegen.progress import Progress, silent
 from safegen.provenance.keys.trust import read_anchors
 from safegen.records.audit import Attack, AuditReport, Measured

@@ -29,8 +29,8 @@ from safegen.evaluation.protocols import PROTOCOLS, default_augment
 from safegen.package import files
 from safegen.package.model_card import Figure, model_card
 from safegen.pipeline.generate.model import load, open_generator, require_signed
-from safegen.privacy.budget import Budget
-from safegen.privacy.memory import memory_named
+from safegen.privacy.accounting.budget import Budget
+from safegen.privacy.execution.memory import memory_named
 from safegen.progress import Progress, silent
 from safegen.provenance.keys.trust import read_anchors
 from safegen.records.evaluation import Augment, EvaluationReport, Method, ProtocolName

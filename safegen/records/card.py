@@ -10,7 +10,7 @@
 
 A plain digest of private data would let anybody who holds all records but one test a guess for
 the last. So the published card of a data set that is not public carries a commitment,
-`salted-sha256:`, that its owner alone can open (`privacy.budget` keeps the salt).
+`salted-sha256:`, that its owner alone can open (`privacy.accounting.budget` keeps the salt).
 """
 
 from __future__ import annotations

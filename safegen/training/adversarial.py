@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from safegen.models.gan import Discriminator
 from safegen.models.generator import PictureGenerator, one_hot
 from safegen.models.vae import ConditionalVAE
-from safegen.privacy.noise import secure_generator
-from safegen.privacy.processes import Processes
+from safegen.privacy.execution.processes import Processes
+from safegen.privacy.mechanism.noise import secure_generator
 from safegen.training.balance import Balance
 from safegen.training.fitting import fit_generator
 from safegen.training.objective import AlikeRows
@@ -36,9 +36,9 @@ from safegen.training.playing import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from safegen.privacy.engine import PrivateEngine
-    from safegen.privacy.releases import Releases
-    from safegen.privacy.sealed import PrivateRecords
+    from safegen.privacy.mechanism.engine import PrivateEngine
+    from safegen.privacy.mechanism.releases import Releases
+    from safegen.privacy.mechanism.sealed import PrivateRecords
     from safegen.records.config import Architecture, Recipe
     from safegen.training.objective import SecretDraws, Start
 

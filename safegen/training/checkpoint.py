@@ -26,7 +26,7 @@ from safetensors.torch import load, save
 
 from safegen import storage
 from safegen.errors import DataError, StorageError
-from safegen.privacy.plan import PrivacyPlan, Purpose
+from safegen.privacy.accounting.plan import PrivacyPlan, Purpose
 from safegen.records.canonical import Record
 from safegen.records.certificate import Event
 from safegen.records.config import Architecture, Recipe

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
 from safegen.errors import PlanError
-from safegen.privacy.plan import DEFAULT_CANARIES, PrivacyPlan, plan_within
+from safegen.privacy.accounting.plan import DEFAULT_CANARIES, PrivacyPlan, plan_within
 from safegen.records.config import Family, WarmStart
 from safegen.records.receipt import LARGEST_SEED
 from safegen.training.recipe import Preset, preset

@@ -9,8 +9,8 @@ import torch
 
 from safegen.models.generator import one_hot
 from safegen.models.vae import ConditionalVAE
-from safegen.privacy.noise import secure_generator
-from safegen.privacy.processes import Processes
+from safegen.privacy.execution.processes import Processes
+from safegen.privacy.mechanism.noise import secure_generator
 from safegen.training.fitting import fit_generator
 from safegen.training.objective import AlikeRows
 from safegen.training.pretraining import negative_bound
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from safegen.models.generator import PictureGenerator
-    from safegen.privacy.engine import PrivateEngine
-    from safegen.privacy.releases import Releases
-    from safegen.privacy.sealed import PrivateRecords
+    from safegen.privacy.mechanism.engine import PrivateEngine
+    from safegen.privacy.mechanism.releases import Releases
+    from safegen.privacy.mechanism.sealed import PrivateRecords
     from safegen.records.config import Architecture, Recipe
     from safegen.training.objective import SecretDraws, Start
 

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from safegen.models.generator import PictureGenerator, one_hot
-from safegen.privacy.execution import Execution
+from safegen.privacy.execution.settings import Execution
 from safegen.training.judging import fit_judge
 from safegen.training.latents import Mixture, fit_mixture
 from safegen.training.texture import band_energies, fit_spectrum
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from safegen.models.judge import Judge
     from safegen.models.vae import ConditionalVAE
-    from safegen.privacy.releases import Releases
-    from safegen.privacy.sealed import PrivateRecords, PrivateVectors
+    from safegen.privacy.mechanism.releases import Releases
+    from safegen.privacy.mechanism.sealed import PrivateRecords, PrivateVectors
     from safegen.records.config import Architecture
 
 EXACTLY = Execution()  # what is released is computed in 32 bits or more, on a GPU, too

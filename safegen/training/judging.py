@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from safegen.privacy.releases import Releases
-    from safegen.privacy.sealed import PrivateRecords, Values
+    from safegen.privacy.mechanism.releases import Releases
+    from safegen.privacy.mechanism.sealed import PrivateRecords, Values
 
     Vectors = NDArray[np.float64]
 

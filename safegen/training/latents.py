@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from safegen.privacy.releases import within
+from safegen.privacy.mechanism.releases import within
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from safegen.privacy.releases import ClassMoments, ClassSums, Releases
-    from safegen.privacy.sealed import PrivateVectors, Values
+    from safegen.privacy.mechanism.releases import ClassMoments, ClassSums, Releases
+    from safegen.privacy.mechanism.sealed import PrivateVectors, Values
 
     Vectors = NDArray[np.float64]
     Labels = NDArray[np.int64]

@@ -19,9 +19,9 @@ import torch
 from torch import Tensor, nn
 
 from safegen.errors import PlanError
-from safegen.privacy.engine import PrivateEngine, Settings
-from safegen.privacy.memory import memory_named
-from safegen.privacy.sampling import Draw
+from safegen.privacy.execution.memory import memory_named
+from safegen.privacy.mechanism.engine import PrivateEngine, Settings
+from safegen.privacy.mechanism.sampling import Draw
 from safegen.training.average import Average
 from safegen.training.optimizers import optimizer_tensors, restore_optimizer
 
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from safegen.models.generator import PictureGenerator
-    from safegen.privacy.engine import Losses
-    from safegen.privacy.plan import PrivacyPlan
-    from safegen.privacy.releases import Releases
-    from safegen.privacy.sealed import PrivateRecords
+    from safegen.privacy.accounting.plan import PrivacyPlan
+    from safegen.privacy.mechanism.engine import Losses
+    from safegen.privacy.mechanism.releases import Releases
+    from safegen.privacy.mechanism.sealed import PrivateRecords
     from safegen.progress import Progress
     from safegen.records.certificate import Event
     from safegen.records.config import Recipe

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from safegen.models.generator import PictureGenerator
-    from safegen.privacy.engine import PrivateEngine
-    from safegen.privacy.releases import Releases
-    from safegen.privacy.sealed import PrivateRecords
+    from safegen.privacy.mechanism.engine import PrivateEngine
+    from safegen.privacy.mechanism.releases import Releases
+    from safegen.privacy.mechanism.sealed import PrivateRecords
 
     Drawn = NDArray[np.float32]
 

@@ -14,11 +14,11 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from safegen.privacy.plan import Share
+from safegen.privacy.accounting.plan import Share
 from safegen.records.config import Architecture, Family, Recipe
 
 if TYPE_CHECKING:
-    from safegen.privacy.plan import Purpose
+    from safegen.privacy.accounting.plan import Purpose
     from safegen.records.card import DataCard
     from safegen.records.config import WarmStart
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from safegen.privacy.releases import Releases
-    from safegen.privacy.sealed import PrivateVectors
+    from safegen.privacy.mechanism.releases import Releases
+    from safegen.privacy.mechanism.sealed import PrivateVectors
 
 BANDS = 8  # of height's frequencies, and of width's
 BOUND = 0.25  # on a record's energies in L2; a picture of plain noise has less

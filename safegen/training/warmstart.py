@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from safegen.privacy.releases import Releases
-    from safegen.privacy.sealed import PrivateRecords
+    from safegen.privacy.mechanism.releases import Releases
+    from safegen.privacy.mechanism.sealed import PrivateRecords
 
     Vectors = NDArray[np.float64]
 

@@ -7,11 +7,11 @@ from torch import nn
 
 from safegen.audit.canaries import compare, lower_bound
 from safegen.data.sources import load
-from safegen.privacy.accounting import epsilon_of
-from safegen.privacy.canaries import Canaries
-from safegen.privacy.engine import PrivateEngine, Settings
-from safegen.privacy.lattice import Lattice
-from safegen.privacy.plan import plan_within
+from safegen.privacy.accounting.events import epsilon_of
+from safegen.privacy.accounting.plan import plan_within
+from safegen.privacy.mechanism.canaries import Canaries
+from safegen.privacy.mechanism.engine import PrivateEngine, Settings
+from safegen.privacy.mechanism.lattice import Lattice
 from safegen.progress import silent
 from safegen.training.adversarial import GanObjective
 from safegen.training.elbo import VaeObjective
@@ -84,7 +84,7 @@ def test_with_the_noise_halved_the_scores_do_not_fit(monkeypatch):
 
 
 def test_with_the_clipping_off_the_bound_exceeds_the_claim(monkeypatch):
-    from safegen.privacy.bookkeeping import BookKeeping
+    from safegen.privacy.clipping.bookkeeping import BookKeeping
 
     clipped = BookKeeping.clipped_sum
     monkeypatch.setattr(
@@ -103,7 +103,7 @@ def test_a_run_whose_canaries_heard_another_mechanism_gets_no_certificate(
     """Nobody needs to look: training itself refuses to certify, even if rehearsal saw nothing."""
     import safegen
     from safegen.errors import TrainingError
-    from safegen.privacy.budget import Budget
+    from safegen.privacy.accounting.budget import Budget
 
     whole = Lattice.noise
     monkeypatch.setattr("safegen.pipeline.train.run.rehearse", lambda *_: None)

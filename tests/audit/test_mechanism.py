@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from safegen.audit.mechanism import examine
-from safegen.privacy.bookkeeping import BookKeeping
-from safegen.privacy.engine import PrivateEngine, Settings
-from safegen.privacy.execution import Execution
-from safegen.privacy.lattice import Lattice
-from safegen.privacy.opacus_bridge import NoisyOptimizer
-from safegen.privacy.plan import PrivacyPlan
-from safegen.privacy.sampling import Draw, PoissonSampler
+from safegen.privacy.accounting.plan import PrivacyPlan
+from safegen.privacy.clipping.bookkeeping import BookKeeping
+from safegen.privacy.execution.settings import Execution
+from safegen.privacy.mechanism.engine import PrivateEngine, Settings
+from safegen.privacy.mechanism.lattice import Lattice
+from safegen.privacy.mechanism.opacus_bridge import NoisyOptimizer
+from safegen.privacy.mechanism.sampling import Draw, PoissonSampler
 
 
 def plan(**changes):

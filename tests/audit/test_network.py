@@ -6,14 +6,14 @@ import torch
 
 from safegen.audit import network
 from safegen.audit.network import Rehearsal
-from safegen.privacy import bookkeeping
-from safegen.privacy.bookkeeping import BookKeeping
-from safegen.privacy.canaries import Canaries
-from safegen.privacy.engine import Settings
-from safegen.privacy.execution import Execution
-from safegen.privacy.lattice import Lattice
-from safegen.privacy.opacus_bridge import NoisyOptimizer
-from safegen.privacy.plan import PrivacyPlan
+from safegen.privacy.accounting.plan import PrivacyPlan
+from safegen.privacy.clipping import bookkeeping
+from safegen.privacy.clipping.bookkeeping import BookKeeping
+from safegen.privacy.execution.settings import Execution
+from safegen.privacy.mechanism.canaries import Canaries
+from safegen.privacy.mechanism.engine import Settings
+from safegen.privacy.mechanism.lattice import Lattice
+from safegen.privacy.mechanism.opacus_bridge import NoisyOptimizer
 from safegen.records.card import DataCard, Shape
 from safegen.training.adversarial import GanObjective
 from safegen.training.elbo import VaeObjective
@@ -308,7 +308,7 @@ def test_sums_that_are_no_numbers_are_refused(monkeypatch):
 def test_training_refuses_such_an_engine_before_anything_is_spent(made, tmp_path, monkeypatch):
     import safegen
     from safegen.errors import PlanError
-    from safegen.privacy.budget import Budget
+    from safegen.privacy.accounting.budget import Budget
 
     clipped_by_layer(monkeypatch)
     with pytest.raises(PlanError, match="nothing was spent"):

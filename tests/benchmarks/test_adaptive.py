@@ -11,9 +11,9 @@ import math
 import pytest
 from dp_accounting.rdp import RdpAccountant
 
-from safegen.privacy import adaptive
-from safegen.privacy.accounting import _dp_event, coarse_epsilon_of
-from safegen.privacy.plan import Share, plan_within
+from safegen.privacy.accounting import adaptive
+from safegen.privacy.accounting.events import _dp_event, coarse_epsilon_of
+from safegen.privacy.accounting.plan import Share, plan_within
 
 pytestmark = pytest.mark.benchmark
 

@@ -16,10 +16,10 @@ from safegen.data.sources import load
 from safegen.models.generator import one_hot
 from safegen.models.vae import ConditionalVAE
 from safegen.pipeline.train.initialization import from_prior
-from safegen.privacy import release
-from safegen.privacy.plan import Release, plan_within
-from safegen.privacy.releases import Releases
-from safegen.privacy.sealed import PrivateVectors, Vectors
+from safegen.privacy.accounting.plan import Release, plan_within
+from safegen.privacy.mechanism import release
+from safegen.privacy.mechanism.releases import Releases
+from safegen.privacy.mechanism.sealed import PrivateVectors, Vectors
 from safegen.progress import silent
 from safegen.training import fitting, latents
 from safegen.training.recipe import preset

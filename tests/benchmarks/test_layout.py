@@ -13,10 +13,10 @@ import pytest
 import torch
 
 from safegen.models.generator import one_hot
-from safegen.privacy.engine import PrivateEngine, Settings
-from safegen.privacy.execution import Execution
-from safegen.privacy.plan import PrivacyPlan
-from safegen.privacy.sampling import Draw
+from safegen.privacy.accounting.plan import PrivacyPlan
+from safegen.privacy.execution.settings import Execution
+from safegen.privacy.mechanism.engine import PrivateEngine, Settings
+from safegen.privacy.mechanism.sampling import Draw
 from safegen.records.card import DataCard, Shape
 from safegen.training.elbo import VaeObjective
 from safegen.training.pretraining import BATCH, negative_bound

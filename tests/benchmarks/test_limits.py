@@ -18,7 +18,7 @@ from safegen.evaluation.protocols import QUICK, default_augment
 from safegen.modality.image import to_bytes
 from safegen.models.generator import one_hot
 from safegen.models.grain import Grain, roughness
-from safegen.privacy import opening
+from safegen.privacy.mechanism import opening
 from safegen.provenance.keys import pki
 from safegen.training import elbo, fitting
 

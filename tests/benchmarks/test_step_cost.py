@@ -17,14 +17,14 @@ import pytest
 import torch
 
 from safegen.models.generator import one_hot
-from safegen.privacy.canaries import Canaries
-from safegen.privacy.engine import PrivateEngine, Settings
-from safegen.privacy.execution import Execution, Mode
-from safegen.privacy.lattice import lattice
-from safegen.privacy.noise import secure_generator
-from safegen.privacy.plan import PrivacyPlan
-from safegen.privacy.processes import Processes
-from safegen.privacy.sampling import Draw
+from safegen.privacy.accounting.plan import PrivacyPlan
+from safegen.privacy.execution.processes import Processes
+from safegen.privacy.execution.settings import Execution, Mode
+from safegen.privacy.mechanism.canaries import Canaries
+from safegen.privacy.mechanism.engine import PrivateEngine, Settings
+from safegen.privacy.mechanism.lattice import lattice
+from safegen.privacy.mechanism.noise import secure_generator
+from safegen.privacy.mechanism.sampling import Draw
 from safegen.records.card import DataCard, Shape
 from safegen.training.adversarial import GanObjective
 from safegen.training.elbo import VaeObjective

@@ -72,7 +72,7 @@ def test_the_command_fails_when_samples_stay_near_their_records(made, tmp_path, 
         return Labelled(pictures=digits.images[rows], labels=digits.labels[rows])
 
     monkeypatch.setattr("safegen.evaluation.measure.sampled", copied)
-    monkeypatch.setattr("safegen.privacy.budget.Budget.knows_as", lambda *_: True)
+    monkeypatch.setattr("safegen.privacy.accounting.budget.Budget.knows_as", lambda *_: True)
     done = runner.invoke(
         app,
         ["evaluate", str(made.model), "--data", str(tmp_path / "members"), "--held-out",

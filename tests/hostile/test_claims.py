@@ -5,7 +5,8 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from safegen.privacy import accounting, recompute
+from safegen.privacy.accounting import events as accounting
+from safegen.privacy.accounting import recompute
 from safegen.records.certificate import (
     MOST_EVENTS,
     Gaussian,

@@ -70,9 +70,9 @@ def lint(checkout):
         ("safegen/provenance/log/ledger.py", "import safegen.models.vae"),
         ("safegen/training/loop.py", "import opacus"),
         ("safegen/provenance/c2pa/claims.py", "import c2pa"),
-        ("safegen/training/loop.py", "import safegen.privacy.opening"),
-        ("safegen/pipeline/train/publish.py", "import safegen.privacy.opening"),
-        ("safegen/training/fitting.py", "import safegen.privacy.release"),
+        ("safegen/training/loop.py", "import safegen.privacy.mechanism.opening"),
+        ("safegen/pipeline/train/publish.py", "import safegen.privacy.mechanism.opening"),
+        ("safegen/training/fitting.py", "import safegen.privacy.mechanism.release"),
         ("safegen/training/fitting.py", "import safegen.data.dataset"),
     ],
 )

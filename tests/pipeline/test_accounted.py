@@ -9,8 +9,8 @@ from safegen import storage
 from safegen.errors import TrainingError
 from safegen.models.generator import PictureGenerator
 from safegen.pipeline.train.tensor_sources import SOURCES, require_accounted
-from safegen.privacy import noise
-from safegen.privacy.plan import PrivacyPlan, Release
+from safegen.privacy.accounting.plan import PrivacyPlan, Release
+from safegen.privacy.mechanism import noise
 from safegen.records.config import Architecture
 from safegen.training import checkpoint
 

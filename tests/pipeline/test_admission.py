@@ -12,8 +12,8 @@ import safegen
 from safegen.errors import BudgetRefused, FewRecordsWarning
 from safegen.pipeline.evaluate import _notes
 from safegen.pipeline.train.admission import few_records, require_admission
-from safegen.privacy.budget import Budget
-from safegen.privacy.plan import plan_within
+from safegen.privacy.accounting.budget import Budget
+from safegen.privacy.accounting.plan import plan_within
 from safegen.training.config import Wishes, plan_for, preset_for
 
 COUNT = 600

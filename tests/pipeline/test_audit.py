@@ -8,9 +8,9 @@ from safegen.cli import app
 from safegen.data.sources import load
 from safegen.errors import DataError, InputError, TamperedError
 from safegen.pipeline.audit import audit_package, audit_run
-from safegen.privacy.budget import Budget
-from safegen.privacy.lattice import Lattice
-from safegen.privacy.plan import default_delta
+from safegen.privacy.accounting.budget import Budget
+from safegen.privacy.accounting.plan import default_delta
+from safegen.privacy.mechanism.lattice import Lattice
 from safegen.records.audit import AuditReport
 from safegen.report.audit import draw, render
 

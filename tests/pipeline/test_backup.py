@@ -12,7 +12,7 @@ from safegen import database
 from safegen.errors import StorageError
 from safegen.pipeline import backup
 from safegen.pipeline.backup import back_up_budget, back_up_ledger
-from safegen.privacy.budget import Budget
+from safegen.privacy.accounting.budget import Budget
 from safegen.progress import silent
 from safegen.provenance.keys import pki
 from safegen.provenance.keys.opener import open_signer

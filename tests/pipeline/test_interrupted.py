@@ -12,7 +12,7 @@ import pytest
 
 import safegen
 from safegen.errors import InputError, StorageError
-from safegen.privacy.budget import Budget
+from safegen.privacy.accounting.budget import Budget
 from safegen.training import checkpoint
 
 STEPS = 200
@@ -229,8 +229,8 @@ def test_a_refused_run_leaves_nothing(made, tmp_path, monkeypatch):
 
 
 def test_even_a_seed_of_zero_voids_the_certificate(made, tmp_path):
-    from safegen.privacy.noise import UnsafeWarning
-    from safegen.privacy.recompute import faults
+    from safegen.privacy.accounting.recompute import faults
+    from safegen.privacy.mechanism.noise import UnsafeWarning
 
     with pytest.warns(UnsafeWarning):
         model = small(tmp_path, made, unsafe_seeded_noise=0)
@@ -256,7 +256,7 @@ def test_another_grouping_of_the_same_records_is_another_run(made, tmp_path, mon
 def test_a_resumed_run_rehearses_on_the_engine_that_goes_on(made, tmp_path, monkeypatch):
     """It may go on in another mode, or on another machine, than where it began."""
     from safegen.errors import PlanError
-    from safegen.privacy.lattice import Lattice
+    from safegen.privacy.mechanism.lattice import Lattice
 
     interrupted(tmp_path, made, monkeypatch)
     whole = Lattice.noise

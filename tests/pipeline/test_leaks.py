@@ -29,14 +29,14 @@ from safegen.models.generator import one_hot
 from safegen.pipeline.train import course
 from safegen.pipeline.train.dry_run import SURE, examined_run, rehearse_run
 from safegen.pipeline.train.miniature import miniature
-from safegen.privacy import release
-from safegen.privacy.engine import PrivateEngine
-from safegen.privacy.execution import Execution
-from safegen.privacy.noise import secure_generator
-from safegen.privacy.plan import PrivacyPlan, Release
-from safegen.privacy.release import Mechanism
-from safegen.privacy.releases import Releases
-from safegen.privacy.sealed import Vectors
+from safegen.privacy.accounting.plan import PrivacyPlan, Release
+from safegen.privacy.execution.settings import Execution
+from safegen.privacy.mechanism import release
+from safegen.privacy.mechanism.engine import PrivateEngine
+from safegen.privacy.mechanism.noise import secure_generator
+from safegen.privacy.mechanism.release import Mechanism
+from safegen.privacy.mechanism.releases import Releases
+from safegen.privacy.mechanism.sealed import Vectors
 from safegen.records.config import Architecture, Recipe
 from safegen.training import fitting
 from safegen.training.adversarial import GanObjective

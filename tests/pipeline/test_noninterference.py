@@ -1,7 +1,7 @@
 """Two whole trainings whose records differ leave the same, once every mechanism's output is fixed.
 
 `safegen.train` runs as it does for anybody: keys, budget, ledger, package, signature. Only what
-leaves a mechanism is replaced (`privacy.outlet.Canned`), and what is drawn comes from a seed. The
+leaves a mechanism is replaced (`privacy.mechanism.outlet.Canned`), and what is drawn comes from a seed. The
 second run has other records under the same public card: what is declared public stays the same.
 """
 
@@ -25,9 +25,9 @@ from safegen.data.dataset import assemble
 from safegen.pipeline.train import course, run
 from safegen.pipeline.train import train as training
 from safegen.pipeline.train.sealing import sealed
-from safegen.privacy.budget import Budget
-from safegen.privacy.outlet import Canned
-from safegen.privacy.sealed import PrivateRecords
+from safegen.privacy.accounting.budget import Budget
+from safegen.privacy.mechanism.outlet import Canned
+from safegen.privacy.mechanism.sealed import PrivateRecords
 from safegen.provenance.c2pa.sdk import read_store
 from safegen.provenance.log.ledger import Ledger
 from safegen.training import checkpoint

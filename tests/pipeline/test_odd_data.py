@@ -10,9 +10,9 @@ from safegen.data.dataset import assemble
 from safegen.errors import PlanError
 from safegen.pipeline.train.networks import throwaway
 from safegen.pipeline.train.sealing import sealed
-from safegen.privacy.engine import Settings
-from safegen.privacy.plan import plan_within
-from safegen.privacy.releases import Releases
+from safegen.privacy.accounting.plan import plan_within
+from safegen.privacy.mechanism.engine import Settings
+from safegen.privacy.mechanism.releases import Releases
 from safegen.progress import silent
 from safegen.provenance.keys import pki
 from safegen.training.recipe import preset

@@ -16,7 +16,7 @@ from safegen.errors import (
     TrainingError,
 )
 from safegen.package import files
-from safegen.privacy.budget import Budget
+from safegen.privacy.accounting.budget import Budget
 
 FILES = ["weights.safetensors", "config.json", "certificate.json", "model.c2pa", "digests.json"]
 

@@ -15,8 +15,8 @@ from safegen.audit.canaries import Comparison
 from safegen.errors import TrainingError
 from safegen.pipeline.train import soundness
 from safegen.pipeline.train.soundness import bound_of, require_sound
-from safegen.privacy.canaries import Canaries
-from safegen.privacy.plan import PrivacyPlan
+from safegen.privacy.accounting.plan import PrivacyPlan
+from safegen.privacy.mechanism.canaries import Canaries
 from safegen.training.loop import Trained
 
 STEPS, UNITS, BATCH, MARGIN = 40, 1797, 256, 0.002

@@ -11,9 +11,9 @@ from safegen.data.dataset import assemble
 from safegen.data.sources import load
 from safegen.errors import DataError, InputError, PlanError
 from safegen.pipeline.train import initialization
-from safegen.privacy import accounting
-from safegen.privacy.budget import Budget
-from safegen.privacy.release import Mechanism
+from safegen.privacy.accounting import events as accounting
+from safegen.privacy.accounting.budget import Budget
+from safegen.privacy.mechanism.release import Mechanism
 from safegen.progress import silent
 from safegen.training import checkpoint
 from safegen.training.config import preset_for
@@ -222,7 +222,7 @@ MOMENTS = {
     "after the releases": ("safegen.pipeline.train.course.training_of", 0),
     "at the first step": ("safegen.training.loop.Training._step", 20),
     "at the end": ("safegen.training.loop.Training._finish", 24),
-    "before settling": ("safegen.privacy.budget.Budget.settle", 24),
+    "before settling": ("safegen.privacy.accounting.budget.Budget.settle", 24),
 }
 
 

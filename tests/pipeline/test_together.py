@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import safegen
-from safegen.privacy.budget import Budget
+from safegen.privacy.accounting.budget import Budget
 
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port")
 
@@ -81,10 +81,10 @@ STEPS = """
 import sys
 import numpy as np, torch
 from torch import nn
-from safegen.privacy.engine import PrivateEngine, Settings
-from safegen.privacy.plan import PrivacyPlan
-from safegen.privacy.processes import joined
-from safegen.privacy.sampling import Draw
+from safegen.privacy.mechanism.engine import PrivateEngine, Settings
+from safegen.privacy.accounting.plan import PrivacyPlan
+from safegen.privacy.execution.processes import joined
+from safegen.privacy.mechanism.sampling import Draw
 
 plan = PrivacyPlan(epsilon=8.0, delta=1e-4, units=1000, expected_batch_size=10, steps=50,
                    clipping_norm=1.0, noise_multiplier=float(sys.argv[2]))
@@ -117,9 +117,9 @@ STREAMS = """
 import sys
 import numpy as np, torch
 from torch import nn
-from safegen.privacy.engine import PrivateEngine, Settings
-from safegen.privacy.plan import PrivacyPlan
-from safegen.privacy.processes import joined
+from safegen.privacy.mechanism.engine import PrivateEngine, Settings
+from safegen.privacy.accounting.plan import PrivacyPlan
+from safegen.privacy.execution.processes import joined
 
 plan = PrivacyPlan(epsilon=8.0, delta=1e-4, units=1000, expected_batch_size=10, steps=50,
                    clipping_norm=1.0, noise_multiplier=1.0)
@@ -154,7 +154,7 @@ def test_noise_is_added_once(tmp_path):
 
 
 def test_one_process_alone_needs_no_group():
-    from safegen.privacy.processes import Processes, joined
+    from safegen.privacy.execution.processes import Processes, joined
 
     with joined(torch.device("cpu")) as processes:
         assert processes == Processes()

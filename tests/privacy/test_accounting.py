@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 from safegen.errors import PlanError
-from safegen.privacy import accounting
-from safegen.privacy.accounting import calibrate, epsilon_of
-from safegen.privacy.plan import Purpose, Share, default_delta, plan_within
+from safegen.privacy.accounting import events as accounting
+from safegen.privacy.accounting.events import calibrate, epsilon_of
+from safegen.privacy.accounting.plan import Purpose, Share, default_delta, plan_within
 from safegen.records.certificate import MOST_EVENTS, Gaussian, PoissonSubsampledGaussian
 
 STRANGER = """

@@ -10,10 +10,10 @@ from scipy.special import ndtr
 from scipy.stats import norm
 
 from safegen.errors import BudgetRefused
-from safegen.privacy import adaptive
-from safegen.privacy.accounting import epsilon_of
-from safegen.privacy.budget import Budget
-from safegen.privacy.plan import PrivacyPlan, default_delta
+from safegen.privacy.accounting import adaptive
+from safegen.privacy.accounting.budget import Budget
+from safegen.privacy.accounting.events import epsilon_of
+from safegen.privacy.accounting.plan import PrivacyPlan, default_delta
 from safegen.records.card import DataCard, Shape
 from safegen.records.certificate import Gaussian, PoissonSubsampledGaussian
 

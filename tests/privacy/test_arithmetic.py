@@ -19,15 +19,15 @@ from torch.nn import functional
 from safegen.data.sources import load
 from safegen.models.gan import Discriminator
 from safegen.models.vae import ConditionalVAE
-from safegen.privacy import arithmetic
-from safegen.privacy.arithmetic import HALF, bound, gamma
-from safegen.privacy.engine import PrivateEngine, Settings
-from safegen.privacy.execution import Execution
-from safegen.privacy.lattice import ALLOWANCE
-from safegen.privacy.plan import PrivacyPlan
-from safegen.privacy.processes import Processes
-from safegen.privacy.rules import RULES
-from safegen.privacy.sampling import ABSENT, Draw
+from safegen.privacy.accounting.plan import PrivacyPlan
+from safegen.privacy.clipping import arithmetic
+from safegen.privacy.clipping.arithmetic import HALF, bound, gamma
+from safegen.privacy.clipping.layer_gradients import RULES
+from safegen.privacy.execution.processes import Processes
+from safegen.privacy.execution.settings import Execution
+from safegen.privacy.mechanism.engine import PrivateEngine, Settings
+from safegen.privacy.mechanism.lattice import ALLOWANCE
+from safegen.privacy.mechanism.sampling import ABSENT, Draw
 from safegen.training.recipe import preset
 
 NORM = 0.05  # so small that every record is clipped, which makes the sum as long as it can be
@@ -184,7 +184,7 @@ def test_positions_that_cancel_leave_no_more_than_the_bound_says():
     slopes = torch.randn(units, positions // 2, 128)
     seen = torch.cat([alike, alike + torch.randn_like(alike)], dim=1)
     slopes = torch.cat([-slopes, slopes], dim=1)
-    from safegen.privacy.rules import Scratch
+    from safegen.privacy.clipping.layer_gradients import Scratch
 
     sums = RULES[nn.Linear](layer, seen, slopes, 1, Scratch())
     each = torch.einsum("upo,upd->uod", slopes.double(), seen.double())

@@ -12,12 +12,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from safegen.errors import PlanError
 from safegen.models.generator import one_hot
-from safegen.privacy import bookkeeping
-from safegen.privacy.bookkeeping import BookKeeping
-from safegen.privacy.canaries import Canaries
-from safegen.privacy.execution import Execution
-from safegen.privacy.lattice import ALLOWANCE
-from safegen.privacy.opacus_bridge import OpacusGradients
+from safegen.privacy.clipping import bookkeeping
+from safegen.privacy.clipping.bookkeeping import BookKeeping
+from safegen.privacy.execution.settings import Execution
+from safegen.privacy.mechanism.canaries import Canaries
+from safegen.privacy.mechanism.lattice import ALLOWANCE
+from safegen.privacy.mechanism.opacus_bridge import OpacusGradients
 from safegen.records.card import DataCard, Shape
 from safegen.training.adversarial import GanObjective
 from safegen.training.elbo import VaeObjective

@@ -7,9 +7,9 @@ import pytest
 import sqlalchemy as sql
 
 from safegen.errors import BudgetRefused, StorageError
-from safegen.privacy import accounting
-from safegen.privacy.budget import Budget
-from safegen.privacy.plan import PrivacyPlan, plan_within
+from safegen.privacy.accounting import events
+from safegen.privacy.accounting.budget import Budget
+from safegen.privacy.accounting.plan import PrivacyPlan, plan_within
 from safegen.records.card import DataCard, Shape
 
 
@@ -64,7 +64,7 @@ def test_two_noise_multipliers_at_one_sampling_probability_are_two_events(url):
         accountant.compose(dp_accounting.PoissonSampledDpEvent(0.1, step), each.steps)
     (account,) = budget.accounts()
     assert account.spent == pytest.approx(accountant.get_epsilon(account.delta), abs=1e-4)
-    alone = [accounting.epsilon_of(each.events(), account.delta) for each in plans]
+    alone = [events.epsilon_of(each.events(), account.delta) for each in plans]
     assert max(alone) < account.spent < sum(alone)
 
 
@@ -156,8 +156,8 @@ def test_the_salt_is_the_data_sets_own(url):
 RACER = """
 import sys
 from safegen.errors import BudgetRefused
-from safegen.privacy.budget import Budget
-from safegen.privacy.plan import plan_within
+from safegen.privacy.accounting.budget import Budget
+from safegen.privacy.accounting.plan import plan_within
 from safegen.records.card import DataCard, Shape
 
 plan = plan_within(

@@ -5,9 +5,9 @@ import pytest
 
 from safegen.data.sources import load
 from safegen.errors import TrainingError
-from safegen.privacy.certify import certify as certificate_of
-from safegen.privacy.plan import plan_within
-from safegen.privacy.recompute import agrees, faults, recomputed_epsilon
+from safegen.privacy.accounting.certify import certify as certificate_of
+from safegen.privacy.accounting.plan import plan_within
+from safegen.privacy.accounting.recompute import agrees, faults, recomputed_epsilon
 from safegen.records.certificate import LowerBound, Noise, PoissonSubsampledGaussian
 
 

@@ -9,14 +9,14 @@ from scipy import stats
 from torch import nn
 
 from safegen.errors import PlanError, TrainingError
-from safegen.privacy.canaries import Canaries
-from safegen.privacy.engine import PrivateEngine, Settings
-from safegen.privacy.execution import Execution
-from safegen.privacy.lattice import ALLOWANCE, lattice
-from safegen.privacy.noise import UnsafeWarning
-from safegen.privacy.plan import PrivacyPlan
-from safegen.privacy.processes import Processes
-from safegen.privacy.sampling import ABSENT, Draw
+from safegen.privacy.accounting.plan import PrivacyPlan
+from safegen.privacy.execution.processes import Processes
+from safegen.privacy.execution.settings import Execution
+from safegen.privacy.mechanism.canaries import Canaries
+from safegen.privacy.mechanism.engine import PrivateEngine, Settings
+from safegen.privacy.mechanism.lattice import ALLOWANCE, lattice
+from safegen.privacy.mechanism.noise import UnsafeWarning
+from safegen.privacy.mechanism.sampling import ABSENT, Draw
 
 RATE = 1.0
 

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from safegen.privacy.lattice import ALLOWANCE, FINENESS, LARGEST, Lattice, lattice
-from safegen.privacy.noise import secure_generator
+from safegen.privacy.mechanism.lattice import ALLOWANCE, FINENESS, LARGEST, Lattice, lattice
+from safegen.privacy.mechanism.noise import secure_generator
 
 KEY = 2026
 MANY = 10_000_000

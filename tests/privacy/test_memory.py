@@ -12,15 +12,15 @@ from safegen.data.dataset import assemble
 from safegen.errors import TrainingError
 from safegen.pipeline.train.dry_run import rehearse
 from safegen.pipeline.train.networks import throwaway
-from safegen.privacy.canaries import Canaries
-from safegen.privacy.engine import PrivateEngine, Settings
-from safegen.privacy.execution import Execution
-from safegen.privacy.memory import RowsAtATime, memory_named
-from safegen.privacy.plan import PrivacyPlan
-from safegen.privacy.processes import Processes
-from safegen.privacy.releases import Releases
-from safegen.privacy.sampling import Draw
-from safegen.privacy.sealed import PrivateRecords
+from safegen.privacy.accounting.plan import PrivacyPlan
+from safegen.privacy.execution.memory import RowsAtATime, memory_named
+from safegen.privacy.execution.processes import Processes
+from safegen.privacy.execution.settings import Execution
+from safegen.privacy.mechanism.canaries import Canaries
+from safegen.privacy.mechanism.engine import PrivateEngine, Settings
+from safegen.privacy.mechanism.releases import Releases
+from safegen.privacy.mechanism.sampling import Draw
+from safegen.privacy.mechanism.sealed import PrivateRecords
 from safegen.progress import silent
 from safegen.training.recipe import preset
 
@@ -122,7 +122,7 @@ def test_the_sum_is_the_same_in_whatever_fits(mode, holds, fails_in):
         assert torch.allclose(one.double(), other.double(), atol=1e-6)
 
 
-@pytest.mark.filterwarnings("ignore::safegen.privacy.noise.UnsafeWarning")
+@pytest.mark.filterwarnings("ignore::safegen.privacy.mechanism.noise.UnsafeWarning")
 @pytest.mark.filterwarnings("ignore:In CPU autocast")  # Opacus, of an embedding by functorch
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("fails_in", PASSES)

@@ -13,12 +13,12 @@ from torch import nn
 
 from safegen.audit.repetition import repetitions
 from safegen.errors import PlanError
-from safegen.privacy import noise
-from safegen.privacy.canaries import Canaries
-from safegen.privacy.engine import PrivateEngine, Settings
-from safegen.privacy.lattice import Lattice
-from safegen.privacy.noise import generator_for, secure_generator
-from safegen.privacy.plan import PrivacyPlan
+from safegen.privacy.accounting.plan import PrivacyPlan
+from safegen.privacy.mechanism import noise
+from safegen.privacy.mechanism.canaries import Canaries
+from safegen.privacy.mechanism.engine import PrivateEngine, Settings
+from safegen.privacy.mechanism.lattice import Lattice
+from safegen.privacy.mechanism.noise import generator_for, secure_generator
 
 WAYS_OUT = {
     "pickle": pickle.dumps,
@@ -130,7 +130,9 @@ def test_two_steps_two_layers_and_two_lives_share_no_noise_and_no_draw():
 
 def test_streams_that_come_back_would_be_seen(monkeypatch):
     """The same two lives, with the fault that a restored stream would be."""
-    monkeypatch.setattr("safegen.privacy.engine.secure_generator", lambda: secure_generator(7))
+    monkeypatch.setattr(
+        "safegen.privacy.mechanism.engine.secure_generator", lambda: secure_generator(7)
+    )
     parts = lives()
     whole = np.concatenate([heard for heard, _ in parts])
     assert min(each.p_value for each in repetitions(whole)) < 1e-6

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from safegen.errors import TrainingError
-from safegen.privacy.lattice import FINENESS, Lattice
-from safegen.privacy.release import (
+from safegen.privacy.mechanism.lattice import FINENESS, Lattice
+from safegen.privacy.mechanism.release import (
     COUNT_AND_SUM,
     LIGHT,
     MOMENTS,

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from safegen.errors import PlanError, TrainingError
-from safegen.privacy.certify import certify
-from safegen.privacy.outlet import Canned, Overheard
-from safegen.privacy.plan import PrivacyPlan, Release
-from safegen.privacy.release import Mechanism
-from safegen.privacy.releases import Releases
-from safegen.privacy.sealed import PrivateVectors, Vectors
+from safegen.privacy.accounting.certify import certify
+from safegen.privacy.accounting.plan import PrivacyPlan, Release
+from safegen.privacy.mechanism.outlet import Canned, Overheard
+from safegen.privacy.mechanism.release import Mechanism
+from safegen.privacy.mechanism.releases import Releases
+from safegen.privacy.mechanism.sealed import PrivateVectors, Vectors
 from safegen.records.card import DataCard, Shape
 from safegen.records.certificate import Gaussian, Noise
 

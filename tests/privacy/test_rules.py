@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from safegen.privacy import arithmetic
-from safegen.privacy.rules import RULES, Scratch
+from safegen.privacy.clipping import arithmetic
+from safegen.privacy.clipping.layer_gradients import RULES, Scratch
 
 UNITS = 3
 EXACTLY = 1e-5

@@ -8,9 +8,9 @@ import pytest
 from scipy import stats
 
 from safegen.errors import PlanError
-from safegen.privacy.noise import secure_generator
-from safegen.privacy.plan import PrivacyPlan
-from safegen.privacy.sampling import ABSENT, PoissonSampler
+from safegen.privacy.accounting.plan import PrivacyPlan
+from safegen.privacy.mechanism.noise import secure_generator
+from safegen.privacy.mechanism.sampling import ABSENT, PoissonSampler
 
 KEY = 7
 CHANCE = 1e-4  # below which a test of a law fails

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from safegen.privacy import opening
-from safegen.privacy.engine import PrivateEngine
-from safegen.privacy.plan import PrivacyPlan
-from safegen.privacy.sampling import ABSENT, Draw
-from safegen.privacy.sealed import PrivateRecords
+from safegen.privacy.accounting.plan import PrivacyPlan
+from safegen.privacy.mechanism import opening
+from safegen.privacy.mechanism.engine import PrivateEngine
+from safegen.privacy.mechanism.sampling import ABSENT, Draw
+from safegen.privacy.mechanism.sealed import PrivateRecords
 
 COUNT = 9
 PICTURES = np.arange(COUNT, dtype=np.uint8)[:, None, None, None].repeat(28, 2).repeat(28, 3)

@@ -5,7 +5,7 @@ import pytest
 
 import safegen
 from safegen.cli.tamper import with_one_bit_changed
-from safegen.privacy.accounting import epsilon_of
+from safegen.privacy.accounting.events import epsilon_of
 from safegen.report.run import Checked, RunReport, render
 
 

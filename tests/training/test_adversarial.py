@@ -13,13 +13,13 @@ from safegen.data.sources import load
 from safegen.errors import PlanError
 from safegen.models.generator import one_hot
 from safegen.models.vae import ConditionalVAE
-from safegen.privacy.canaries import Canaries
-from safegen.privacy.engine import PrivateEngine, Settings
-from safegen.privacy.execution import Execution
-from safegen.privacy.plan import PrivacyPlan, Release
-from safegen.privacy.releases import Releases
-from safegen.privacy.sampling import Draw
-from safegen.privacy.sealed import PrivateRecords
+from safegen.privacy.accounting.plan import PrivacyPlan, Release
+from safegen.privacy.execution.settings import Execution
+from safegen.privacy.mechanism.canaries import Canaries
+from safegen.privacy.mechanism.engine import PrivateEngine, Settings
+from safegen.privacy.mechanism.releases import Releases
+from safegen.privacy.mechanism.sampling import Draw
+from safegen.privacy.mechanism.sealed import PrivateRecords
 from safegen.progress import silent
 from safegen.records.card import DataCard, Shape
 from safegen.training.adversarial import GanObjective

@@ -10,7 +10,7 @@ import torch
 from pydantic import ValidationError
 
 from safegen.errors import DataError, StorageError
-from safegen.privacy.plan import PrivacyPlan
+from safegen.privacy.accounting.plan import PrivacyPlan
 from safegen.records.config import Architecture, Recipe
 from safegen.training import checkpoint
 from safegen.training.checkpoint import RunFacts, Standing

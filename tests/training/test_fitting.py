@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from safegen.models.vae import ConditionalVAE
-from safegen.privacy.plan import PrivacyPlan, Release
-from safegen.privacy.releases import Releases
-from safegen.privacy.sealed import PrivateRecords
+from safegen.privacy.accounting.plan import PrivacyPlan, Release
+from safegen.privacy.mechanism.releases import Releases
+from safegen.privacy.mechanism.sealed import PrivateRecords
 from safegen.records.config import Architecture
 from safegen.training.fitting import FEW, LONG, SPREAD, fit_generator
 

@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from safegen.models.judge import Judge
-from safegen.privacy.lattice import Lattice
-from safegen.privacy.plan import PrivacyPlan, Release
-from safegen.privacy.releases import Releases
-from safegen.privacy.sealed import PrivateRecords
+from safegen.privacy.accounting.plan import PrivacyPlan, Release
+from safegen.privacy.mechanism.lattice import Lattice
+from safegen.privacy.mechanism.releases import Releases
+from safegen.privacy.mechanism.sealed import PrivateRecords
 from safegen.training import judging
 from safegen.training.judging import fit_judge
 

@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from safegen.privacy import release as releasing
-from safegen.privacy.plan import PrivacyPlan, Release
-from safegen.privacy.release import Mechanism, class_moments
-from safegen.privacy.releases import Releases
-from safegen.privacy.sealed import PrivateVectors, Vectors
+from safegen.privacy.accounting.plan import PrivacyPlan, Release
+from safegen.privacy.mechanism import release as releasing
+from safegen.privacy.mechanism.release import Mechanism, class_moments
+from safegen.privacy.mechanism.releases import Releases
+from safegen.privacy.mechanism.sealed import PrivateVectors, Vectors
 from safegen.training.latents import LEAST_VARIANCE, fit_mixture, gaussians
 
 CLASSES, LATENT, COUNT, RADIUS = 40, 12, 500, 3.0

@@ -7,13 +7,13 @@ import torch
 from safegen.data.groups import grouped
 from safegen.data.sources import load
 from safegen.errors import PlanError
-from safegen.privacy.canaries import Canaries
-from safegen.privacy.engine import Settings
-from safegen.privacy.execution import Execution
-from safegen.privacy.plan import PrivacyPlan, Release
-from safegen.privacy.processes import Processes
-from safegen.privacy.releases import Releases
-from safegen.privacy.sealed import PrivateRecords
+from safegen.privacy.accounting.plan import PrivacyPlan, Release
+from safegen.privacy.execution.processes import Processes
+from safegen.privacy.execution.settings import Execution
+from safegen.privacy.mechanism.canaries import Canaries
+from safegen.privacy.mechanism.engine import Settings
+from safegen.privacy.mechanism.releases import Releases
+from safegen.privacy.mechanism.sealed import PrivateRecords
 from safegen.progress import silent
 from safegen.training.adversarial import GanObjective
 from safegen.training.elbo import VaeObjective

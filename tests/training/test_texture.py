@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from safegen.models.grain import Grain, roughness
-from safegen.privacy.lattice import Lattice
-from safegen.privacy.plan import PrivacyPlan, Release
-from safegen.privacy.release import Mechanism
-from safegen.privacy.releases import Releases
-from safegen.privacy.sealed import PrivateVectors, Vectors
+from safegen.privacy.accounting.plan import PrivacyPlan, Release
+from safegen.privacy.mechanism.lattice import Lattice
+from safegen.privacy.mechanism.release import Mechanism
+from safegen.privacy.mechanism.releases import Releases
+from safegen.privacy.mechanism.sealed import PrivateVectors, Vectors
 from safegen.training.texture import BANDS, BOUND, band_energies
 from safegen.training.texture import fit_spectrum as spectrum_of
 
@@ -108,7 +108,7 @@ def test_one_picture_counts_no_more_than_the_bound(monkeypatch):
 
 
 def test_groups_count_as_one(monkeypatch):
-    monkeypatch.setattr("safegen.privacy.plan.NOISE_RANGE", (1e-4, 1e6))
+    monkeypatch.setattr("safegen.privacy.accounting.plan.NOISE_RANGE", (1e-4, 1e6))
     energies = band_energies(*misses(3000, known_spectrum())).double().numpy()
     groups = np.arange(3000) // 3
     found = fit_spectrum(energies, noise_multiplier=1e-3, groups=groups)

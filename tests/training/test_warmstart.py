@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from safegen.data.sources import load
-from safegen.privacy.plan import PrivacyPlan, Release
-from safegen.privacy.release import MOMENTS, Mechanism
-from safegen.privacy.releases import Releases
-from safegen.privacy.sealed import PrivateRecords
+from safegen.privacy.accounting.plan import PrivacyPlan, Release
+from safegen.privacy.mechanism.release import MOMENTS, Mechanism
+from safegen.privacy.mechanism.releases import Releases
+from safegen.privacy.mechanism.sealed import PrivateRecords
 from safegen.training import warmstart
 from safegen.training.warmstart import warm_pictures
 

@@ -20,7 +20,7 @@ from safegen.pipeline.generate.naming import UNIQUE
 from safegen.pipeline.generate.outputs import Release
 from safegen.pipeline.generate.unsafe import unsafe_sample
 from safegen.policy.load import load_policy
-from safegen.privacy.recompute import agrees
+from safegen.privacy.accounting.recompute import agrees
 from safegen.progress import Progress, silent
 from safegen.provenance.c2pa.claims import PACKAGE
 from safegen.provenance.c2pa.manifest import EXPIRED

@@ -11,14 +11,14 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from safegen.errors import PlanError
-from safegen.privacy.plan import default_delta
-from safegen.privacy.room import two_digits
+from safegen.privacy.accounting.plan import default_delta
+from safegen.privacy.accounting.room import two_digits
 from safegen.training.config import plan_for, preset_for
 from safegen.training.recipe import TOO_FEW, too_few
 
 if TYPE_CHECKING:
-    from safegen.privacy.budget import Budget
-    from safegen.privacy.room import Room
+    from safegen.privacy.accounting.budget import Budget
+    from safegen.privacy.accounting.room import Room
     from safegen.records.card import DataCard
     from safegen.training.config import Wishes
 

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
     from safegen.pipeline.train.networks import Resumed
     from safegen.pipeline.train.sealing import TrainingData
-    from safegen.privacy.canaries import Canaries
-    from safegen.privacy.execution import Execution
-    from safegen.privacy.outlet import Outlet
-    from safegen.privacy.processes import Processes
-    from safegen.privacy.releases import Releases
+    from safegen.privacy.execution.processes import Processes
+    from safegen.privacy.execution.settings import Execution
+    from safegen.privacy.mechanism.canaries import Canaries
+    from safegen.privacy.mechanism.outlet import Outlet
+    from safegen.privacy.mechanism.releases import Releases
     from safegen.progress import Progress
     from safegen.training.checkpoint import RunFacts
     from safegen.training.loop import Trained

@@ -22,9 +22,9 @@ from safegen.audit.made_up import KINDS, OTHERS, made_up
 from safegen.audit.network import Rehearsal
 from safegen.audit.releases import worst
 from safegen.errors import PlanError
-from safegen.privacy.bookkeeping import CHUNK_ROWS
-from safegen.privacy.memory import memory_named
-from safegen.privacy.outlet import Canned, Overheard
+from safegen.privacy.clipping.bookkeeping import CHUNK_ROWS
+from safegen.privacy.execution.memory import memory_named
+from safegen.privacy.mechanism.outlet import Canned, Overheard
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from safegen.audit.canaries import Comparison
     from safegen.audit.noninterference import Trace
     from safegen.pipeline.train.miniature import Miniature
-    from safegen.privacy.outlet import Output
-    from safegen.privacy.plan import PrivacyPlan
-    from safegen.privacy.sealed import PrivateRecords
+    from safegen.privacy.accounting.plan import PrivacyPlan
+    from safegen.privacy.mechanism.outlet import Output
+    from safegen.privacy.mechanism.sealed import PrivateRecords
     from safegen.training.loop import Training
 
     Shape = tuple[int, int, int]

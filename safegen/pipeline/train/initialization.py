@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from safegen.data.dataset import DataSet
     from safegen.pipeline.train.sealing import TrainingData
-    from safegen.privacy.budget import Budget
-    from safegen.privacy.releases import Releases
+    from safegen.privacy.accounting.budget import Budget
+    from safegen.privacy.mechanism.releases import Releases
     from safegen.progress import Progress
     from safegen.records.config import Architecture, Recipe
     from safegen.training.checkpoint import RunFacts

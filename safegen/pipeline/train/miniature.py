@@ -24,11 +24,11 @@ from safegen.pipeline.train.course import Course
 from safegen.pipeline.train.networks import first_weights, throwaway
 from safegen.pipeline.train.publish import content_of
 from safegen.pipeline.train.sealing import TrainingData
-from safegen.privacy.engine import Settings
-from safegen.privacy.outlet import Canned
-from safegen.privacy.processes import Processes
-from safegen.privacy.releases import Releases
-from safegen.privacy.sealed import PrivateRecords
+from safegen.privacy.execution.processes import Processes
+from safegen.privacy.mechanism.engine import Settings
+from safegen.privacy.mechanism.outlet import Canned
+from safegen.privacy.mechanism.releases import Releases
+from safegen.privacy.mechanism.sealed import PrivateRecords
 from safegen.records.card import DataCard, Shape, published
 from safegen.records.config import PackageDigests
 from safegen.training import checkpoint
@@ -43,9 +43,9 @@ if TYPE_CHECKING:
     from safegen.audit.made_up import MadeUp
     from safegen.audit.noninterference import Trace
     from safegen.pipeline.train.networks import Resumed
-    from safegen.privacy.execution import Execution
-    from safegen.privacy.outlet import Outlet
-    from safegen.privacy.plan import PrivacyPlan
+    from safegen.privacy.accounting.plan import PrivacyPlan
+    from safegen.privacy.execution.settings import Execution
+    from safegen.privacy.mechanism.outlet import Outlet
     from safegen.progress import Progress
     from safegen.records.config import Architecture, Recipe
     from safegen.training.checkpoint import Standing

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from safegen.privacy.canaries import Canaries
-from safegen.privacy.engine import Settings
+from safegen.privacy.mechanism.canaries import Canaries
+from safegen.privacy.mechanism.engine import Settings
 from safegen.training.adversarial import GanObjective
 from safegen.training.elbo import VaeObjective
 from safegen.training.loop import Training
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from safegen.pipeline.train.sealing import TrainingData
-    from safegen.privacy.execution import Execution
-    from safegen.privacy.outlet import Outlet
-    from safegen.privacy.plan import PrivacyPlan
-    from safegen.privacy.processes import Processes
+    from safegen.privacy.accounting.plan import PrivacyPlan
+    from safegen.privacy.execution.processes import Processes
+    from safegen.privacy.execution.settings import Execution
+    from safegen.privacy.mechanism.outlet import Outlet
     from safegen.records.config import Architecture, Recipe
     from safegen.training.checkpoint import RunFacts
     from safegen.training.objective import Objective, Start

@@ -12,8 +12,8 @@ from safegen.package.model_card import model_card
 from safegen.pipeline.train.initialization import assumptions
 from safegen.pipeline.train.soundness import bound_of, require_sound
 from safegen.pipeline.train.tensor_sources import require_accounted
-from safegen.privacy.certify import certify
-from safegen.privacy.lattice import ALLOWANCE
+from safegen.privacy.accounting.certify import certify
+from safegen.privacy.mechanism.lattice import ALLOWANCE
 from safegen.provenance.c2pa.claims import model_claim
 from safegen.records.certificate import Noise, PrivacyCertificate
 from safegen.records.config import PackageConfig
@@ -21,7 +21,7 @@ from safegen.records.config import PackageConfig
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from safegen.privacy.canaries import Canaries
+    from safegen.privacy.mechanism.canaries import Canaries
     from safegen.provenance.c2pa.timestamps import Stamping
     from safegen.provenance.keys.signer import Signer
     from safegen.provenance.log.ledger import Ledger

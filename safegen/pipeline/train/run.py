@@ -30,10 +30,10 @@ from safegen.pipeline.train.initialization import (
 )
 from safegen.pipeline.train.miniature import miniature
 from safegen.pipeline.train.networks import canaries_of, throwaway, training_of
-from safegen.privacy import noise
-from safegen.privacy.engine import Settings
-from safegen.privacy.processes import Processes
-from safegen.privacy.releases import Releases
+from safegen.privacy.execution.processes import Processes
+from safegen.privacy.mechanism import noise
+from safegen.privacy.mechanism.engine import Settings
+from safegen.privacy.mechanism.releases import Releases
 from safegen.progress import Progress, silent
 from safegen.records.card import published
 from safegen.records.names import DIGESTS
@@ -51,9 +51,9 @@ if TYPE_CHECKING:
     from safegen.pipeline.train.networks import Resumed
     from safegen.pipeline.train.publish import Publisher
     from safegen.pipeline.train.sealing import TrainingData
-    from safegen.privacy.budget import Budget, Grant
-    from safegen.privacy.execution import Execution
-    from safegen.privacy.plan import PrivacyPlan
+    from safegen.privacy.accounting.budget import Budget, Grant
+    from safegen.privacy.accounting.plan import PrivacyPlan
+    from safegen.privacy.execution.settings import Execution
     from safegen.records.config import Architecture, Recipe
     from safegen.training.objective import Start
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from safegen.privacy.sealed import PrivateRecords
+from safegen.privacy.mechanism.sealed import PrivateRecords
 
 if TYPE_CHECKING:
     from safegen.data.dataset import DataSet

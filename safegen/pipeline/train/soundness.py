@@ -13,13 +13,13 @@ import numpy as np
 
 from safegen.audit.canaries import compare, dispersion, lower_bound, participation
 from safegen.errors import TrainingError
-from safegen.privacy.accounting import epsilon_of
-from safegen.privacy.plan import SMALLEST_DELTA
+from safegen.privacy.accounting.events import epsilon_of
+from safegen.privacy.accounting.plan import SMALLEST_DELTA
 
 if TYPE_CHECKING:
     from safegen.audit.canaries import Comparison
-    from safegen.privacy.canaries import Canaries
-    from safegen.privacy.plan import PrivacyPlan
+    from safegen.privacy.accounting.plan import PrivacyPlan
+    from safegen.privacy.mechanism.canaries import Canaries
     from safegen.records.certificate import LowerBound
     from safegen.training.loop import Trained
 

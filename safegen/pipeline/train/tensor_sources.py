@@ -19,7 +19,7 @@ from safegen.errors import TrainingError
 from safegen.models.generator import PictureGenerator
 
 if TYPE_CHECKING:
-    from safegen.privacy.plan import PrivacyPlan, Purpose
+    from safegen.privacy.accounting.plan import PrivacyPlan, Purpose
     from safegen.records.config import Architecture
 
 SOURCES: dict[str, Purpose] = {

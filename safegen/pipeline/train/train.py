@@ -21,10 +21,10 @@ from safegen.pipeline.generate.model import Model, load
 from safegen.pipeline.train.publish import Publisher
 from safegen.pipeline.train.run import Run, follow
 from safegen.pipeline.train.sealing import sealed
-from safegen.privacy.budget import Budget
-from safegen.privacy.execution import Execution
-from safegen.privacy.plan import DEFAULT_CANARIES
-from safegen.privacy.processes import joined
+from safegen.privacy.accounting.budget import Budget
+from safegen.privacy.accounting.plan import DEFAULT_CANARIES
+from safegen.privacy.execution.processes import joined
+from safegen.privacy.execution.settings import Execution
 from safegen.progress import Progress, silent
 from safegen.provenance.c2pa.timestamps import Stamping
 from safegen.provenance.keys.opener import open_signer

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from safegen.errors import DataError
-from safegen.privacy.recompute import faults
+from safegen.privacy.accounting.recompute import faults
 from safegen.provenance.c2pa import claims
 from safegen.records.certificate import PrivacyCertificate
 from safegen.records.decision import Decision

@@ -17,7 +17,8 @@ import platformdirs
 
 from safegen import storage
 from safegen.errors import StorageError
-from safegen.privacy import accounting, adaptive
+from safegen.privacy.accounting import adaptive
+from safegen.privacy.accounting import events as accounting
 from safegen.records.canonical import Record, digest
 from safegen.records.certificate import Event
 

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
 from safegen.errors import PlanError
-from safegen.privacy.execution import Execution
-from safegen.privacy.rules import RULES, Scratch
+from safegen.privacy.clipping.layer_gradients import RULES, Scratch
+from safegen.privacy.execution.settings import Execution
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

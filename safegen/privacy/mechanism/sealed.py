@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from safegen.privacy.sampling import ABSENT
+from safegen.privacy.mechanism.sampling import ABSENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

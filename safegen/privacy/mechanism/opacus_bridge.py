@@ -18,16 +18,16 @@ from opacus.optimizers.optimizer_fast_gradient_clipping import DPOptimizerFastGr
 from torch import Tensor, nn
 
 from safegen.errors import PlanError, TrainingError
-from safegen.privacy.arithmetic import squared_norms, weighted_sum
-from safegen.privacy.bookkeeping import require_rows, require_unmixed
-from safegen.privacy.outlet import STEP, Output
+from safegen.privacy.clipping.arithmetic import squared_norms, weighted_sum
+from safegen.privacy.clipping.bookkeeping import require_rows, require_unmixed
+from safegen.privacy.mechanism.outlet import STEP, Output
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from safegen.privacy.lattice import Lattice
-    from safegen.privacy.outlet import Outlet
-    from safegen.privacy.processes import Processes
+    from safegen.privacy.execution.processes import Processes
+    from safegen.privacy.mechanism.lattice import Lattice
+    from safegen.privacy.mechanism.outlet import Outlet
 
 OpacusMode = Literal["hooks", "ew", "functorch", "ghost"]
 LEFT_BEHIND = {"activations", "max_batch_len"}  # on a layer, when a pass ends before its time

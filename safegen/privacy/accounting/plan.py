@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from safegen.errors import PlanError
-from safegen.privacy import accounting
+from safegen.privacy.accounting import events as accounting
 from safegen.records.card import Unit
 from safegen.records.certificate import Event, Gaussian, PoissonSubsampledGaussian
 

@@ -21,14 +21,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from safegen.errors import TrainingError
-from safegen.privacy.lattice import lattice
-from safegen.privacy.noise import generator_for, secure_generator
-from safegen.privacy.outlet import Output
+from safegen.privacy.mechanism.lattice import lattice
+from safegen.privacy.mechanism.noise import generator_for, secure_generator
+from safegen.privacy.mechanism.outlet import Output
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from safegen.privacy.outlet import Outlet
+    from safegen.privacy.mechanism.outlet import Outlet
 
     Vectors = NDArray[np.float64]
 

@@ -30,7 +30,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from safegen.privacy import arithmetic
+from safegen.privacy.clipping import arithmetic
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from safegen.privacy.sampling import ABSENT
+from safegen.privacy.mechanism.sampling import ABSENT
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from safegen.privacy.sealed import PrivateRecords, PrivateVectors, Vectors
+    from safegen.privacy.mechanism.sealed import PrivateRecords, PrivateVectors, Vectors
 
     Numbers = NDArray[np.int64]
 

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from safegen.privacy import accounting
+from safegen.privacy.accounting import events as accounting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,8 +14,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from safegen.errors import PlanError
-from safegen.privacy.opening import vectors_of
-from safegen.privacy.release import (
+from safegen.privacy.mechanism.opening import vectors_of
+from safegen.privacy.mechanism.release import (
     ClassMoments,
     ClassSums,
     Mechanism,
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from safegen.privacy.outlet import Outlet
-    from safegen.privacy.plan import PrivacyPlan, Purpose
-    from safegen.privacy.sealed import PrivateVectors, Values
+    from safegen.privacy.accounting.plan import PrivacyPlan, Purpose
+    from safegen.privacy.mechanism.outlet import Outlet
+    from safegen.privacy.mechanism.sealed import PrivateVectors, Values
     from safegen.records.certificate import Event
 
     Array = NDArray[np.float64]

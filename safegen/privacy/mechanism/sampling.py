@@ -12,7 +12,7 @@ from safegen.errors import PlanError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from safegen.privacy.plan import PrivacyPlan
+    from safegen.privacy.accounting.plan import PrivacyPlan
 
     Numbers = NDArray[np.int64]
 

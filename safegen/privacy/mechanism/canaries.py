@@ -17,14 +17,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from safegen.privacy.plan import DEFAULT_CANARIES
+from safegen.privacy.accounting.plan import DEFAULT_CANARIES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from safegen.privacy.processes import Processes
+    from safegen.privacy.execution.processes import Processes
 
 LOUD = 1000.0  # times the clipping norm: a canary's gradient before it is clipped
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from safegen.errors import TrainingError
-from safegen.privacy import accounting
+from safegen.privacy.accounting import events as accounting
 from safegen.records.certificate import Event, LowerBound, Noise, PrivacyCertificate
 
 if TYPE_CHECKING:
-    from safegen.privacy.plan import PrivacyPlan
+    from safegen.privacy.accounting.plan import PrivacyPlan
     from safegen.records.card import DataCard
 
 TRUST_MODEL = "central: whoever ran the training saw the records; only the model is private"

@@ -22,25 +22,25 @@ import torch
 from torch import Tensor, nn
 
 from safegen.errors import PlanError
-from safegen.privacy import opening
-from safegen.privacy.bookkeeping import BookKeeping
-from safegen.privacy.execution import Execution
-from safegen.privacy.lattice import lattice
-from safegen.privacy.memory import RowsAtATime
-from safegen.privacy.noise import secure_generator, unsafe_seeded_generator
-from safegen.privacy.opacus_bridge import NoisyOptimizer, OpacusGradients
-from safegen.privacy.processes import Processes
-from safegen.privacy.sampling import ABSENT, Draw, PoissonSampler
-from safegen.privacy.sealed import PrivateRecords
+from safegen.privacy.clipping.bookkeeping import BookKeeping
+from safegen.privacy.execution.memory import RowsAtATime
+from safegen.privacy.execution.processes import Processes
+from safegen.privacy.execution.settings import Execution
+from safegen.privacy.mechanism import opening
+from safegen.privacy.mechanism.lattice import lattice
+from safegen.privacy.mechanism.noise import secure_generator, unsafe_seeded_generator
+from safegen.privacy.mechanism.opacus_bridge import NoisyOptimizer, OpacusGradients
+from safegen.privacy.mechanism.sampling import ABSENT, Draw, PoissonSampler
+from safegen.privacy.mechanism.sealed import PrivateRecords
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
-    from safegen.privacy.canaries import Canaries
-    from safegen.privacy.outlet import Outlet
-    from safegen.privacy.plan import PrivacyPlan
+    from safegen.privacy.accounting.plan import PrivacyPlan
+    from safegen.privacy.mechanism.canaries import Canaries
+    from safegen.privacy.mechanism.outlet import Outlet
     from safegen.records.certificate import Event
 
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sql
 
-from safegen.privacy import accounting, adaptive
-from safegen.privacy.budget_tables import DATA_SETS, EVENTS, GRANTS
-from safegen.privacy.room import Room
+from safegen.privacy.accounting import adaptive
+from safegen.privacy.accounting import events as accounting
+from safegen.privacy.accounting.budget_tables import DATA_SETS, EVENTS, GRANTS
+from safegen.privacy.accounting.room import Room
 
 if TYPE_CHECKING:
     from safegen.records.certificate import Event

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from safegen.errors import BudgetRefused
-from safegen.privacy import accounting, adaptive
+from safegen.privacy.accounting import adaptive
+from safegen.privacy.accounting import events as accounting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from safegen.privacy.plan import PrivacyPlan
+    from safegen.privacy.accounting.plan import PrivacyPlan
     from safegen.records.certificate import Event
 
 CERTAIN = 0.99  # of a plan's epsilon is what it costs at least, when its noise is sought for it

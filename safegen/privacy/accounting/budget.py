@@ -20,9 +20,10 @@ import sqlalchemy as sql
 
 from safegen.database import connect, reading, writing
 from safegen.errors import BudgetRefused, PlanError, StorageError
-from safegen.privacy import accounting, accounts
-from safegen.privacy.accounts import account_row, counted, room_of
-from safegen.privacy.budget_tables import (
+from safegen.privacy.accounting import accounts
+from safegen.privacy.accounting import events as accounting
+from safegen.privacy.accounting.accounts import account_row, counted, room_of
+from safegen.privacy.accounting.budget_tables import (
     DATA_SETS,
     EVENTS,
     GRANTS,
@@ -30,13 +31,13 @@ from safegen.privacy.budget_tables import (
     default_location,
     take_over,
 )
-from safegen.privacy.plan import default_delta
-from safegen.privacy.room import Room
+from safegen.privacy.accounting.plan import default_delta
+from safegen.privacy.accounting.room import Room
 from safegen.records.card import published
 
 if TYPE_CHECKING:
-    from safegen.privacy.accounts import Account, Counted, Run
-    from safegen.privacy.plan import PrivacyPlan
+    from safegen.privacy.accounting.accounts import Account, Counted, Run
+    from safegen.privacy.accounting.plan import PrivacyPlan
     from safegen.records.card import DataCard
     from safegen.records.certificate import Event
 

@@ -1,0 +1,1 @@
+"""Plans, budgets and certificates: what is spent; never imports torch."""

@@ -1,0 +1,1 @@
+"""Per-unit gradients, clipped and summed."""

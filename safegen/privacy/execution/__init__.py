@@ -1,0 +1,1 @@
+"""What cannot change epsilon: precision, devices, memory, processes."""
