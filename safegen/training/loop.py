@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from safegen.progress import Progress
     from safegen.records.certificate import Event
     from safegen.records.config import Recipe
-    from safegen.training.objective import Objective
+    from safegen.training.objectives.objective import Objective
 
     Keep = Callable[[int, int, Mapping[str, Tensor]], None]
 

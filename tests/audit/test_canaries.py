@@ -13,9 +13,9 @@ from safegen.privacy.mechanism.canaries import Canaries
 from safegen.privacy.mechanism.engine import PrivateEngine, Settings
 from safegen.privacy.mechanism.lattice import Lattice
 from safegen.progress import silent
-from safegen.training.adversarial import GanObjective
-from safegen.training.elbo import VaeObjective
 from safegen.training.loop import Training
+from safegen.training.objectives.gan import GanObjective
+from safegen.training.objectives.vae import VaeObjective
 from safegen.training.recipe import preset
 
 DELTA = 1e-5

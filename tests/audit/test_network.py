@@ -15,9 +15,9 @@ from safegen.privacy.mechanism.engine import Settings
 from safegen.privacy.mechanism.lattice import Lattice
 from safegen.privacy.mechanism.opacus_bridge import NoisyOptimizer
 from safegen.records.card import DataCard, Shape
-from safegen.training.adversarial import GanObjective
-from safegen.training.elbo import VaeObjective
 from safegen.training.loop import Training
+from safegen.training.objectives.gan import GanObjective
+from safegen.training.objectives.vae import VaeObjective
 from safegen.training.recipe import preset
 
 CARD = DataCard(

@@ -20,7 +20,7 @@ from safegen.package import files
 from safegen.pipeline.generate.model import open_generator
 from safegen.pipeline.train import run
 from safegen.provenance.keys import pki
-from safegen.training import fitting
+from safegen.training.releases import fitting
 
 pytestmark = pytest.mark.benchmark
 

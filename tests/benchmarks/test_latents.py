@@ -21,8 +21,8 @@ from safegen.privacy.mechanism import release
 from safegen.privacy.mechanism.releases import Releases
 from safegen.privacy.mechanism.sealed import PrivateVectors, Vectors
 from safegen.progress import silent
-from safegen.training import fitting, latents
 from safegen.training.recipe import preset
+from safegen.training.releases import fitting, latents
 
 pytestmark = pytest.mark.benchmark
 

@@ -20,7 +20,8 @@ from safegen.models.generator import one_hot
 from safegen.models.grain import Grain, roughness
 from safegen.privacy.mechanism import opening
 from safegen.provenance.keys import pki
-from safegen.training import elbo, fitting
+from safegen.training.objectives import vae
+from safegen.training.releases import fitting
 
 pytestmark = pytest.mark.benchmark
 
@@ -44,7 +45,7 @@ def fitted(name, shared_data, tmp_path_factory):
         return made
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(elbo, "fit_generator", keeping)
+        patch.setattr(vae, "fit_generator", keeping)
         safegen.train(
             name, out=folder / "model", epsilon=EPSILON, data_root=shared_data,
             keys=folder / "keys", ledger=folder / "ledger.db", budget=str(folder / "budget.db"),

@@ -26,8 +26,8 @@ from safegen.privacy.mechanism.lattice import lattice
 from safegen.privacy.mechanism.noise import secure_generator
 from safegen.privacy.mechanism.sampling import Draw
 from safegen.records.card import DataCard, Shape
-from safegen.training.adversarial import GanObjective
-from safegen.training.elbo import VaeObjective
+from safegen.training.objectives.gan import GanObjective
+from safegen.training.objectives.vae import VaeObjective
 from safegen.training.recipe import preset
 
 pytestmark = pytest.mark.benchmark

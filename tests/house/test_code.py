@@ -72,8 +72,8 @@ def lint(checkout):
         ("safegen/provenance/c2pa/claims.py", "import c2pa"),
         ("safegen/training/loop.py", "import safegen.privacy.mechanism.opening"),
         ("safegen/pipeline/train/publish.py", "import safegen.privacy.mechanism.opening"),
-        ("safegen/training/fitting.py", "import safegen.privacy.mechanism.release"),
-        ("safegen/training/fitting.py", "import safegen.data.dataset"),
+        ("safegen/training/releases/fitting.py", "import safegen.privacy.mechanism.release"),
+        ("safegen/training/releases/fitting.py", "import safegen.data.dataset"),
     ],
 )
 def test_a_planted_import_against_a_contract_is_found(tmp_path, module, planted):

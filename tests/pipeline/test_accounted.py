@@ -70,7 +70,7 @@ def test_a_buffer_that_nobody_knows_is_not(where):
 
 
 def test_training_asks(made, tmp_path, monkeypatch):
-    from safegen.training.elbo import VaeObjective
+    from safegen.training.objectives.vae import VaeObjective
 
     finish = VaeObjective.finish
 

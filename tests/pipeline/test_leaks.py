@@ -38,10 +38,10 @@ from safegen.privacy.mechanism.release import Mechanism
 from safegen.privacy.mechanism.releases import Releases
 from safegen.privacy.mechanism.sealed import Vectors
 from safegen.records.config import Architecture, Recipe
-from safegen.training import fitting
-from safegen.training.adversarial import GanObjective
-from safegen.training.elbo import VaeObjective
 from safegen.training.loop import Training
+from safegen.training.objectives.gan import GanObjective
+from safegen.training.objectives.vae import VaeObjective
+from safegen.training.releases import fitting
 
 PURPOSES = {"basis": 1, "classes": 1, "judge": 30, "latents": 1, "components": 2, "grain": 1}
 

@@ -37,7 +37,7 @@ def _quick(monkeypatch):
         return dataclasses.replace(chosen, recipe=recipe)
 
     monkeypatch.setattr("safegen.pipeline.train.run.preset_for", few)
-    monkeypatch.setattr("safegen.training.warmstart.DRAWN", 300)
+    monkeypatch.setattr("safegen.training.releases.warmstart.DRAWN", 300)
 
 
 @pytest.fixture

@@ -19,8 +19,8 @@ from safegen.privacy.mechanism.canaries import Canaries
 from safegen.privacy.mechanism.lattice import ALLOWANCE
 from safegen.privacy.mechanism.opacus_bridge import OpacusGradients
 from safegen.records.card import DataCard, Shape
-from safegen.training.adversarial import GanObjective
-from safegen.training.elbo import VaeObjective
+from safegen.training.objectives.gan import GanObjective
+from safegen.training.objectives.vae import VaeObjective
 from safegen.training.recipe import preset
 
 EXACTLY = 1e-5  # of the largest entry

@@ -22,18 +22,18 @@ from safegen.privacy.mechanism.sampling import Draw
 from safegen.privacy.mechanism.sealed import PrivateRecords
 from safegen.progress import silent
 from safegen.records.card import DataCard, Shape
-from safegen.training.adversarial import GanObjective
-from safegen.training.balance import LADDER, Balance
-from safegen.training.fitting import fit_generator
 from safegen.training.loop import Training
-from safegen.training.objective import Start
-from safegen.training.playing import (
+from safegen.training.objectives.balance import LADDER, Balance
+from safegen.training.objectives.gan import GanObjective
+from safegen.training.objectives.gan_losses import (
     discriminator_losses,
     generator_loss,
     slope_penalties,
     stepped_off,
 )
+from safegen.training.objectives.objective import Start
 from safegen.training.recipe import preset
+from safegen.training.releases.fitting import fit_generator
 
 LATENTS = Release(purpose="latents", noise_multiplier=5.0)
 

@@ -9,7 +9,7 @@ from safegen.privacy.accounting.plan import PrivacyPlan, Release
 from safegen.privacy.mechanism.releases import Releases
 from safegen.privacy.mechanism.sealed import PrivateRecords
 from safegen.records.config import Architecture
-from safegen.training.fitting import FEW, LONG, SPREAD, fit_generator
+from safegen.training.releases.fitting import FEW, LONG, SPREAD, fit_generator
 
 COUNT, KEY = 600, 7
 

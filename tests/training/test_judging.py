@@ -9,8 +9,8 @@ from safegen.privacy.accounting.plan import PrivacyPlan, Release
 from safegen.privacy.mechanism.lattice import Lattice
 from safegen.privacy.mechanism.releases import Releases
 from safegen.privacy.mechanism.sealed import PrivateRecords
-from safegen.training import judging
-from safegen.training.judging import fit_judge
+from safegen.training.releases import judging
+from safegen.training.releases.judging import fit_judge
 
 COUNT, CLASSES, KEY = 1500, 3, 7
 

@@ -11,7 +11,7 @@ from safegen.privacy.mechanism import release as releasing
 from safegen.privacy.mechanism.release import Mechanism, class_moments
 from safegen.privacy.mechanism.releases import Releases
 from safegen.privacy.mechanism.sealed import PrivateVectors, Vectors
-from safegen.training.latents import LEAST_VARIANCE, fit_mixture, gaussians
+from safegen.training.releases.latents import LEAST_VARIANCE, fit_mixture, gaussians
 
 CLASSES, LATENT, COUNT, RADIUS = 40, 12, 500, 3.0
 

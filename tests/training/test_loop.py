@@ -15,9 +15,9 @@ from safegen.privacy.mechanism.engine import Settings
 from safegen.privacy.mechanism.releases import Releases
 from safegen.privacy.mechanism.sealed import PrivateRecords
 from safegen.progress import silent
-from safegen.training.adversarial import GanObjective
-from safegen.training.elbo import VaeObjective
 from safegen.training.loop import Training
+from safegen.training.objectives.gan import GanObjective
+from safegen.training.objectives.vae import VaeObjective
 from safegen.training.recipe import preset
 
 FAMILIES = {"vae": VaeObjective, "gan": GanObjective}

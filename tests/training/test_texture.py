@@ -12,8 +12,8 @@ from safegen.privacy.mechanism.lattice import Lattice
 from safegen.privacy.mechanism.release import Mechanism
 from safegen.privacy.mechanism.releases import Releases
 from safegen.privacy.mechanism.sealed import PrivateVectors, Vectors
-from safegen.training.texture import BANDS, BOUND, band_energies
-from safegen.training.texture import fit_spectrum as spectrum_of
+from safegen.training.releases.texture import BANDS, BOUND, band_energies
+from safegen.training.releases.texture import fit_spectrum as spectrum_of
 
 SHAPE = (1, 28, 28)
 

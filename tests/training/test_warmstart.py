@@ -11,8 +11,8 @@ from safegen.privacy.accounting.plan import PrivacyPlan, Release
 from safegen.privacy.mechanism.release import MOMENTS, Mechanism
 from safegen.privacy.mechanism.releases import Releases
 from safegen.privacy.mechanism.sealed import PrivateRecords
-from safegen.training import warmstart
-from safegen.training.warmstart import warm_pictures
+from safegen.training.releases import warmstart
+from safegen.training.releases.warmstart import warm_pictures
 
 DRAWN = 400
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from safegen.progress import Progress
     from safegen.training.checkpoint import RunFacts
     from safegen.training.loop import Trained
-    from safegen.training.objective import Start
+    from safegen.training.objectives.objective import Start
 
     Keep = Callable[[Standing, Mapping[str, Tensor]], None]
 

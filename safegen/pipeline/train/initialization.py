@@ -2,7 +2,7 @@
 
 1. Before the plan: pictures drawn by code, or a public data set, give first weights, and tell
 how long gradients are. Nothing private is looked at.
-2. After the grant: pictures drawn from one-shot releases (`training.warmstart`), if the plan
+2. After the grant: pictures drawn from one-shot releases (`training.releases.warmstart`), if the plan
 has them, give better ones. They cost what the releases cost, and nothing more.
 """
 
@@ -17,10 +17,10 @@ import torch
 from safegen.errors import DataError, PlanError
 from safegen.models.vae import ConditionalVAE
 from safegen.pipeline.train.networks import first_weights
-from safegen.training.objective import Start
+from safegen.training.objectives.objective import Start
 from safegen.training.pretraining import loss_scale, pretrain
 from safegen.training.priors import PRIORS, draw_prior
-from safegen.training.warmstart import warm_pictures
+from safegen.training.releases.warmstart import warm_pictures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -33,7 +33,7 @@ from safegen.records.card import DataCard, Shape, published
 from safegen.records.config import PackageDigests
 from safegen.training import checkpoint
 from safegen.training.checkpoint import RunFacts
-from safegen.training.objective import Start
+from safegen.training.objectives.objective import Start
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

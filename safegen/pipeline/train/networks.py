@@ -10,9 +10,9 @@ import torch
 
 from safegen.privacy.mechanism.canaries import Canaries
 from safegen.privacy.mechanism.engine import Settings
-from safegen.training.adversarial import GanObjective
-from safegen.training.elbo import VaeObjective
 from safegen.training.loop import Training
+from safegen.training.objectives.gan import GanObjective
+from safegen.training.objectives.vae import VaeObjective
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from safegen.privacy.mechanism.outlet import Outlet
     from safegen.records.config import Architecture, Recipe
     from safegen.training.checkpoint import RunFacts
-    from safegen.training.objective import Objective, Start
+    from safegen.training.objectives.objective import Objective, Start
 
     Resumed = tuple[int, Mapping[str, Tensor]]
 

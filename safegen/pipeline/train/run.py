@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from safegen.privacy.accounting.plan import PrivacyPlan
     from safegen.privacy.execution.settings import Execution
     from safegen.records.config import Architecture, Recipe
-    from safegen.training.objective import Start
+    from safegen.training.objectives.objective import Start
 
 
 @dataclass(frozen=True, slots=True)

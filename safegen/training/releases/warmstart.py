@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from scipy.fft import dctn, idctn
 
-from safegen.training.latents import gaussians
+from safegen.training.releases.latents import gaussians
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

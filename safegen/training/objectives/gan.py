@@ -22,16 +22,16 @@ from safegen.models.generator import PictureGenerator, one_hot
 from safegen.models.vae import ConditionalVAE
 from safegen.privacy.execution.processes import Processes
 from safegen.privacy.mechanism.noise import secure_generator
-from safegen.training.balance import Balance
-from safegen.training.fitting import fit_generator
-from safegen.training.objective import AlikeRows
-from safegen.training.optimizers import optimizer_tensors, restore_optimizer
-from safegen.training.playing import (
+from safegen.training.objectives.balance import Balance
+from safegen.training.objectives.gan_losses import (
     discriminator_losses,
     generator_loss,
     slope_penalties,
     stepped_off,
 )
+from safegen.training.objectives.objective import AlikeRows
+from safegen.training.optimizers import optimizer_tensors, restore_optimizer
+from safegen.training.releases.fitting import fit_generator
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from safegen.privacy.mechanism.releases import Releases
     from safegen.privacy.mechanism.sealed import PrivateRecords
     from safegen.records.config import Architecture, Recipe
-    from safegen.training.objective import SecretDraws, Start
+    from safegen.training.objectives.objective import SecretDraws, Start
 
 
 class GanObjective:

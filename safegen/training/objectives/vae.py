@@ -11,9 +11,9 @@ from safegen.models.generator import one_hot
 from safegen.models.vae import ConditionalVAE
 from safegen.privacy.execution.processes import Processes
 from safegen.privacy.mechanism.noise import secure_generator
-from safegen.training.fitting import fit_generator
-from safegen.training.objective import AlikeRows
+from safegen.training.objectives.objective import AlikeRows
 from safegen.training.pretraining import negative_bound
+from safegen.training.releases.fitting import fit_generator
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from safegen.privacy.mechanism.releases import Releases
     from safegen.privacy.mechanism.sealed import PrivateRecords
     from safegen.records.config import Architecture, Recipe
-    from safegen.training.objective import SecretDraws, Start
+    from safegen.training.objectives.objective import SecretDraws, Start
 
 
 class VaeObjective:

@@ -18,9 +18,9 @@ import torch
 
 from safegen.models.generator import PictureGenerator, one_hot
 from safegen.privacy.execution.settings import Execution
-from safegen.training.judging import fit_judge
-from safegen.training.latents import Mixture, fit_mixture
-from safegen.training.texture import band_energies, fit_spectrum
+from safegen.training.releases.judging import fit_judge
+from safegen.training.releases.latents import Mixture, fit_mixture
+from safegen.training.releases.texture import band_energies, fit_spectrum
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

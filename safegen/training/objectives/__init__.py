@@ -1,0 +1,1 @@
+"""What a step minimises: a VAE's bound, a GAN's game."""

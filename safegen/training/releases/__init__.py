@@ -1,0 +1,1 @@
+"""What is released about records once, beside the steps."""
