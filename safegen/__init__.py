@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from safegen.pipeline.generate.outputs import Output, Release
     from safegen.pipeline.sign import Signed, sign
     from safegen.pipeline.train.train import train
-    from safegen.records.verdict import Verdict
+    from safegen.schemas.verdict import Verdict
     from safegen.verification.verify import verify, verify_tree
 
 _HOMES = {
@@ -55,7 +55,7 @@ _HOMES = {
     "SafegenError": "errors",
     "Signed": "pipeline.sign",
     "UnsafeWarning": "errors",
-    "Verdict": "records.verdict",
+    "Verdict": "schemas.verdict",
     "evaluate": "pipeline.evaluate",
     "load": "pipeline.generate.model",
     "load_data": "data.sources",

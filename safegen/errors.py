@@ -21,7 +21,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from safegen.records.decision import Decision
+    from safegen.schemas.decision import Decision
 
 
 class UnsafeWarning(UserWarning):

@@ -10,7 +10,7 @@ import torch
 from safegen.audit.canaries import CONFIDENCE
 from safegen.audit.membership import MembershipInference, membership_inference
 from safegen.modality.image import to_bytes
-from safegen.records.audit import Attack, Membership, Rate
+from safegen.schemas.audit import Attack, Membership, Rate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from safegen.data.dataset import DataSet
     from safegen.models.generator import PictureGenerator
     from safegen.progress import Progress
-    from safegen.records.certificate import PrivacyCertificate
+    from safegen.schemas.certificate import PrivacyCertificate
 
 SAMPLES = 20_000
 ASKED = 5_000  # members and held-out records looked at, at most

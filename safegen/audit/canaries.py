@@ -22,7 +22,7 @@ import numpy as np
 from scipy import special, stats
 
 from safegen.audit.one_run import one_run_bound
-from safegen.records.certificate import LowerBound
+from safegen.schemas.certificate import LowerBound
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -1,7 +1,7 @@
 """Does anything of the records leave by another way than through a mechanism?
 
-When every mechanism gives out a fixed value instead of its own (`privacy.mechanism.outlet.Canned`), whatever
-a run leaves is made of that value and of what is public. So two runs, on records that differ in any
+When every mechanism gives out a fixed value instead of its own (`outlet.Canned`), whatever a run
+leaves is made of that value and of what is public. So two runs, on records that differ in any
 way, must leave the same, byte for byte: package, card, certificate, logs, checkpoints. Whatever
 differs has leaked past the mechanisms, however little it tells (non-interference: Goguen & Meseguer
 1982).

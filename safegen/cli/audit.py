@@ -11,14 +11,14 @@ from safegen.cli.console import Bars, plain, say
 from safegen.cli.console import out as console
 from safegen.cli.options import Budget, TimeTrust
 from safegen.errors import InputError
-from safegen.records.choices import Family
+from safegen.schemas.choices import Family
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from safegen.data.dataset import DataSet
     from safegen.pipeline.audit import Audit
-    from safegen.records.audit import AuditReport
+    from safegen.schemas.audit import AuditReport
 
 JSON, PAGE, PICTURE = "audit.json", "audit.html", "audit.png"
 
@@ -63,8 +63,8 @@ def audit(
         from safegen import storage
         from safegen.data.sources import load
         from safegen.pipeline.audit import audit_package, audit_run
-        from safegen.records.canonical import canonical_bytes
         from safegen.report.audit import draw, render
+        from safegen.schemas.canonical import canonical_bytes
 
         storage.require_writable(out)
         bars("starting", 1, 1)

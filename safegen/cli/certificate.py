@@ -11,7 +11,7 @@ from safegen.cli.console import out as console
 from safegen.cli.console import plain, say
 
 if TYPE_CHECKING:
-    from safegen.records.certificate import Event, PrivacyCertificate
+    from safegen.schemas.certificate import Event, PrivacyCertificate
 
 app = typer.Typer(help="Privacy certificates.", no_args_is_help=True)
 Place = Annotated[Path, typer.Argument(help="A model package, or a certificate.json.")]
@@ -109,8 +109,8 @@ def _read(place: Path) -> PrivacyCertificate:
 
     from safegen import storage
     from safegen.errors import DataError
-    from safegen.records.certificate import PrivacyCertificate
-    from safegen.records.names import CERTIFICATE
+    from safegen.schemas.certificate import PrivacyCertificate
+    from safegen.schemas.names import CERTIFICATE
 
     path = place / CERTIFICATE if place.is_dir() else place
     try:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from safegen.pipeline.generate.model import Model
     from safegen.pipeline.generate.outputs import Release
     from safegen.progress import Progress
-    from safegen.records.verdict import Verdict
     from safegen.report.run import RunReport
+    from safegen.schemas.verdict import Verdict
 
 EPSILON = 8.0
 COUNT = 20

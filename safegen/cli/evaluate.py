@@ -10,12 +10,12 @@ import typer
 from safegen.cli.console import Bars, plain, say
 from safegen.cli.console import out as console
 from safegen.cli.options import Budget, Ledger, Policy, TimeTrust
-from safegen.records.choices import Augment, ProtocolName
+from safegen.schemas.choices import Augment, ProtocolName
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from safegen.records.evaluation import EvaluationReport, Fidelity, Neighbours, Side, Utility
+    from safegen.schemas.evaluation import EvaluationReport, Fidelity, Neighbours, Side, Utility
 
 JSON, PAGE = "evaluation.json", "evaluation.html"
 KEYS = "keys"
@@ -80,8 +80,8 @@ def evaluate(
         from safegen import storage
         from safegen.pipeline.evaluate import Samples
         from safegen.pipeline.evaluate import evaluate as measure
-        from safegen.records.canonical import canonical_bytes
         from safegen.report.evaluation import render
+        from safegen.schemas.canonical import canonical_bytes
 
         storage.require_writable(out)
         if keys is None and Path(KEYS).is_dir():

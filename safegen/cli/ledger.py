@@ -12,11 +12,11 @@ from safegen.cli.options import Keys, Trust
 from safegen.cli.streams import document
 from safegen.errors import InputError
 from safegen.location import is_missing
-from safegen.records.revocation import Reason
+from safegen.schemas.revocation import Reason
 
 if TYPE_CHECKING:
-    from safegen.records.canonical import Record
-    from safegen.records.log import LogReport
+    from safegen.schemas.canonical import Record
+    from safegen.schemas.log import LogReport
 
 HEADS_SHOWN = 3  # of those that no longer hold; one changed row disproves every head after it
 
@@ -68,7 +68,7 @@ def prove(
     from safegen.provenance.log.checkpoints import read_as
     from safegen.provenance.log.export import prove_file, read_head
     from safegen.provenance.log.ledger import Ledger
-    from safegen.records.log import LogCheckpoint
+    from safegen.schemas.log import LogCheckpoint
 
     if (file is None) == (since is None):
         raise InputError(
@@ -197,7 +197,7 @@ def _check_log(ledger: str, trust: Path | None, given: list[Path], *, as_json: b
     from safegen.provenance.keys.trust import read_anchors
     from safegen.provenance.log.checkpoints import read_as
     from safegen.provenance.log.ledger import Ledger
-    from safegen.records.log import LogCheckpoint
+    from safegen.schemas.log import LogCheckpoint
 
     anchors = None if trust is None else read_anchors(trust)
     earlier = [read_as(LogCheckpoint, path) for path in given]
@@ -240,7 +240,7 @@ def _check_receipt(
     from safegen.provenance.keys.trust import read_anchors
     from safegen.provenance.log.checkpoints import read_as
     from safegen.provenance.log.export import problems_without_ledger, read_shown
-    from safegen.records.log import ConsistencyProof, LogCheckpoint
+    from safegen.schemas.log import ConsistencyProof, LogCheckpoint
 
     if trust is None:
         raise InputError("a receipt is worth what its signer is: name the root with --trust")

@@ -12,7 +12,7 @@ import typer
 from safegen.cli.console import Bars, plain, say
 from safegen.cli.options import Budget, Keys, Ledger, TimeStamps
 from safegen.errors import FewRecordsWarning, InputError
-from safegen.records.choices import Family, WarmStart
+from safegen.schemas.choices import Family, WarmStart
 
 if TYPE_CHECKING:
     from safegen.data.dataset import DataSet

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from safegen.records.verdict import IngredientFinding, State, Verdict
+    from safegen.schemas.verdict import IngredientFinding, State, Verdict
 
 SHOWN_WHOLE = 3  # up to this many files, every step is shown
 SHOWN_ALL = 20  # up to this many, trusted files are listed too; of more, only the others

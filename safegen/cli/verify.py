@@ -14,7 +14,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from safegen.records.verdict import Verdict
+    from safegen.schemas.verdict import Verdict
 
 INTERRUPTED = 130  # as shells say it
 

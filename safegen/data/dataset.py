@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from safegen.errors import DataError
-from safegen.records.card import DataCard, Shape
+from safegen.schemas.card import DataCard, Shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from safegen.errors import DataError
-from safegen.records.canonical import sha256
+from safegen.schemas.canonical import sha256
 from safegen.storage import read
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from safegen.records.evaluation import Bin
+from safegen.schemas.evaluation import Bin
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -15,7 +15,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from safegen.evaluation.cuda_graph import Recording
 from safegen.evaluation.protocols import build
-from safegen.records.card import Shape
+from safegen.schemas.card import Shape
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from safegen.evaluation.protocols import ClassifierProtocol
-    from safegen.records.evaluation import Augment
+    from safegen.schemas.evaluation import Augment
 
 AT_ONCE = 2_000  # pictures asked about at a time
 TURN, SCALE, SHEAR, MOVE = math.radians(10), 0.1, 0.1, 2 / 28  # at most; a share of the side

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from safegen.errors import DataError
-from safegen.records.evaluation import Beside, Fidelity
+from safegen.schemas.evaluation import Beside, Fidelity
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -18,10 +18,10 @@ from safegen.data.dataset import DataSet
 from safegen.data.sources import load
 from safegen.errors import DataError
 from safegen.evaluation.classifier import Labelled
-from safegen.records.evaluation import HeldOut
+from safegen.schemas.evaluation import HeldOut
 
 if TYPE_CHECKING:
-    from safegen.records.config import PackageConfig
+    from safegen.schemas.config import PackageConfig
 
 Source = str | Path | DataSet
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from safegen.evaluation.utility import Runs
     from safegen.models.generator import PictureGenerator
     from safegen.progress import Progress
-    from safegen.records.evaluation import Augment, Fidelity, Neighbours, Utility
+    from safegen.schemas.evaluation import Augment, Fidelity, Neighbours, Utility
 
     Points = NDArray[np.float64]
 

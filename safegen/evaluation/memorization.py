@@ -25,8 +25,8 @@ from scipy import stats
 from safegen.audit.canaries import CONFIDENCE, DOUBT
 from safegen.audit.membership import components
 from safegen.errors import DataError
-from safegen.records.audit import Rate
-from safegen.records.evaluation import Neighbours
+from safegen.schemas.audit import Rate
+from safegen.schemas.evaluation import Neighbours
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from torch import nn
     from torch.optim.lr_scheduler import LRScheduler
 
-    from safegen.records.card import Shape
-    from safegen.records.evaluation import Augment, ProtocolName
+    from safegen.schemas.card import Shape
+    from safegen.schemas.evaluation import Augment, ProtocolName
 
 AFFINE = frozenset({"mnist", "digits"})  # by name, a public property: no result is looked at
 

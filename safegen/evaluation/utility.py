@@ -16,7 +16,7 @@ import numpy as np
 from safegen.evaluation.calibration import calibration_by_class, calibration_error, reliability
 from safegen.evaluation.classifier import Classifier, Labelled, Validation, fit
 from safegen.progress import Progress, silent
-from safegen.records.evaluation import ClassFigures, Side, Spread, Utility
+from safegen.schemas.evaluation import ClassFigures, Side, Spread, Utility
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from safegen.evaluation.protocols import ClassifierProtocol
-    from safegen.records.evaluation import Augment
+    from safegen.schemas.evaluation import Augment
 
     Drawn = Callable[[int], Labelled]
 

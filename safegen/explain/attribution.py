@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from safegen.explain.faithfulness import completeness_gaps
-from safegen.records.explanation import Explanation, Grid, RegionSummary
+from safegen.schemas.explanation import Explanation, Grid, RegionSummary
 
 if TYPE_CHECKING:
     from safegen.models.generator import Draw, Generator

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from safegen.records.explanation import Explanation
+    from safegen.schemas.explanation import Explanation
 
 BELIEVABLE_GAP = 0.05
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from safegen.records.explanation import Explanation
+    from safegen.schemas.explanation import Explanation
 
 INK, PAPER, FAINT = "#1f2430", "#ffffff", "#6b7280"
 SHOWN = 3  # latents with a map of their own

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 from safegen.explain.faithfulness import believable
-from safegen.records.canonical import digest
-from safegen.records.explanation import Explanation, ExplanationSummary
+from safegen.schemas.canonical import digest
+from safegen.schemas.explanation import Explanation, ExplanationSummary
 
 TOP = 5
 

@@ -13,7 +13,7 @@ from torch.nn import functional
 from safegen.models.layers import features, halving_convolutions, halvings
 
 if TYPE_CHECKING:
-    from safegen.records.config import Architecture
+    from safegen.schemas.config import Architecture
 
 EMBEDDING = 32
 LEAK = 0.2

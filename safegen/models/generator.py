@@ -22,7 +22,7 @@ from safegen.models.layers import Decoder
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from safegen.records.config import Architecture
+    from safegen.schemas.config import Architecture
 
 ROWS = 512  # rendered at once: memory does not grow with their number, and more are slower
 ANEW = 12  # times at most that a sample is drawn again

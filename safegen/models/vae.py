@@ -11,7 +11,7 @@ from safegen.models.generator import decoder_shape
 from safegen.models.layers import Decoder, Encoder
 
 if TYPE_CHECKING:
-    from safegen.records.config import Architecture
+    from safegen.schemas.config import Architecture
 
 LOG_VARIANCE_RANGE = (-8.0, 4.0)  # keeps exp() tame before the encoder has learnt anything
 

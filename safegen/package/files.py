@@ -22,11 +22,11 @@ from safetensors.torch import save as save_tensors
 
 from safegen import storage
 from safegen.errors import DataError, TamperedError, TrainingError
-from safegen.records.canonical import Record, canonical_bytes, digest, sha256
-from safegen.records.certificate import PrivacyCertificate
-from safegen.records.config import PackageConfig, PackageDigests
-from safegen.records.log import LogEntry
-from safegen.records.names import CARD, CERTIFICATE, CONFIG, DIGESTS, MODEL_MANIFEST, WEIGHTS
+from safegen.schemas.canonical import Record, canonical_bytes, digest, sha256
+from safegen.schemas.certificate import PrivacyCertificate
+from safegen.schemas.config import PackageConfig, PackageDigests
+from safegen.schemas.log import LogEntry
+from safegen.schemas.names import CARD, CERTIFICATE, CONFIG, DIGESTS, MODEL_MANIFEST, WEIGHTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from safegen.records.canonical import digest
+from safegen.schemas.canonical import digest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from safegen.records.certificate import Event, PrivacyCertificate
-    from safegen.records.config import PackageConfig, PackageDigests
+    from safegen.schemas.certificate import Event, PrivacyCertificate
+    from safegen.schemas.config import PackageConfig, PackageDigests
 
 UNCONDITIONAL = "unconditional-image-generation"
 CONDITIONAL = "conditional-image-generation"  # the hub has no task for it, so that it is a tag

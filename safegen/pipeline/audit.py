@@ -44,8 +44,8 @@ from safegen.privacy.execution.settings import Execution
 from safegen.privacy.mechanism.engine import Settings
 from safegen.progress import Progress, silent
 from safegen.provenance.keys.trust import read_anchors
-from safegen.records.audit import Attack, AuditReport, Measured
-from safegen.records.certificate import Gaussian, PoissonSubsampledGaussian
+from safegen.schemas.audit import Attack, AuditReport, Measured
+from safegen.schemas.certificate import Gaussian, PoissonSubsampledGaussian
 from safegen.training.recipe import purposes_of
 
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ if TYPE_CHECKING:
 
     from safegen.audit.canaries import Comparison
     from safegen.audit.membership import MembershipInference
-    from safegen.records.certificate import PrivacyCertificate
-    from safegen.records.config import PackageConfig
+    from safegen.schemas.certificate import PrivacyCertificate
+    from safegen.schemas.config import PackageConfig
 
 CANARY_PICTURES = 300
 

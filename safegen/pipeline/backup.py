@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from safegen.progress import Progress
-    from safegen.records.log import LogReport
+    from safegen.schemas.log import LogReport
 
 
 def back_up_ledger(

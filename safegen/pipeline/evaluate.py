@@ -33,7 +33,7 @@ from safegen.privacy.accounting.budget import Budget
 from safegen.privacy.execution.memory import memory_named
 from safegen.progress import Progress, silent
 from safegen.provenance.keys.trust import read_anchors
-from safegen.records.evaluation import Augment, EvaluationReport, Method, ProtocolName
+from safegen.schemas.evaluation import Augment, EvaluationReport, Method, ProtocolName
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

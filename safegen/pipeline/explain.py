@@ -22,15 +22,15 @@ from safegen.pipeline.generate.request import MOST
 from safegen.provenance.c2pa import claims
 from safegen.provenance.c2pa.manifest import read as read_manifest
 from safegen.provenance.media.formats import mime_of
-from safegen.records.canonical import digest
-from safegen.records.names import receipt_beside
-from safegen.records.receipt import GenerationRequest, read_receipt
+from safegen.schemas.canonical import digest
+from safegen.schemas.names import receipt_beside
+from safegen.schemas.receipt import GenerationRequest, read_receipt
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from safegen.records.explanation import Explanation
+    from safegen.schemas.explanation import Explanation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

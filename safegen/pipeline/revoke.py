@@ -22,10 +22,10 @@ from safegen.provenance.keys.house import certificates, key_id
 from safegen.provenance.keys.opener import open_signer
 from safegen.provenance.log import revocation as taking_back
 from safegen.provenance.log.ledger import Ledger
-from safegen.records.canonical import digest, sha256
-from safegen.records.config import PackageDigests
-from safegen.records.names import CERTIFICATE, CONFIG, WEIGHTS
-from safegen.records.revocation import Revocation
+from safegen.schemas.canonical import digest, sha256
+from safegen.schemas.config import PackageDigests
+from safegen.schemas.names import CERTIFICATE, CONFIG, WEIGHTS
+from safegen.schemas.revocation import Revocation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
     from safegen.provenance.keys.signer import Signer
-    from safegen.records.revocation import Reason, RevocationList
+    from safegen.schemas.revocation import Reason, RevocationList
 
 DIGEST = "sha256:"
 

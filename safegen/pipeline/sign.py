@@ -27,9 +27,9 @@ from safegen.provenance.keys.trust import read_anchors, trust_in
 from safegen.provenance.log import placing
 from safegen.provenance.log.ledger import Ledger
 from safegen.provenance.media import formats
-from safegen.records.canonical import sha256
-from safegen.records.log import LogEntry
-from safegen.records.names import receipt_beside
+from safegen.schemas.canonical import sha256
+from safegen.schemas.log import LogEntry
+from safegen.schemas.names import receipt_beside
 
 if TYPE_CHECKING:
     from safegen.provenance.c2pa.history import File

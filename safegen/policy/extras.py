@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any, get_args
 
 from safegen.errors import PolicyError
-from safegen.records.mining import KEPT_TO_ITSELF, Mining, Use
+from safegen.schemas.mining import KEPT_TO_ITSELF, Mining, Use
 
 STAMPING = ("preferred", "required")
 

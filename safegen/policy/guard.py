@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from safegen.errors import Refused
 from safegen.policy.facts import AdmissionFacts
-from safegen.records.decision import Decision, RuleFinding
+from safegen.schemas.decision import Decision, RuleFinding
 
 if TYPE_CHECKING:
     from safegen.policy.facts import Facts, ForeseenFacts

@@ -22,14 +22,14 @@ import yaml
 from safegen.errors import PolicyError
 from safegen.policy.extras import stamps_required, training_mining
 from safegen.policy.rules import Rule, compile_rule
-from safegen.records.canonical import sha256
-from safegen.records.decision import Stage
+from safegen.schemas.canonical import sha256
+from safegen.schemas.decision import Stage
 from safegen.storage import read
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
-    from safegen.records.mining import Mining
+    from safegen.schemas.mining import Mining
 
 STAGES = get_args(Stage)
 _RULE_KEYS = {"id", "stage", "require", "because"}

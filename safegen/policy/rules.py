@@ -10,7 +10,7 @@ from cel_expr_python import cel
 
 from safegen.errors import PolicyError
 from safegen.policy.facts import AdmissionFacts, ReleaseFacts, flatten, types_of
-from safegen.records.decision import RuleFinding, Stage
+from safegen.schemas.decision import RuleFinding, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

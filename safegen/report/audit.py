@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from safegen.audit.membership import MembershipInference
     from safegen.pipeline.audit import Audit
-    from safegen.records.audit import AuditReport
+    from safegen.schemas.audit import AuditReport
 
 INK, FAINT, GOOD, BAD, PAPER = "#1b2030", "#667085", "#067647", "#b42318", "#ffffff"
 LEAST_RATE = 1e-3  # where the axes of the ROC begin, or one record in all

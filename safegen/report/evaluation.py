@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from safegen.pipeline.evaluate import Evaluation
-    from safegen.records.evaluation import Bin
+    from safegen.schemas.evaluation import Bin
 
 LEAST_SHARE = 0.01  # of predictions in a bin that a curve goes through
 MOST_CLASSES = 20  # in a confusion matrix that can still be read

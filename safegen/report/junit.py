@@ -21,7 +21,7 @@ from safegen.report.printable import printable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from safegen.records.verdict import StepFinding, Verdict
+    from safegen.schemas.verdict import StepFinding, Verdict
 
 NAME = "safegen verify"
 

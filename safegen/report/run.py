@@ -10,8 +10,8 @@ from safegen.report.page import inline, pages
 
 if TYPE_CHECKING:
     from safegen.pipeline.generate.outputs import Output
-    from safegen.records.certificate import PrivacyCertificate
-    from safegen.records.verdict import Verdict
+    from safegen.schemas.certificate import PrivacyCertificate
+    from safegen.schemas.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

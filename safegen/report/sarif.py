@@ -23,7 +23,7 @@ from safegen.verification.reason_codes import CODES
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from safegen.records.verdict import StepFinding, Verdict
+    from safegen.schemas.verdict import StepFinding, Verdict
 
     Json = Mapping[str, "Value"]
     Value = str | int | bool | Json | Sequence["Value"]

@@ -27,9 +27,9 @@ from safetensors.torch import load, save
 from safegen import storage
 from safegen.errors import DataError, StorageError
 from safegen.privacy.accounting.plan import PrivacyPlan, Purpose
-from safegen.records.canonical import Record
-from safegen.records.certificate import Event
-from safegen.records.config import Architecture, Recipe
+from safegen.schemas.canonical import Record
+from safegen.schemas.certificate import Event
+from safegen.schemas.config import Architecture, Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

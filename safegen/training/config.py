@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, get_args
 
 from safegen.errors import PlanError
 from safegen.privacy.accounting.plan import DEFAULT_CANARIES, PrivacyPlan, plan_within
-from safegen.records.config import Family, WarmStart
-from safegen.records.receipt import LARGEST_SEED
+from safegen.schemas.config import Family, WarmStart
+from safegen.schemas.receipt import LARGEST_SEED
 from safegen.training.recipe import Preset, preset
 
 if TYPE_CHECKING:
-    from safegen.records.card import DataCard
+    from safegen.schemas.card import DataCard
 
 RECORDS_PER_GROUP = 4  # in a step at most, when units are groups
 MOST_PER_GROUP = 1000  # a step holds as many rows for each group that it draws

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from safegen.privacy.mechanism.releases import Releases
     from safegen.privacy.mechanism.sealed import PrivateRecords
     from safegen.progress import Progress
-    from safegen.records.certificate import Event
-    from safegen.records.config import Recipe
+    from safegen.schemas.certificate import Event
+    from safegen.schemas.config import Recipe
     from safegen.training.objectives.objective import Objective
 
     Keep = Callable[[int, int, Mapping[str, Tensor]], None]

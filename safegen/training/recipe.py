@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from safegen.privacy.accounting.plan import Share
-from safegen.records.config import Architecture, Family, Recipe
+from safegen.schemas.config import Architecture, Family, Recipe
 
 if TYPE_CHECKING:
     from safegen.privacy.accounting.plan import Purpose
-    from safegen.records.card import DataCard
-    from safegen.records.config import WarmStart
+    from safegen.schemas.card import DataCard
+    from safegen.schemas.config import WarmStart
 
 REFERENCE_NUMBERS = 28 * 28  # in a picture of MNIST
 REFERENCE_COUNT, REFERENCE_BATCH = 1800, 256

@@ -16,7 +16,7 @@ from safegen.errors import InputError, StorageError
 from safegen.provenance.c2pa.sidecar import SUFFIX, find
 from safegen.provenance.media.formats import is_media, promises
 from safegen.provenance.media.kinds import HEAD, ZIP, kind_of
-from safegen.records.names import MODEL_MANIFEST, WEIGHTS
+from safegen.schemas.names import MODEL_MANIFEST, WEIGHTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

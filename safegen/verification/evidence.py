@@ -8,9 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from safegen.records.canonical import sha256
-from safegen.records.names import CERTIFICATE, CONFIG, WEIGHTS, receipt_beside
-from safegen.records.receipt import read_receipt
+from safegen.schemas.canonical import sha256
+from safegen.schemas.names import CERTIFICATE, CONFIG, WEIGHTS, receipt_beside
+from safegen.schemas.receipt import read_receipt
 from safegen.verification.discovery import UnfitFileError, content_of
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from safegen.provenance.keys.trust import Trust
     from safegen.provenance.log.ledger import LookUp
     from safegen.provenance.log.revocation import BelievedList
-    from safegen.records.log import InclusionProof
-    from safegen.records.receipt import AnyReceipt
+    from safegen.schemas.log import InclusionProof
+    from safegen.schemas.receipt import AnyReceipt
 
 LARGEST_RECEIPT = 2**22  # bytes; a receipt has some ten thousand
 

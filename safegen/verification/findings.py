@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from safegen.records.verdict import StepFinding
+from safegen.schemas.verdict import StepFinding
 from safegen.verification.reason_codes import CODES, step_of
 
 if TYPE_CHECKING:

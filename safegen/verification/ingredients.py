@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from safegen.records.verdict import IngredientFinding
+from safegen.schemas.verdict import IngredientFinding
 from safegen.verification.c2pa_messages import of_another, phrases
 from safegen.verification.findings import found
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from safegen.provenance.c2pa.ingredients import IngredientState
-    from safegen.records.verdict import StepFinding
+    from safegen.schemas.verdict import StepFinding
     from safegen.verification.evidence import Evidence
 
 NAMED = 3  # broken ingredients that a sentence names; the verdict has all of them

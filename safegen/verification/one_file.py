@@ -9,7 +9,7 @@ from safegen.provenance.c2pa.manifest import Manifest, UnreadableManifestError
 from safegen.provenance.c2pa.manifest_choice import choose
 from safegen.provenance.media import formats
 from safegen.provenance.media.kinds import STORE
-from safegen.records.verdict import (
+from safegen.schemas.verdict import (
     IdentityFinding,
     SignerFinding,
     StampFinding,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from safegen.records.verdict import OriginFinding
+from safegen.schemas.verdict import OriginFinding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from safegen.records.verdict import Outcome
+    from safegen.schemas.verdict import Outcome
 
 STEPS = (
     "manifest",

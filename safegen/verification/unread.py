@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from safegen.records.verdict import Verdict
+from safegen.schemas.verdict import Verdict
 from safegen.verification.discovery import shown
 from safegen.verification.findings import found
 from safegen.verification.reason_codes import STEPS
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from safegen.records.verdict import State
+    from safegen.schemas.verdict import State
 
 LARGEST = 2**28  # bytes; C2PA's reader holds a file about twice beside our own copy
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from safegen.records.names import DIGESTS, MODEL_MANIFEST, WEIGHTS, receipt_beside
+from safegen.schemas.names import DIGESTS, MODEL_MANIFEST, WEIGHTS, receipt_beside
 from safegen.verification.discovery import shown
 from safegen.verification.evidence import package_files
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from safegen.records.verdict import Verdict
+    from safegen.schemas.verdict import Verdict
     from safegen.verification.discovery import Found
 
 NAMED = 3  # files that a sentence names

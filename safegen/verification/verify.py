@@ -1,9 +1,9 @@
 """Files to verdicts, in as many processes as there are cores; never imports torch.
 
-Every file is looked at in numbered steps (`verification.steps.order`), each with a finding in words. A
-step that has nothing to look at is `not_checked`, which is neither good nor bad. A file with a
-failed step is `invalid`, however good its signature is; only a signer who is on no list leaves it
-`valid`, because that says nothing against the file.
+Every file is looked at in numbered steps (`steps.order`), each with a finding in words. A step that
+has nothing to look at is `not_checked`, which is neither good nor bad. A file with a failed step is
+`invalid`, however good its signature is; only a signer who is on no list leaves it `valid`, because
+that says nothing against the file.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from safegen.location import locate
 from safegen.progress import Progress, silent
 from safegen.provenance.keys.trust import read_trust
 from safegen.provenance.log.revocation import read_lists
-from safegen.records.verdict import Verdict
+from safegen.schemas.verdict import Verdict
 from safegen.verification.discovery import files_in
 from safegen.verification.workers.pool import PATIENCE, verify_apart
 from safegen.verification.workers.process import Task, usable_cores

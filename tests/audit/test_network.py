@@ -14,7 +14,7 @@ from safegen.privacy.mechanism.canaries import Canaries
 from safegen.privacy.mechanism.engine import Settings
 from safegen.privacy.mechanism.lattice import Lattice
 from safegen.privacy.mechanism.opacus_bridge import NoisyOptimizer
-from safegen.records.card import DataCard, Shape
+from safegen.schemas.card import DataCard, Shape
 from safegen.training.loop import Training
 from safegen.training.objectives.gan import GanObjective
 from safegen.training.objectives.vae import VaeObjective

@@ -11,7 +11,7 @@ from safegen.evaluation.classifiers import SmallCNN
 from safegen.evaluation.cuda_graph import Recording
 from safegen.evaluation.protocols import DPIMAGEBENCH, PROTOCOLS, QUICK, build, default_augment
 from safegen.evaluation.utility import Contest, Runs, compare, train_and_test
-from safegen.records.card import Shape
+from safegen.schemas.card import Shape
 
 CPU = torch.device("cpu")
 TINY = dataclasses.replace(QUICK, pictures=96, epochs=2, least_steps=18, batch=32, seeds=2)

@@ -17,7 +17,7 @@ from safegen.privacy.accounting.plan import PrivacyPlan
 from safegen.privacy.execution.settings import Execution
 from safegen.privacy.mechanism.engine import PrivateEngine, Settings
 from safegen.privacy.mechanism.sampling import Draw
-from safegen.records.card import DataCard, Shape
+from safegen.schemas.card import DataCard, Shape
 from safegen.training.objectives.vae import VaeObjective
 from safegen.training.pretraining import BATCH, negative_bound
 from safegen.training.recipe import preset

@@ -15,8 +15,8 @@ import sqlalchemy as sql
 from safegen.provenance.keys import pki
 from safegen.provenance.keys.opener import open_signer
 from safegen.provenance.log.ledger import Ledger
-from safegen.records.canonical import canonical_bytes
-from safegen.records.log import LogEntry
+from safegen.schemas.canonical import canonical_bytes
+from safegen.schemas.log import LogEntry
 
 pytestmark = pytest.mark.benchmark
 

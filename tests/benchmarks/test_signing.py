@@ -22,8 +22,8 @@ from safegen.pipeline.generate import signing as room
 from safegen.progress import silent
 from safegen.provenance.c2pa import claims, manifest, sdk
 from safegen.provenance.c2pa.timestamps import Stamping
-from safegen.records.mining import KEPT_TO_ITSELF
-from safegen.records.receipt import Receipt
+from safegen.schemas.mining import KEPT_TO_ITSELF
+from safegen.schemas.receipt import Receipt
 
 pytestmark = pytest.mark.benchmark
 

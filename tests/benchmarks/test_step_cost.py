@@ -25,7 +25,7 @@ from safegen.privacy.mechanism.engine import PrivateEngine, Settings
 from safegen.privacy.mechanism.lattice import lattice
 from safegen.privacy.mechanism.noise import secure_generator
 from safegen.privacy.mechanism.sampling import Draw
-from safegen.records.card import DataCard, Shape
+from safegen.schemas.card import DataCard, Shape
 from safegen.training.objectives.gan import GanObjective
 from safegen.training.objectives.vae import VaeObjective
 from safegen.training.recipe import preset

@@ -10,7 +10,7 @@ from safegen.data.sources import load
 from safegen.errors import DataError, InputError
 from safegen.evaluation.classifier import Labelled
 from safegen.evaluation.protocols import PROTOCOLS
-from safegen.records.evaluation import EvaluationReport
+from safegen.schemas.evaluation import EvaluationReport
 
 runner = CliRunner()
 

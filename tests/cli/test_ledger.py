@@ -16,7 +16,7 @@ from safegen.cli import main
 from safegen.provenance.keys import pki
 from safegen.provenance.keys.opener import open_signer
 from safegen.provenance.log.ledger import Ledger
-from safegen.records.receipt import FirstReceipt, Receipt
+from safegen.schemas.receipt import FirstReceipt, Receipt
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "ledger.md"
 
@@ -231,7 +231,7 @@ def put_in(path, entry):
     """Add a row with its hashes, and no head: all that somebody without keys can do."""
     from safegen.database import writing
     from safegen.provenance.log import merkle, tables
-    from safegen.records.canonical import canonical_bytes
+    from safegen.schemas.canonical import canonical_bytes
 
     log, data = Ledger(path), canonical_bytes(entry)
     with writing(log._engine) as connection:
@@ -243,7 +243,7 @@ def put_in(path, entry):
 def test_an_entry_that_nobody_signed_for_is_left_out_and_its_keeper_asked(
     made, ledger, say, tmp_path
 ):
-    from safegen.records.canonical import sha256
+    from safegen.schemas.canonical import sha256
 
     (tmp_path / "never.txt").write_text("never released")
     real, size = Ledger(ledger).find(first_digest(made))[0], len(Ledger(ledger))

@@ -9,8 +9,8 @@ from safegen.explain.figure import draw as draw_figure
 from safegen.explain.summary import in_words, strongest_latents, summarise
 from safegen.models.generator import Draw, PictureGenerator, one_hot
 from safegen.progress import silent
-from safegen.records.canonical import digest
-from safegen.records.config import Architecture
+from safegen.schemas.canonical import digest
+from safegen.schemas.config import Architecture
 
 
 class OneLatentOneRegion:

@@ -14,7 +14,7 @@ from PIL import Image
 from safegen.explain import lettering as room
 from safegen.explain.figure import draw
 from safegen.explain.lettering import LONGEST, OWN, lettering, shown
-from safegen.records.explanation import Explanation
+from safegen.schemas.explanation import Explanation
 
 NOWHERE, OURS = "漢字", "王"  # matplotlib's own fonts have none of these letters
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "explanation.json"

@@ -126,8 +126,8 @@ def _signed_as_output(made, mime: str, plain: bytes) -> bytes:
     from safegen.provenance.c2pa import claims
     from safegen.provenance.keys.opener import open_signer
     from safegen.provenance.log.ledger import Ledger
-    from safegen.records.canonical import sha256
-    from safegen.records.receipt import LogEntry, Receipt
+    from safegen.schemas.canonical import sha256
+    from safegen.schemas.receipt import LogEntry, Receipt
 
     opened = files.read(made.model)
     receipt = Receipt.model_validate_json((made.outputs / "0001.receipt.json").read_bytes())

@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 
 import safegen
-from safegen.records.names import receipt_beside
+from safegen.schemas.names import receipt_beside
 
 SEED = 20_250_101  # the sample is fixed, so that a count can be compared with the documented one
 ALL, QUICK = 10_000, 500

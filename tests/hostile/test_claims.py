@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from safegen.privacy.accounting import events as accounting
 from safegen.privacy.accounting import recompute
-from safegen.records.certificate import (
+from safegen.schemas.certificate import (
     MOST_EVENTS,
     Gaussian,
     PoissonSubsampledGaussian,

@@ -24,7 +24,7 @@ from safegen.provenance.keys import pki
 from safegen.provenance.keys.opener import open_signer
 from safegen.provenance.log.ledger import Ledger
 from safegen.provenance.media import formats
-from safegen.records.names import receipt_beside
+from safegen.schemas.names import receipt_beside
 
 PEM = serialization.Encoding.PEM
 
@@ -291,7 +291,7 @@ def test_a_ledger_of_another_house(made, released, tmp_path):
 
 
 def digest_of(path):
-    from safegen.records.canonical import sha256
+    from safegen.schemas.canonical import sha256
 
     return sha256(path.read_bytes())
 

@@ -14,7 +14,7 @@ import pytest
 
 import safegen
 from safegen.provenance.log.ledger import Ledger
-from safegen.records.canonical import sha256
+from safegen.schemas.canonical import sha256
 
 # Imports once and forks for every run, so that a kill costs a second and not ten. Nothing of the
 # C2PA SDK or torch is called before the fork.

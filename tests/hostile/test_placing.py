@@ -19,7 +19,7 @@ from safegen.pipeline.generate.outputs import Release
 from safegen.provenance.log import placing
 from safegen.provenance.log.ledger import Ledger
 from safegen.provenance.log.placing import HIDDEN, JOURNAL, take_up
-from safegen.records.canonical import sha256
+from safegen.schemas.canonical import sha256
 
 FILES = 6  # of two outputs
 

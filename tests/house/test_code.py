@@ -64,7 +64,7 @@ def lint(checkout):
 @pytest.mark.parametrize(
     ("module", "planted"),
     [
-        ("safegen/records/card.py", "import safegen.policy.guard"),
+        ("safegen/schemas/card.py", "import safegen.policy.guard"),
         ("safegen/policy/guard.py", "import safegen.explain.figure"),
         ("safegen/verification/verify.py", "import torch"),
         ("safegen/provenance/log/ledger.py", "import safegen.models.vae"),

@@ -5,7 +5,7 @@ import torch
 
 from safegen.models.edges import count_features, edge_features
 from safegen.models.generator import ANEW, PictureGenerator
-from safegen.records.config import Architecture
+from safegen.schemas.config import Architecture
 
 SHAPES = [(1, 28, 28), (3, 28, 28), (1, 8, 8), (3, 64, 48), (1, 128, 128)]
 CLASSES = 3

@@ -5,7 +5,7 @@ from safegen.models.gan import Discriminator
 from safegen.models.generator import PictureGenerator, one_hot
 from safegen.models.layers import features, halvings
 from safegen.models.vae import ConditionalVAE
-from safegen.records.config import Architecture
+from safegen.schemas.config import Architecture
 
 SHAPES = [
     *((channels, side, side) for side in (28, 32, 48, 64, 96, 128) for channels in (1, 3)),

@@ -11,7 +11,7 @@ from safegen.models.generator import PictureGenerator
 from safegen.pipeline.train.tensor_sources import SOURCES, require_accounted
 from safegen.privacy.accounting.plan import PrivacyPlan, Release
 from safegen.privacy.mechanism import noise
-from safegen.records.config import Architecture
+from safegen.schemas.config import Architecture
 from safegen.training import checkpoint
 
 

@@ -11,8 +11,8 @@ from safegen.pipeline.audit import audit_package, audit_run
 from safegen.privacy.accounting.budget import Budget
 from safegen.privacy.accounting.plan import default_delta
 from safegen.privacy.mechanism.lattice import Lattice
-from safegen.records.audit import AuditReport
 from safegen.report.audit import draw, render
+from safegen.schemas.audit import AuditReport
 
 runner = CliRunner()
 

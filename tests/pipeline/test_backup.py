@@ -17,7 +17,7 @@ from safegen.progress import silent
 from safegen.provenance.keys import pki
 from safegen.provenance.keys.opener import open_signer
 from safegen.provenance.log.ledger import Ledger
-from safegen.records.log import LogEntry
+from safegen.schemas.log import LogEntry
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,8 @@ import safegen
 from safegen.cli import app
 from safegen.package import files
 from safegen.package.model_card import Figure, model_card
-from safegen.records.certificate import PrivacyCertificate
-from safegen.records.config import PackageConfig, PackageDigests
+from safegen.schemas.certificate import PrivacyCertificate
+from safegen.schemas.config import PackageConfig, PackageDigests
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 DIGESTS = PackageDigests(weights="sha256:a", config="sha256:b", certificate="sha256:c")

@@ -10,8 +10,8 @@ from safegen.provenance.c2pa.manifest import read
 from safegen.provenance.keys.trust import trust_in
 from safegen.provenance.log.ledger import Ledger
 from safegen.provenance.log.receipts import problem_with
-from safegen.records.canonical import digest, sha256
-from safegen.records.receipt import Receipt
+from safegen.schemas.canonical import digest, sha256
+from safegen.schemas.receipt import Receipt
 
 
 @pytest.fixture(scope="module")

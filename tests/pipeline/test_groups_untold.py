@@ -14,7 +14,7 @@ from safegen.data.dataset import assemble
 from safegen.data.groups import grouped
 from safegen.provenance.c2pa import manifest
 from safegen.provenance.keys import pki
-from safegen.records.names import CERTIFICATE, CONFIG
+from safegen.schemas.names import CERTIFICATE, CONFIG
 
 RECORDS, GROUPS, LARGEST = 1057, 90, 57
 TOLD = re.compile(r"(?<![\w.,-])1[,_ ]?057(?![\w.,-])")

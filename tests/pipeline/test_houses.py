@@ -16,8 +16,8 @@ from safegen.provenance.log import merkle, tables
 from safegen.provenance.log.checkpoints import sign_checkpoint
 from safegen.provenance.log.ledger import Ledger
 from safegen.provenance.log.receipts import sign_receipt
-from safegen.records.canonical import canonical_bytes
-from safegen.records.receipt import FirstReceipt, Receipt
+from safegen.schemas.canonical import canonical_bytes
+from safegen.schemas.receipt import FirstReceipt, Receipt
 
 
 @dataclass

@@ -37,7 +37,7 @@ from safegen.privacy.mechanism.noise import secure_generator
 from safegen.privacy.mechanism.release import Mechanism
 from safegen.privacy.mechanism.releases import Releases
 from safegen.privacy.mechanism.sealed import Vectors
-from safegen.records.config import Architecture, Recipe
+from safegen.schemas.config import Architecture, Recipe
 from safegen.training.loop import Training
 from safegen.training.objectives.gan import GanObjective
 from safegen.training.objectives.vae import VaeObjective

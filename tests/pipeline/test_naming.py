@@ -11,7 +11,7 @@ import safegen
 from safegen.errors import RequestError
 from safegen.pipeline.generate.naming import FIELDS, LONGEST, UNIQUE, names_of, new_id
 from safegen.pipeline.generate.request import understand
-from safegen.records.names import receipt_beside
+from safegen.schemas.names import receipt_beside
 
 CLASSES = ("T-shirt/top", "漢字", "../..", "\U0001f40b", "a b")
 

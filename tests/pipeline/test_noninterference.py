@@ -1,7 +1,7 @@
 """Two whole trainings whose records differ leave the same, once every mechanism's output is fixed.
 
 `safegen.train` runs as it does for anybody: keys, budget, ledger, package, signature. Only what
-leaves a mechanism is replaced (`privacy.mechanism.outlet.Canned`), and what is drawn comes from a seed. The
+leaves a mechanism is replaced (`outlet.Canned`), and what is drawn comes from a seed. The
 second run has other records under the same public card: what is declared public stays the same.
 """
 

@@ -24,7 +24,10 @@ from safegen.provenance.c2pa.claims import IPTC
 from safegen.provenance.keys import pki
 from safegen.verification.workers import offline
 
-GUARD = "from safegen.verification.workers.offline import refuse_network; assert refuse_network(fatal=True); "
+GUARD = (
+    "from safegen.verification.workers.offline import refuse_network; "
+    "assert refuse_network(fatal=True); "
+)
 COMMAND = f"{GUARD}from safegen.cli import main; main()"
 AWAY = "nobody.example"
 ACTIONS = {
@@ -245,7 +248,8 @@ def test_the_settings_alone_hold_where_the_kernel_does_not(folder, server):
 
 def test_a_process_that_verifies_has_no_network_at_all(tmp_path):
     """The second lock, were the first one's key forgotten in an update."""
-    code = "import socket; from safegen.verification.workers.offline import refuse_network; refuse_network(); "
+    door = "from safegen.verification.workers.offline import refuse_network"
+    code = f"import socket; {door}; refuse_network(); "
     done = guarded(f"{code}socket.create_connection(('127.0.0.1', 9))")
     assert "PermissionError" in done.stderr
     done = guarded(f"{code}socket.socket(socket.AF_UNIX).close()")

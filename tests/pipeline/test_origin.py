@@ -8,7 +8,7 @@ import pytest
 import safegen
 from safegen.provenance.c2pa import claims
 from safegen.provenance.c2pa.manifest import read
-from safegen.records.decision import Decision, RuleFinding
+from safegen.schemas.decision import Decision, RuleFinding
 from safegen.verification.origin import IN_WORDS, origins_of
 
 IPTC = "http://cv.iptc.org/newscodes/digitalsourcetype/"

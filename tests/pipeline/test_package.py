@@ -123,7 +123,7 @@ def test_a_package_of_a_stranger_is_not_signed_on(made, copy, tmp_path):
     from safegen.provenance.c2pa.manifest import sign_beside
     from safegen.provenance.keys import pki
     from safegen.provenance.keys.opener import open_signer
-    from safegen.records.certificate import Gaussian
+    from safegen.schemas.certificate import Gaussian
 
     pki.init(tmp_path / "stranger")
     opened = files.read(copy)

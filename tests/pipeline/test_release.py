@@ -18,8 +18,8 @@ from safegen.provenance.keys.trust import trust_in
 from safegen.provenance.log.ledger import Ledger
 from safegen.provenance.log.receipts import problem_with
 from safegen.provenance.media.kinds import kind_of
-from safegen.records.canonical import sha256
-from safegen.records.receipt import Receipt
+from safegen.schemas.canonical import sha256
+from safegen.schemas.receipt import Receipt
 
 LOSSLESS = {"png", "webp", "tiff", "gif"}
 

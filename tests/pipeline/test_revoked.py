@@ -16,7 +16,7 @@ from safegen.cli import main
 from safegen.errors import InputError, KeyMaterialError, RevokedError, StorageError
 from safegen.pipeline.revoke import list_for_others, revoke
 from safegen.provenance.keys import pki
-from safegen.records.canonical import sha256
+from safegen.schemas.canonical import sha256
 
 
 class House:

@@ -23,7 +23,7 @@ from safegen.pipeline.sign import sign
 from safegen.provenance.c2pa import history, manifest, sidecar
 from safegen.provenance.keys.trust import trust_in
 from safegen.provenance.log.ledger import Ledger
-from safegen.records.canonical import sha256
+from safegen.schemas.canonical import sha256
 
 encypher_c2pa = pytest.importorskip("encypher_c2pa")
 

@@ -16,7 +16,7 @@ from safegen.policy.facts import (
 )
 from safegen.policy.guard import admit, decide, decide_early, refuse_early
 from safegen.policy.load import load_policy, shipped_policies
-from safegen.records.mining import KEPT_TO_ITSELF
+from safegen.schemas.mining import KEPT_TO_ITSELF
 
 
 def facts(stage="request", **changes):

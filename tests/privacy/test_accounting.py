@@ -16,7 +16,7 @@ from safegen.errors import PlanError
 from safegen.privacy.accounting import events as accounting
 from safegen.privacy.accounting.events import calibrate, epsilon_of
 from safegen.privacy.accounting.plan import Purpose, Share, default_delta, plan_within
-from safegen.records.certificate import MOST_EVENTS, Gaussian, PoissonSubsampledGaussian
+from safegen.schemas.certificate import MOST_EVENTS, Gaussian, PoissonSubsampledGaussian
 
 STRANGER = """
 import json, sys

@@ -14,8 +14,8 @@ from safegen.privacy.accounting import adaptive
 from safegen.privacy.accounting.budget import Budget
 from safegen.privacy.accounting.events import epsilon_of
 from safegen.privacy.accounting.plan import PrivacyPlan, default_delta
-from safegen.records.card import DataCard, Shape
-from safegen.records.certificate import Gaussian, PoissonSubsampledGaussian
+from safegen.schemas.card import DataCard, Shape
+from safegen.schemas.certificate import Gaussian, PoissonSubsampledGaussian
 
 UNITS, TOTAL = 60_000, 10.0
 DELTA = default_delta(UNITS)

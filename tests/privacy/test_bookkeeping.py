@@ -18,7 +18,7 @@ from safegen.privacy.execution.settings import Execution
 from safegen.privacy.mechanism.canaries import Canaries
 from safegen.privacy.mechanism.lattice import ALLOWANCE
 from safegen.privacy.mechanism.opacus_bridge import OpacusGradients
-from safegen.records.card import DataCard, Shape
+from safegen.schemas.card import DataCard, Shape
 from safegen.training.objectives.gan import GanObjective
 from safegen.training.objectives.vae import VaeObjective
 from safegen.training.recipe import preset

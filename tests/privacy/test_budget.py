@@ -10,7 +10,7 @@ from safegen.errors import BudgetRefused, StorageError
 from safegen.privacy.accounting import events
 from safegen.privacy.accounting.budget import Budget
 from safegen.privacy.accounting.plan import PrivacyPlan, plan_within
-from safegen.records.card import DataCard, Shape
+from safegen.schemas.card import DataCard, Shape
 
 
 def card(**changes):
@@ -158,7 +158,7 @@ import sys
 from safegen.errors import BudgetRefused
 from safegen.privacy.accounting.budget import Budget
 from safegen.privacy.accounting.plan import plan_within
-from safegen.records.card import DataCard, Shape
+from safegen.schemas.card import DataCard, Shape
 
 plan = plan_within(
     epsilon=8.0, units=1000, expected_batch_size=100, steps=20, clipping_norm=1.0

@@ -8,7 +8,7 @@ from safegen.errors import TrainingError
 from safegen.privacy.accounting.certify import certify as certificate_of
 from safegen.privacy.accounting.plan import plan_within
 from safegen.privacy.accounting.recompute import agrees, faults, recomputed_epsilon
-from safegen.records.certificate import LowerBound, Noise, PoissonSubsampledGaussian
+from safegen.schemas.certificate import LowerBound, Noise, PoissonSubsampledGaussian
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ from safegen.privacy.mechanism.outlet import Canned, Overheard
 from safegen.privacy.mechanism.release import Mechanism
 from safegen.privacy.mechanism.releases import Releases
 from safegen.privacy.mechanism.sealed import PrivateVectors, Vectors
-from safegen.records.card import DataCard, Shape
-from safegen.records.certificate import Gaussian, Noise
+from safegen.schemas.card import DataCard, Shape
+from safegen.schemas.certificate import Gaussian, Noise
 
 LATENTS = Release(purpose="latents", noise_multiplier=5.0)
 JUDGE = Release(purpose="judge", noise_multiplier=40.0, count=3)

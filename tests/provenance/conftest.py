@@ -29,7 +29,7 @@ from safegen.provenance.c2pa import manifest, sdk
 from safegen.provenance.c2pa.claims import Claim
 from safegen.provenance.keys import algorithms, pki
 from safegen.provenance.keys.opener import open_signer
-from safegen.records.log import LogEntry
+from safegen.schemas.log import LogEntry
 
 PEM = serialization.Encoding.PEM
 SOFTHSM = Path("/usr/lib/softhsm/libsofthsm2.so")

@@ -17,7 +17,7 @@ from safegen.provenance.log.checkpoints import (
 )
 from safegen.provenance.log.ledger import Ledger
 from safegen.provenance.log.proofs import continues, leads_to, proves
-from safegen.records.canonical import canonical_bytes
+from safegen.schemas.canonical import canonical_bytes
 
 
 @pytest.fixture

@@ -11,13 +11,13 @@ import pytest
 from safegen.errors import StorageError
 from safegen.provenance.log.ledger import Ledger
 from safegen.provenance.log.proofs import leads_to, proves
-from safegen.records.log import LogCheckpoint, LogEntry, LoggedFile
+from safegen.schemas.log import LogCheckpoint, LogEntry, LoggedFile
 
 WORKER = """
 import sys, threading
 from safegen.provenance.log.ledger import Ledger
 from safegen.provenance.keys.opener import open_signer
-from safegen.records.log import LogEntry, LoggedFile
+from safegen.schemas.log import LogEntry, LoggedFile
 
 url, keys, name = sys.argv[1:]
 keeper, said = open_signer(keys), threading.Lock()
@@ -91,7 +91,7 @@ ENDLESS = """
 import sys
 from safegen.provenance.log.ledger import Ledger
 from safegen.provenance.keys.opener import open_signer
-from safegen.records.log import LogEntry
+from safegen.schemas.log import LogEntry
 
 url, keys = sys.argv[1:]
 keeper, ledger = open_signer(keys), Ledger(url)

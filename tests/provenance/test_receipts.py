@@ -17,8 +17,8 @@ from safegen.provenance.log.receipts import (
     problem_with_logged,
     sign_receipt,
 )
-from safegen.records.canonical import sha256
-from safegen.records.receipt import FirstReceipt, Receipt, read_receipt
+from safegen.schemas.canonical import sha256
+from safegen.schemas.receipt import FirstReceipt, Receipt, read_receipt
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from safegen.provenance.keys.opener import open_signer
 from safegen.provenance.keys.trust import read_trust
 from safegen.provenance.log.ledger import Ledger
 from safegen.provenance.log.revocation import entry_for, problem_with_revoker, read_lists, sign_list
-from safegen.records.canonical import canonical_bytes
-from safegen.records.revocation import Revocation, RevocationList
+from safegen.schemas.canonical import canonical_bytes
+from safegen.schemas.revocation import Revocation, RevocationList
 
 SINCE = "2026-11-20T00:00:00+00:00"
 

@@ -8,7 +8,7 @@ from safegen.provenance.log import merkle
 from safegen.provenance.log import tables as log_tables
 from safegen.provenance.log.checkpoints import sign_checkpoint
 from safegen.provenance.log.ledger import Ledger
-from safegen.records.canonical import canonical_bytes
+from safegen.schemas.canonical import canonical_bytes
 
 ROWS = 21
 

@@ -7,16 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from safegen.records.canonical import (
-    Record,
-    canonical_bytes,
-    canonical_fields,
-    digest,
-    joined,
-)
-from safegen.records.card import DataCard, Shape, published
-from safegen.records.certificate import Gaussian, PoissonSubsampledGaussian
-from safegen.records.decision import Decision, RuleFinding
+from safegen.schemas.canonical import Record, canonical_bytes, canonical_fields, digest, joined
+from safegen.schemas.card import DataCard, Shape, published
+from safegen.schemas.certificate import Gaussian, PoissonSubsampledGaussian
+from safegen.schemas.decision import Decision, RuleFinding
 
 findings = st.builds(
     RuleFinding,

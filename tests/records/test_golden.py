@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from safegen.records.audit import AuditReport
-from safegen.records.canonical import canonical_bytes
-from safegen.records.certificate import PrivacyCertificate
-from safegen.records.config import PackageConfig
-from safegen.records.decision import Decision
-from safegen.records.evaluation import EvaluationReport
-from safegen.records.explanation import Explanation, ExplanationSummary
-from safegen.records.log import ConsistencyProof, LogCheckpoint, LogEntry, LoggedFile, LogReport
-from safegen.records.receipt import FirstReceipt, Receipt, read_receipt
-from safegen.records.revocation import RevocationList
-from safegen.records.verdict import Verdict
+from safegen.schemas.audit import AuditReport
+from safegen.schemas.canonical import canonical_bytes
+from safegen.schemas.certificate import PrivacyCertificate
+from safegen.schemas.config import PackageConfig
+from safegen.schemas.decision import Decision
+from safegen.schemas.evaluation import EvaluationReport
+from safegen.schemas.explanation import Explanation, ExplanationSummary
+from safegen.schemas.log import ConsistencyProof, LogCheckpoint, LogEntry, LoggedFile, LogReport
+from safegen.schemas.receipt import FirstReceipt, Receipt, read_receipt
+from safegen.schemas.revocation import RevocationList
+from safegen.schemas.verdict import Verdict
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 FORMATS = {

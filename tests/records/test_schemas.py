@@ -10,21 +10,21 @@ import pytest
 
 from safegen.provenance.c2pa import claims, manifest
 from safegen.provenance.c2pa.claims import _fields
-from safegen.records import schemas
-from safegen.records.certificate import MOST_EVENTS, PrivacyCertificate
-from safegen.records.explanation import ExplanationSummary
+from safegen.schemas import published
+from safegen.schemas.certificate import MOST_EVENTS, PrivacyCertificate
+from safegen.schemas.explanation import ExplanationSummary
 
 ROOT = Path(__file__).resolve().parents[2]
 PUBLISHED = ROOT / "docs" / "schemas"
 GOLDEN = ROOT / "tests" / "golden"
 
 
-def published(label):
+def schema_of(label):
     return json.loads((PUBLISHED / f"{label}.json").read_bytes())
 
 
 def validator(label):
-    return jsonschema.Draft202012Validator(published(label))
+    return jsonschema.Draft202012Validator(schema_of(label))
 
 
 def golden(label):
@@ -36,22 +36,22 @@ def test_there_is_a_schema_for_every_assertion_of_our_own():
     labels = {
         claims.PRIVACY, claims.EXPLANATION, claims.DECISION, claims.REQUEST, claims.PACKAGE,
     }  # fmt: skip
-    assert set(schemas.ASSERTIONS) == labels
-    assert {path.stem for path in PUBLISHED.glob("*.json")} == labels | set(schemas.DOCUMENTS)
+    assert set(published.ASSERTIONS) == labels
+    assert {path.stem for path in PUBLISHED.glob("*.json")} == labels | set(published.DOCUMENTS)
 
 
 def test_the_published_schemas_are_current(tmp_path):
-    """`python -m safegen.records.schemas docs/schemas` writes them anew."""
+    """`python -m safegen.schemas.published docs/schemas` writes them anew."""
     subprocess.run(
-        [sys.executable, "-m", "safegen.records.schemas", tmp_path], check=True, cwd=tmp_path
+        [sys.executable, "-m", "safegen.schemas.published", tmp_path], check=True, cwd=tmp_path
     )
-    for label in schemas.ASSERTIONS | schemas.DOCUMENTS:
+    for label in published.ASSERTIONS | published.DOCUMENTS:
         assert (tmp_path / f"{label}.json").read_bytes() == (
             PUBLISHED / f"{label}.json"
         ).read_bytes()
 
 
-@pytest.mark.parametrize("label", schemas.ASSERTIONS | schemas.DOCUMENTS)
+@pytest.mark.parametrize("label", published.ASSERTIONS | published.DOCUMENTS)
 def test_a_schema_is_one_and_describes_everything(label):
     schema = published(label)
     jsonschema.Draft202012Validator.check_schema(schema)
@@ -84,7 +84,7 @@ def test_a_privacy_claim_has_all_that_it_is_recomputed_from():
     assert (events["minItems"], events["maxItems"]) == (1, MOST_EVENTS)
 
 
-@pytest.mark.parametrize("label", schemas.ASSERTIONS)
+@pytest.mark.parametrize("label", published.ASSERTIONS)
 def test_golden_assertions_validate_and_others_do_not(label):
     check, assertion = validator(label), golden(label)
     check.validate(assertion)
@@ -122,7 +122,7 @@ def test_a_claim_without_an_attack_validates():
     validator("org.safegen.privacy").validate(assertion)
 
 
-@pytest.mark.parametrize("label", schemas.ASSERTIONS)
+@pytest.mark.parametrize("label", published.ASSERTIONS)
 def test_golden_assertions_are_what_a_manifest_gives_back(label, media, signer):
     """Signed as CBOR and read again, byte for byte in their meaning."""
     assertion = golden(label)
@@ -164,4 +164,4 @@ def test_what_is_really_signed_validates(made):
             if label.startswith("org.safegen."):
                 validator(label).validate(assertion)
                 seen.add(label)
-    assert seen == set(schemas.ASSERTIONS)
+    assert seen == set(published.ASSERTIONS)

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from safegen.pipeline.evaluate import Evaluation
-from safegen.records.evaluation import EvaluationReport
 from safegen.report.evaluation import render
+from safegen.schemas.evaluation import EvaluationReport
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "evaluation.json"
 

@@ -4,8 +4,8 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from safegen.records.verdict import Verdict
 from safegen.report import junit
+from safegen.schemas.verdict import Verdict
 from safegen.verification.findings import found
 from safegen.verification.reason_codes import STEPS
 

@@ -6,8 +6,8 @@ from urllib.parse import unquote, urlparse
 
 import pytest
 
-from safegen.records.verdict import Verdict
 from safegen.report import sarif
+from safegen.schemas.verdict import Verdict
 from safegen.verification.findings import found
 from safegen.verification.reason_codes import CODES, STEPS
 

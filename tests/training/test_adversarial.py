@@ -21,7 +21,7 @@ from safegen.privacy.mechanism.releases import Releases
 from safegen.privacy.mechanism.sampling import Draw
 from safegen.privacy.mechanism.sealed import PrivateRecords
 from safegen.progress import silent
-from safegen.records.card import DataCard, Shape
+from safegen.schemas.card import DataCard, Shape
 from safegen.training.loop import Training
 from safegen.training.objectives.balance import LADDER, Balance
 from safegen.training.objectives.gan import GanObjective

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from safegen.errors import DataError, StorageError
 from safegen.privacy.accounting.plan import PrivacyPlan
-from safegen.records.config import Architecture, Recipe
+from safegen.schemas.config import Architecture, Recipe
 from safegen.training import checkpoint
 from safegen.training.checkpoint import RunFacts, Standing
 

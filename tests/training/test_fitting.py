@@ -8,7 +8,7 @@ from safegen.models.vae import ConditionalVAE
 from safegen.privacy.accounting.plan import PrivacyPlan, Release
 from safegen.privacy.mechanism.releases import Releases
 from safegen.privacy.mechanism.sealed import PrivateRecords
-from safegen.records.config import Architecture
+from safegen.schemas.config import Architecture
 from safegen.training.releases.fitting import FEW, LONG, SPREAD, fit_generator
 
 COUNT, KEY = 600, 7

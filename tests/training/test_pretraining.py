@@ -5,7 +5,7 @@ import torch
 
 from safegen.models.vae import ConditionalVAE
 from safegen.progress import silent
-from safegen.records.config import Architecture
+from safegen.schemas.config import Architecture
 from safegen.training.pretraining import MEASURED, loss_scale, negative_bound, pretrain
 from safegen.training.priors import draw_prior
 

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from safegen.records.card import DataCard, Shape
+from safegen.schemas.card import DataCard, Shape
 from safegen.training.recipe import preset
 
 EPSILONS = (0.5, 1.0, 3.0, 4.0, 10.0)

@@ -57,8 +57,8 @@ if TYPE_CHECKING:
     from safegen.provenance.c2pa.timestamps import Stamping
     from safegen.provenance.keys.signer import Signer
     from safegen.provenance.log.ledger import Ledger
-    from safegen.records.explanation import Explanation
-    from safegen.records.receipt import GenerationRequest
+    from safegen.schemas.explanation import Explanation
+    from safegen.schemas.receipt import GenerationRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from safegen.provenance.c2pa.manifest import Manifest
     from safegen.provenance.log.ledger import Ledger
     from safegen.provenance.log.revocation import BelievedList
-    from safegen.records.revocation import Revocation
+    from safegen.schemas.revocation import Revocation
 
 
 def require_in_force(

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from safegen.provenance.log.receipts import sign_receipt
-from safegen.records.canonical import digest, sha256
-from safegen.records.log import LogEntry
-from safegen.records.receipt import Receipt
+from safegen.schemas.canonical import digest, sha256
+from safegen.schemas.log import LogEntry
+from safegen.schemas.receipt import Receipt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from safegen.pipeline.generate.signing import Sealed
     from safegen.provenance.keys.signer import Signer
     from safegen.provenance.log.ledger import Appended, Ledger
-    from safegen.records.decision import Decision
-    from safegen.records.log import InclusionProof
+    from safegen.schemas.decision import Decision
+    from safegen.schemas.log import InclusionProof
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,13 +30,13 @@ from safegen.provenance.keys.opener import open_signer
 from safegen.provenance.keys.trust import read_anchors, trust_in
 from safegen.provenance.log.ledger import Ledger
 from safegen.provenance.log.revocation import read_lists
-from safegen.records.names import MODEL_MANIFEST
-from safegen.records.receipt import GenerationRequest
+from safegen.schemas.names import MODEL_MANIFEST
+from safegen.schemas.receipt import GenerationRequest
 
 if TYPE_CHECKING:
     from safegen.provenance.c2pa.manifest import Manifest, TimeStamp
-    from safegen.records.certificate import PrivacyCertificate
-    from safegen.records.config import PackageConfig
+    from safegen.schemas.certificate import PrivacyCertificate
+    from safegen.schemas.config import PackageConfig
 
 
 class Model:

@@ -16,7 +16,7 @@ from safegen.errors import RequestError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from safegen.records.receipt import GenerationRequest
+    from safegen.schemas.receipt import GenerationRequest
 
 UNIQUE = "{id}-{number:04}"
 FIELDS = ("id", "number", "label", "label_name", "seed")

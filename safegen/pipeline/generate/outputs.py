@@ -17,16 +17,16 @@ from safegen.arguments import checked
 from safegen.pipeline.generate.leaving import Output
 from safegen.pipeline.generate.naming import names_of, new_id
 from safegen.provenance.log import placing
-from safegen.records.canonical import sha256
-from safegen.records.names import figure_of, receipt_beside
-from safegen.records.receipt import read_receipt
+from safegen.schemas.canonical import sha256
+from safegen.schemas.names import figure_of, receipt_beside
+from safegen.schemas.receipt import read_receipt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from safegen.pipeline.generate.leaving import Departure
     from safegen.pipeline.generate.signing import Sealed
-    from safegen.records.receipt import GenerationRequest, Receipt
+    from safegen.schemas.receipt import GenerationRequest, Receipt
 
 __all__ = ["Output", "Release"]
 

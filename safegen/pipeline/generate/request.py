@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from safegen.errors import RequestError
 from safegen.policy.facts import RequestFacts
-from safegen.records.receipt import LARGEST_SEED, GenerationRequest
+from safegen.schemas.receipt import LARGEST_SEED, GenerationRequest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,7 +15,7 @@ from safegen.modality.image import ImageModality, fingerprint_pixels
 from safegen.package import files
 from safegen.provenance.c2pa.claims import MODEL_TYPE, Ingredient, figure_claim, output_claim
 from safegen.provenance.c2pa.fingerprint import image_code
-from safegen.records.names import EXPLANATIONS
+from safegen.schemas.names import EXPLANATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from safegen.provenance.c2pa.manifest import Manifest
     from safegen.provenance.c2pa.timestamps import Stamping
     from safegen.provenance.keys.signer import Signer
-    from safegen.records.decision import Decision
-    from safegen.records.explanation import Explanation
-    from safegen.records.mining import Mining
-    from safegen.records.receipt import GenerationRequest
+    from safegen.schemas.decision import Decision
+    from safegen.schemas.explanation import Explanation
+    from safegen.schemas.mining import Mining
+    from safegen.schemas.receipt import GenerationRequest
 
 FIGURE_MIME = "image/png"
 

@@ -11,8 +11,8 @@ import torch
 from safegen.errors import RequestError, UnsafeWarning
 from safegen.pipeline.generate.in_force import require_model
 from safegen.pipeline.generate.request import understand
-from safegen.records.canonical import sha256
-from safegen.records.log import LogEntry
+from safegen.schemas.canonical import sha256
+from safegen.schemas.log import LogEntry
 
 if TYPE_CHECKING:
     import numpy as np

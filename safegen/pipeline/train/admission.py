@@ -19,7 +19,7 @@ from safegen.training.recipe import TOO_FEW, too_few
 if TYPE_CHECKING:
     from safegen.privacy.accounting.budget import Budget
     from safegen.privacy.accounting.room import Room
-    from safegen.records.card import DataCard
+    from safegen.schemas.card import DataCard
     from safegen.training.config import Wishes
 
 

@@ -2,8 +2,8 @@
 
 1. Before the plan: pictures drawn by code, or a public data set, give first weights, and tell
 how long gradients are. Nothing private is looked at.
-2. After the grant: pictures drawn from one-shot releases (`training.releases.warmstart`), if the plan
-has them, give better ones. They cost what the releases cost, and nothing more.
+2. After the grant: pictures drawn from one-shot releases (`releases.warmstart`), if the plan has
+them, give better ones. They cost what the releases cost, and nothing more.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from safegen.privacy.accounting.budget import Budget
     from safegen.privacy.mechanism.releases import Releases
     from safegen.progress import Progress
-    from safegen.records.config import Architecture, Recipe
+    from safegen.schemas.config import Architecture, Recipe
     from safegen.training.checkpoint import RunFacts
 
 KEPT = 2048  # pictures that stay at hand, to tell where codes are expected

@@ -29,8 +29,8 @@ from safegen.privacy.mechanism.engine import Settings
 from safegen.privacy.mechanism.outlet import Canned
 from safegen.privacy.mechanism.releases import Releases
 from safegen.privacy.mechanism.sealed import PrivateRecords
-from safegen.records.card import DataCard, Shape, published
-from safegen.records.config import PackageDigests
+from safegen.schemas.card import DataCard, Shape, published
+from safegen.schemas.config import PackageDigests
 from safegen.training import checkpoint
 from safegen.training.checkpoint import RunFacts
 from safegen.training.objectives.objective import Start
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from safegen.privacy.execution.settings import Execution
     from safegen.privacy.mechanism.outlet import Outlet
     from safegen.progress import Progress
-    from safegen.records.config import Architecture, Recipe
+    from safegen.schemas.config import Architecture, Recipe
     from safegen.training.checkpoint import Standing
     from safegen.training.loop import Trained, Training
 

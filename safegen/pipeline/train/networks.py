@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from safegen.privacy.execution.processes import Processes
     from safegen.privacy.execution.settings import Execution
     from safegen.privacy.mechanism.outlet import Outlet
-    from safegen.records.config import Architecture, Recipe
+    from safegen.schemas.config import Architecture, Recipe
     from safegen.training.checkpoint import RunFacts
     from safegen.training.objectives.objective import Objective, Start
 

@@ -15,8 +15,8 @@ from safegen.pipeline.train.tensor_sources import require_accounted
 from safegen.privacy.accounting.certify import certify
 from safegen.privacy.mechanism.lattice import ALLOWANCE
 from safegen.provenance.c2pa.claims import model_claim
-from safegen.records.certificate import Noise, PrivacyCertificate
-from safegen.records.config import PackageConfig
+from safegen.schemas.certificate import Noise, PrivacyCertificate
+from safegen.schemas.config import PackageConfig
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from safegen.provenance.c2pa.timestamps import Stamping
     from safegen.provenance.keys.signer import Signer
     from safegen.provenance.log.ledger import Ledger
-    from safegen.records.card import DataCard
+    from safegen.schemas.card import DataCard
     from safegen.training.checkpoint import RunFacts
     from safegen.training.loop import Trained
 

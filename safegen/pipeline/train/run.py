@@ -35,8 +35,8 @@ from safegen.privacy.mechanism import noise
 from safegen.privacy.mechanism.engine import Settings
 from safegen.privacy.mechanism.releases import Releases
 from safegen.progress import Progress, silent
-from safegen.records.card import published
-from safegen.records.names import DIGESTS
+from safegen.schemas.card import published
+from safegen.schemas.names import DIGESTS
 from safegen.training import checkpoint
 from safegen.training.checkpoint import RunFacts, Standing
 from safegen.training.config import Wishes, plan_for, preset_for
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from safegen.privacy.accounting.budget import Budget, Grant
     from safegen.privacy.accounting.plan import PrivacyPlan
     from safegen.privacy.execution.settings import Execution
-    from safegen.records.config import Architecture, Recipe
+    from safegen.schemas.config import Architecture, Recipe
     from safegen.training.objectives.objective import Start
 
 

@@ -9,7 +9,7 @@ from safegen.privacy.mechanism.sealed import PrivateRecords
 
 if TYPE_CHECKING:
     from safegen.data.dataset import DataSet
-    from safegen.records.card import DataCard
+    from safegen.schemas.card import DataCard
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from safegen.audit.canaries import Comparison
     from safegen.privacy.accounting.plan import PrivacyPlan
     from safegen.privacy.mechanism.canaries import Canaries
-    from safegen.records.certificate import LowerBound
+    from safegen.schemas.certificate import LowerBound
     from safegen.training.loop import Trained
 
 ONE_IN_A_MILLION = 1e-6

@@ -20,7 +20,7 @@ from safegen.models.generator import PictureGenerator
 
 if TYPE_CHECKING:
     from safegen.privacy.accounting.plan import PrivacyPlan, Purpose
-    from safegen.records.config import Architecture
+    from safegen.schemas.config import Architecture
 
 SOURCES: dict[str, Purpose] = {
     "prior.means": "latents",

@@ -29,8 +29,8 @@ from safegen.progress import Progress, silent
 from safegen.provenance.c2pa.timestamps import Stamping
 from safegen.provenance.keys.opener import open_signer
 from safegen.provenance.log.ledger import Ledger
-from safegen.records.config import Family, WarmStart
-from safegen.records.names import DIGESTS
+from safegen.schemas.config import Family, WarmStart
+from safegen.schemas.names import DIGESTS
 from safegen.training import checkpoint
 from safegen.training.config import Wishes
 from safegen.training.priors import PRIORS

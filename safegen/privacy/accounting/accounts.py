@@ -13,7 +13,7 @@ from safegen.privacy.accounting.budget_tables import DATA_SETS, EVENTS, GRANTS
 from safegen.privacy.accounting.room import Room
 
 if TYPE_CHECKING:
-    from safegen.records.certificate import Event
+    from safegen.schemas.certificate import Event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from safegen.records.certificate import Event
+    from safegen.schemas.certificate import Event
 
 RESERVE = 0.1  # of delta, for all runs' slacks together
 LARGEST_MU = 50.0  # beyond which a run hides nobody, and counts as infinite
@@ -73,7 +73,7 @@ def mu_of(events: Sequence[Event], slack: float, interval: float = accounting.CO
     Returns:
         mu, not below what it is by more than rounding; infinite when no mu will do.
 
-    >>> from safegen.records.certificate import Gaussian
+    >>> from safegen.schemas.certificate import Gaussian
     >>> round(mu_of([Gaussian(noise_multiplier=2.0)], 1e-9), 3)
     0.5
     """

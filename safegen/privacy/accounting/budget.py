@@ -33,13 +33,13 @@ from safegen.privacy.accounting.budget_tables import (
 )
 from safegen.privacy.accounting.plan import default_delta
 from safegen.privacy.accounting.room import Room
-from safegen.records.card import published
+from safegen.schemas.card import published
 
 if TYPE_CHECKING:
     from safegen.privacy.accounting.accounts import Account, Counted, Run
     from safegen.privacy.accounting.plan import PrivacyPlan
-    from safegen.records.card import DataCard
-    from safegen.records.certificate import Event
+    from safegen.schemas.card import DataCard
+    from safegen.schemas.certificate import Event
 
 DEFAULT_TOTAL = 10.0  # epsilon
 

@@ -10,7 +10,7 @@ import sqlalchemy as sql
 from pydantic import TypeAdapter
 
 from safegen.database import reading, writing
-from safegen.records.certificate import Event
+from safegen.schemas.certificate import Event
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from safegen.errors import TrainingError
 from safegen.privacy.accounting import events as accounting
-from safegen.records.certificate import Event, LowerBound, Noise, PrivacyCertificate
+from safegen.schemas.certificate import Event, LowerBound, Noise, PrivacyCertificate
 
 if TYPE_CHECKING:
     from safegen.privacy.accounting.plan import PrivacyPlan
-    from safegen.records.card import DataCard
+    from safegen.schemas.card import DataCard
 
 TRUST_MODEL = "central: whoever ran the training saw the records; only the model is private"
 PUBLIC_BY_ASSUMPTION = (

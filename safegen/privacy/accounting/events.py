@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from safegen.errors import PlanError
-from safegen.records.certificate import Event, Gaussian, PoissonSubsampledGaussian
+from safegen.schemas.certificate import Event, Gaussian, PoissonSubsampledGaussian
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

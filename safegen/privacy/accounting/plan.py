@@ -11,8 +11,8 @@ from typing import Literal, get_args
 
 from safegen.errors import PlanError
 from safegen.privacy.accounting import events as accounting
-from safegen.records.card import Unit
-from safegen.records.certificate import Event, Gaussian, PoissonSubsampledGaussian
+from safegen.schemas.card import Unit
+from safegen.schemas.certificate import Event, Gaussian, PoissonSubsampledGaussian
 
 LARGEST_DELTA = 1e-3  # by default: with few records, 1 / (n ln n) would promise nothing
 SMALLEST_DELTA = 1e-12  # below which the accountant's numbers are not sure any more

@@ -19,11 +19,11 @@ from safegen import storage
 from safegen.errors import StorageError
 from safegen.privacy.accounting import adaptive
 from safegen.privacy.accounting import events as accounting
-from safegen.records.canonical import Record, digest
-from safegen.records.certificate import Event
+from safegen.schemas.canonical import Record, digest
+from safegen.schemas.certificate import Event
 
 if TYPE_CHECKING:
-    from safegen.records.certificate import PrivacyCertificate
+    from safegen.schemas.certificate import PrivacyCertificate
 
 TOLERANCE = 1e-6
 SENSELESS_LOSS = 1e4  # in the same sense, told without any accountant; see `_rough_loss`

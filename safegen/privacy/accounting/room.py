@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from safegen.privacy.accounting.plan import PrivacyPlan
-    from safegen.records.certificate import Event
+    from safegen.schemas.certificate import Event
 
 CERTAIN = 0.99  # of a plan's epsilon is what it costs at least, when its noise is sought for it
 SAFE = 0.995  # of an epsilon that would fit, so that what is suggested does

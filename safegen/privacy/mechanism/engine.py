@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from safegen.privacy.accounting.plan import PrivacyPlan
     from safegen.privacy.mechanism.canaries import Canaries
     from safegen.privacy.mechanism.outlet import Outlet
-    from safegen.records.certificate import Event
+    from safegen.schemas.certificate import Event
 
 
 T = TypeVar("T")

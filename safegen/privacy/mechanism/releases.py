@@ -25,7 +25,7 @@ from safegen.privacy.mechanism.release import (
     total,
     within,
 )
-from safegen.records.certificate import Gaussian
+from safegen.schemas.certificate import Gaussian
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from safegen.privacy.accounting.plan import PrivacyPlan, Purpose
     from safegen.privacy.mechanism.outlet import Outlet
     from safegen.privacy.mechanism.sealed import PrivateVectors, Values
-    from safegen.records.certificate import Event
+    from safegen.schemas.certificate import Event
 
     Array = NDArray[np.float64]
 

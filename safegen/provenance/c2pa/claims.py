@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
-from safegen.records.canonical import canonical_bytes, digest
-from safegen.records.mining import KEPT_TO_ITSELF
+from safegen.schemas.canonical import canonical_bytes, digest
+from safegen.schemas.mining import KEPT_TO_ITSELF
 
 if TYPE_CHECKING:
-    from safegen.records.canonical import Record
-    from safegen.records.card import DataCard
-    from safegen.records.certificate import PrivacyCertificate
-    from safegen.records.config import PackageDigests
-    from safegen.records.decision import Decision
-    from safegen.records.explanation import ExplanationSummary
-    from safegen.records.mining import Mining
-    from safegen.records.receipt import GenerationRequest
+    from safegen.schemas.canonical import Record
+    from safegen.schemas.card import DataCard
+    from safegen.schemas.certificate import PrivacyCertificate
+    from safegen.schemas.config import PackageDigests
+    from safegen.schemas.decision import Decision
+    from safegen.schemas.explanation import ExplanationSummary
+    from safegen.schemas.mining import Mining
+    from safegen.schemas.receipt import GenerationRequest
 
 Json = dict[str, JsonValue]
 

@@ -12,7 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from safegen.errors import StorageError
-from safegen.records.names import MODEL_MANIFEST, WEIGHTS
+from safegen.schemas.names import MODEL_MANIFEST, WEIGHTS
 from safegen.storage import read
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         PublicKeyTypes,
     )
 
-    from safegen.records.signature import Algorithm
+    from safegen.schemas.signature import Algorithm
 
 PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
 

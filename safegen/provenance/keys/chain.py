@@ -23,7 +23,7 @@ from safegen.provenance.keys.profile import Finding, issuer_of, name_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from safegen.records.signature import Algorithm
+    from safegen.schemas.signature import Algorithm
 
 Certificates = tuple[x509.Certificate, ...]
 

@@ -12,7 +12,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 
 from safegen.provenance.keys import algorithms
 from safegen.provenance.keys.chain import examine
-from safegen.records.signature import Signature
+from safegen.schemas.signature import Signature
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -19,7 +19,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from safegen.provenance.keys.chain import issued
-from safegen.records.canonical import sha256
+from safegen.schemas.canonical import sha256
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

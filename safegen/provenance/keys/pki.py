@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from safegen.provenance.keys.algorithms import PrivateKey
-    from safegen.records.signature import Algorithm
+    from safegen.schemas.signature import Algorithm
 
 C2PA_POLICY = ObjectIdentifier("1.3.6.1.4.1.62558.1.1")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from safegen.records.signature import Algorithm
+    from safegen.schemas.signature import Algorithm
 
 
 class Signer(Protocol):

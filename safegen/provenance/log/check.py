@@ -21,14 +21,14 @@ from safegen.progress import silent
 from safegen.provenance.log import tables
 from safegen.provenance.log.checkpoints import problem_with_checkpoint, problem_without_roots
 from safegen.provenance.log.diagnosis import Walk, places
-from safegen.records.log import LogCheckpoint, LogFault, LogReport
+from safegen.schemas.log import LogCheckpoint, LogFault, LogReport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from safegen.progress import Progress
     from safegen.provenance.log.snapshot import LogView
-    from safegen.records.log import FaultKind
+    from safegen.schemas.log import FaultKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,8 +14,8 @@ from safegen import storage
 from safegen.errors import DataError
 from safegen.provenance.keys import detached
 from safegen.provenance.log.proofs import continues
-from safegen.records.canonical import canonical_bytes
-from safegen.records.log import ConsistencyProof, LogCheckpoint, LoggedFile
+from safegen.schemas.canonical import canonical_bytes
+from safegen.schemas.log import ConsistencyProof, LogCheckpoint, LoggedFile
 
 if TYPE_CHECKING:
     from pathlib import Path

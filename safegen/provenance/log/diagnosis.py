@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from safegen.provenance.log import merkle, tables
 from safegen.provenance.log.tables import HASH, as_bytes
-from safegen.records.log import LogEntry, LogFault
+from safegen.schemas.log import LogEntry, LogFault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sql
 
     from safegen.provenance.log.snapshot import LogView
-    from safegen.records.log import FaultKind
+    from safegen.schemas.log import FaultKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,9 +12,9 @@ from safegen.errors import DataError, InputError, TamperedError
 from safegen.provenance.log import merkle
 from safegen.provenance.log.checkpoints import problem_with_checkpoint, read_as
 from safegen.provenance.log.receipts import problem_with, problem_with_log, problem_with_logged
-from safegen.records.canonical import canonical_bytes, sha256
-from safegen.records.log import LogCheckpoint, LoggedFile
-from safegen.records.receipt import AnyReceipt
+from safegen.schemas.canonical import canonical_bytes, sha256
+from safegen.schemas.log import LogCheckpoint, LoggedFile
+from safegen.schemas.receipt import AnyReceipt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from safegen.progress import Progress
     from safegen.provenance.log.ledger import Ledger
-    from safegen.records.log import ConsistencyProof
+    from safegen.schemas.log import ConsistencyProof
 
 _SHOWN: TypeAdapter[AnyReceipt | LoggedFile] = TypeAdapter(AnyReceipt | LoggedFile)
 

@@ -28,16 +28,16 @@ from safegen.provenance.log import checkpoints, merkle, tables
 from safegen.provenance.log.proofs import prove
 from safegen.provenance.log.revocation import place_of
 from safegen.provenance.log.snapshot import LogView
-from safegen.records.canonical import canonical_bytes
-from safegen.records.log import ConsistencyProof, LogCheckpoint, LogEntry, LoggedFile
+from safegen.schemas.canonical import canonical_bytes
+from safegen.schemas.log import ConsistencyProof, LogCheckpoint, LogEntry, LoggedFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from safegen.provenance.keys.signer import Signer
-    from safegen.records.log import InclusionProof, LogReport
-    from safegen.records.revocation import Revocation, What
+    from safegen.schemas.log import InclusionProof, LogReport
+    from safegen.schemas.revocation import Revocation, What
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from safegen import storage
 from safegen.database import InDoubtError
 from safegen.errors import SafegenError, StorageError
-from safegen.records.canonical import Record, sha256
+from safegen.schemas.canonical import Record, sha256
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence

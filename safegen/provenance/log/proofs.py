@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from safegen.provenance.log import merkle
-from safegen.records.canonical import canonical_bytes
-from safegen.records.log import InclusionProof
+from safegen.schemas.canonical import canonical_bytes
+from safegen.schemas.log import InclusionProof
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from safegen.provenance.log.merkle import Range
-    from safegen.records.log import ConsistencyProof, LogCheckpoint, LogEntry
+    from safegen.schemas.log import ConsistencyProof, LogCheckpoint, LogEntry
 
 
 def prove(index: int, size: int, hash_of: Callable[[Range], bytes]) -> InclusionProof:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, TypeVar
 from safegen.provenance.keys import detached
 from safegen.provenance.log.checkpoints import moment, problem_between, problem_with_checkpoint
 from safegen.provenance.log.proofs import leads_to, proves
-from safegen.records.canonical import canonical_bytes
-from safegen.records.receipt import FirstReceipt, Receipt
+from safegen.schemas.canonical import canonical_bytes
+from safegen.schemas.receipt import FirstReceipt, Receipt
 
 if TYPE_CHECKING:
     from safegen.provenance.keys.signer import Signer
-    from safegen.records.log import ConsistencyProof, LogCheckpoint, LoggedFile
-    from safegen.records.receipt import AnyReceipt
+    from safegen.schemas.log import ConsistencyProof, LogCheckpoint, LoggedFile
+    from safegen.schemas.receipt import AnyReceipt
 
 _Any = TypeVar("_Any", Receipt, FirstReceipt)
 

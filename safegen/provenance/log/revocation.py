@@ -21,9 +21,9 @@ from safegen.provenance.keys import detached
 from safegen.provenance.keys.house import certificates, key_id, same_house
 from safegen.provenance.keys.profile import name_of
 from safegen.provenance.log.checkpoints import moment
-from safegen.records.canonical import Record, canonical_bytes, digest
-from safegen.records.log import LogEntry
-from safegen.records.revocation import Revocation, RevocationList, What
+from safegen.schemas.canonical import Record, canonical_bytes, digest
+from safegen.schemas.log import LogEntry
+from safegen.schemas.revocation import Revocation, RevocationList, What
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

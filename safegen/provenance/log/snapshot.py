@@ -12,13 +12,13 @@ from safegen.errors import InputError, TamperedError
 from safegen.provenance.log import merkle, tables
 from safegen.provenance.log.checkpoints import problem_without_roots
 from safegen.provenance.log.proofs import prove, proves
-from safegen.records.log import LogCheckpoint, LogEntry
+from safegen.schemas.log import LogCheckpoint, LogEntry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from safegen.provenance.log.merkle import Range
-    from safegen.records.log import EntryKind, InclusionProof
+    from safegen.schemas.log import EntryKind, InclusionProof
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 if TYPE_CHECKING:
-    from safegen.records.config import Adversarial
+    from safegen.schemas.config import Adversarial
 
 REACH = 0.03  # of a step off a record, along a standard normal direction, in a picture's range
 

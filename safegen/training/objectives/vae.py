@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from safegen.privacy.mechanism.engine import PrivateEngine
     from safegen.privacy.mechanism.releases import Releases
     from safegen.privacy.mechanism.sealed import PrivateRecords
-    from safegen.records.config import Architecture, Recipe
+    from safegen.schemas.config import Architecture, Recipe
     from safegen.training.objectives.objective import SecretDraws, Start
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from safegen.models.vae import ConditionalVAE
     from safegen.privacy.mechanism.releases import Releases
     from safegen.privacy.mechanism.sealed import PrivateRecords, PrivateVectors
-    from safegen.records.config import Architecture
+    from safegen.schemas.config import Architecture
 
 EXACTLY = Execution()  # what is released is computed in 32 bits or more, on a GPU, too
 ROWS = 2048  # encoded at once, of pictures of 28 x 28 grey pixels; fewer of larger ones

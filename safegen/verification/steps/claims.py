@@ -11,13 +11,13 @@ from pydantic import ValidationError
 from safegen.errors import DataError
 from safegen.privacy.accounting.recompute import faults
 from safegen.provenance.c2pa import claims
-from safegen.records.certificate import PrivacyCertificate
-from safegen.records.decision import Decision
+from safegen.schemas.certificate import PrivacyCertificate
+from safegen.schemas.decision import Decision
 from safegen.verification.findings import found, worst
 
 if TYPE_CHECKING:
     from safegen.provenance.c2pa.claims import Json
-    from safegen.records.verdict import StepFinding
+    from safegen.schemas.verdict import StepFinding
     from safegen.verification.evidence import Evidence
 
 KEPT = 64  # findings about claims that many files share, such as their model's certificate

@@ -12,7 +12,7 @@ from safegen.verification.findings import found
 
 if TYPE_CHECKING:
     from safegen.provenance.c2pa.identities import Identity
-    from safegen.records.verdict import StepFinding
+    from safegen.schemas.verdict import StepFinding
     from safegen.verification.evidence import Evidence
 
 LONGEST = 120  # letters of a name that a sentence shows; the verdict has all of them

@@ -20,8 +20,8 @@ from safegen.provenance.c2pa.manifest import TRUSTED
 from safegen.provenance.keys.house import certificates, key_id, root_of, same_house
 from safegen.provenance.log.checkpoints import problem_with_checkpoint, signed_by
 from safegen.provenance.log.receipts import problem_with
-from safegen.records.canonical import canonical_fields, joined, sha256
-from safegen.records.receipt import Receipt
+from safegen.schemas.canonical import canonical_fields, joined, sha256
+from safegen.schemas.receipt import Receipt
 from safegen.verification.findings import found
 
 if TYPE_CHECKING:
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
     from safegen.provenance.c2pa.claims import Json
     from safegen.provenance.log.ledger import LookUp
-    from safegen.records.log import LogEntry, LoggedFile
-    from safegen.records.receipt import AnyReceipt
-    from safegen.records.verdict import StepFinding
+    from safegen.schemas.log import LogEntry, LoggedFile
+    from safegen.schemas.receipt import AnyReceipt
+    from safegen.schemas.verdict import StepFinding
     from safegen.verification.evidence import Evidence, NamedLog
 
 NOT_RELEASES = {"refused", "revocation"}  # entries that are of no file

@@ -22,8 +22,8 @@ from safegen.errors import StorageError
 from safegen.provenance.c2pa import claims
 from safegen.provenance.c2pa.manifest import UNBOUND
 from safegen.provenance.c2pa.statuses import concern
-from safegen.records.canonical import sha256
-from safegen.records.verdict import StepFinding
+from safegen.schemas.canonical import sha256
+from safegen.schemas.verdict import StepFinding
 from safegen.storage import read
 from safegen.verification.c2pa_messages import RULES, phrases
 from safegen.verification.evidence import Evidence

@@ -17,8 +17,8 @@ from safegen.provenance.c2pa import claims
 from safegen.provenance.c2pa.manifest import SIGNED
 from safegen.provenance.keys.house import certificates, key_id, same_house
 from safegen.provenance.log.revocation import outlives
-from safegen.records.canonical import digest
-from safegen.records.config import PackageDigests
+from safegen.schemas.canonical import digest
+from safegen.schemas.config import PackageDigests
 from safegen.verification.findings import found
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from safegen.provenance.c2pa.manifest import Manifest
     from safegen.provenance.log.revocation import BelievedList
-    from safegen.records.revocation import Revocation
-    from safegen.records.verdict import StepFinding
+    from safegen.schemas.revocation import Revocation
+    from safegen.schemas.verdict import StepFinding
     from safegen.verification.evidence import Evidence
 
 WORDS = {"key": "the key that signed it", "model": "the model that made it", "output": "this file"}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from safegen.provenance.c2pa.manifest import Manifest
     from safegen.provenance.keys.profile import Finding
     from safegen.provenance.keys.trust import TrustList
-    from safegen.records.verdict import StepFinding
+    from safegen.schemas.verdict import StepFinding
     from safegen.verification.evidence import Evidence
 
 UNVOUCHED = {  # they say nothing against a file

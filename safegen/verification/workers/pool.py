@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from safegen import errors
 from safegen.errors import SafegenError
-from safegen.records.verdict import Verdict
+from safegen.schemas.verdict import Verdict
 from safegen.verification.unread import LARGEST, unread
 from safegen.verification.workers.limits import TOO_LONG
 from safegen.verification.workers.process import READY, Process, Task, hire, idle, line

@@ -32,7 +32,10 @@ READY = b'"ready"\n'
 LISTS = ("signers", "time_stamps", "identities", "witnesses")  # of a `Trust`
 COMMAND = (
     "-c",
-    "import sys; sys.path[:] = sys.argv[1:]; from safegen.verification.workers.worker import main; main()",
+    (
+        "import sys; sys.path[:] = sys.argv[1:]; "
+        "from safegen.verification.workers.worker import main; main()"
+    ),
 )
 
 
@@ -89,7 +92,7 @@ class Task:
         """What `to_line` wrote."""
         from safegen.provenance.keys.trust import Trust
         from safegen.provenance.log.revocation import BelievedList
-        from safegen.records.revocation import RevocationList
+        from safegen.schemas.revocation import RevocationList
 
         said = json.loads(line)
         lists = said["trust"]

@@ -21,7 +21,7 @@ from safegen.provenance.keys.custody.base import failure, remote_signer, require
 if TYPE_CHECKING:
     from safegen.provenance.keys.custody.base import Credentials, RemoteSigner
     from safegen.provenance.keys.custody.uri import Location
-    from safegen.records.signature import Algorithm
+    from safegen.schemas.signature import Algorithm
 
 NAMES = {"es256": "ECDSA_SHA_256", "es384": "ECDSA_SHA_384", "ps256": "RSASSA_PSS_SHA_256"}
 NEEDED = "it takes an enabled SIGN_VERIFY key, and the permissions kms:GetPublicKey and kms:Sign"

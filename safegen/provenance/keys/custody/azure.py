@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from safegen.provenance.keys.custody.base import Credentials, RemoteSigner
     from safegen.provenance.keys.custody.uri import Location
-    from safegen.records.signature import Algorithm
+    from safegen.schemas.signature import Algorithm
 
 KEY = re.compile(
     r"(?P<vault>https://[^/?#]+)/keys/(?P<name>[0-9A-Za-z-]+)(?:/(?P<version>[0-9a-zA-Z]+))?"

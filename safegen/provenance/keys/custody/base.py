@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
     from safegen.provenance.keys.signer import Signer
-    from safegen.records.signature import Algorithm
+    from safegen.schemas.signature import Algorithm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ from safegen.provenance.keys.custody.base import failure, remote_signer, require
 if TYPE_CHECKING:
     from safegen.provenance.keys.custody.base import Credentials, RemoteSigner
     from safegen.provenance.keys.custody.uri import Location
-    from safegen.records.signature import Algorithm
+    from safegen.schemas.signature import Algorithm
 
 VERSION = re.compile(
     r"projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+/cryptoKeyVersions/[0-9]+"

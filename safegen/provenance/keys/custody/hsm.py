@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from pkcs11._pkcs11 import lib as Library  # noqa: N812 - a class
 
     from safegen.provenance.keys.custody.base import RemoteSigner
-    from safegen.records.signature import Algorithm
+    from safegen.schemas.signature import Algorithm
 
 MODULE = "PKCS11_MODULE"
 PATH_ATTRIBUTES = ("token", "serial", "manufacturer", "model", "object", "id", "type")

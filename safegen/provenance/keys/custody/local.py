@@ -19,7 +19,7 @@ from safegen.storage import read
 if TYPE_CHECKING:
     from safegen.provenance.keys.algorithms import PrivateKey
     from safegen.provenance.keys.custody.uri import Location
-    from safegen.records.signature import Algorithm
+    from safegen.schemas.signature import Algorithm
 
 ATTEMPTS = 3  # a pair that is being rotated fits again a moment later
 

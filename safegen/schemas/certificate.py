@@ -35,8 +35,8 @@ from pydantic import (
     model_validator,
 )
 
-from safegen.records.canonical import Record
-from safegen.records.card import DataCard, Unit
+from safegen.schemas.canonical import Record
+from safegen.schemas.card import DataCard, Unit
 
 # Bounds that any real run keeps, so that a stranger's certificate cannot ask for a year of work.
 NoiseMultiplier = Annotated[float, Field(ge=0.05, le=1e6)]

@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import NonNegativeFloat, PositiveInt
 
-from safegen.records.canonical import Record
+from safegen.schemas.canonical import Record
 
 
 class Grid(Record):

@@ -8,8 +8,8 @@ the key of the chain's first certificate makes.
 
 from __future__ import annotations
 
-from safegen.records import choices
-from safegen.records.canonical import Record
+from safegen.schemas import choices
+from safegen.schemas.canonical import Record
 
 Algorithm = choices.Algorithm
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from safegen.records.canonical import Record
+from safegen.schemas.canonical import Record
 
 Stage = Literal["request", "release"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from safegen.records.canonical import Record
+from safegen.schemas.canonical import Record
 
 State = Literal["trusted", "valid", "invalid", "unsigned", "unsupported", "unreadable"]
 Outcome = Literal["passed", "warned", "failed", "not_checked"]

@@ -15,9 +15,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
-from safegen.records import choices
-from safegen.records.canonical import Record
-from safegen.records.card import DataCard
+from safegen.schemas import choices
+from safegen.schemas.canonical import Record
+from safegen.schemas.card import DataCard
 
 Family = choices.Family
 WarmStart = choices.WarmStart

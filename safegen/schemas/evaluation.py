@@ -20,10 +20,10 @@ from typing import Literal
 
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
 
-from safegen.records import choices
-from safegen.records.audit import Rate, Share
-from safegen.records.canonical import Record
-from safegen.records.card import Unit
+from safegen.schemas import choices
+from safegen.schemas.audit import Rate, Share
+from safegen.schemas.canonical import Record
+from safegen.schemas.card import Unit
 
 ProtocolName = choices.ProtocolName
 Augment = choices.Augment

@@ -20,7 +20,7 @@ from typing import Literal
 
 from pydantic import PositiveInt
 
-from safegen.records.canonical import Record
+from safegen.schemas.canonical import Record
 
 Unit = Literal["record", "group"]
 

@@ -1,6 +1,6 @@
 """JSON Schemas of what others read without safegen: a manifest's statements, revocation lists.
 
-`python -m safegen.records.schemas docs/schemas` writes them. They describe an assertion as it
+`python -m safegen.schemas.published docs/schemas` writes them. They describe an assertion as it
 stands in a manifest: what a record leaves open (null) is left out there.
 """
 
@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic.json_schema import GenerateJsonSchema, model_json_schema
 
-from safegen.records.canonical import Record
-from safegen.records.certificate import PrivacyCertificate
-from safegen.records.config import PackageDigests
-from safegen.records.decision import Decision
-from safegen.records.explanation import ExplanationSummary
-from safegen.records.receipt import GenerationRequest
-from safegen.records.revocation import RevocationList
+from safegen.schemas.canonical import Record
+from safegen.schemas.certificate import PrivacyCertificate
+from safegen.schemas.config import PackageDigests
+from safegen.schemas.decision import Decision
+from safegen.schemas.explanation import ExplanationSummary
+from safegen.schemas.receipt import GenerationRequest
+from safegen.schemas.revocation import RevocationList
 from safegen.storage import write
 
 if TYPE_CHECKING:
@@ -98,5 +98,5 @@ def _as_it_stands(part: Any) -> None:  # noqa: ANN401 - likewise
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
-        sys.exit("usage: python -m safegen.records.schemas FOLDER")
+        sys.exit("usage: python -m safegen.schemas.published FOLDER")
     write_all(Path(sys.argv[1]))

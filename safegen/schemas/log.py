@@ -14,9 +14,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
-from safegen.records.canonical import Record
-from safegen.records.revocation import Revocation
-from safegen.records.signature import Signature
+from safegen.schemas.canonical import Record
+from safegen.schemas.revocation import Revocation
+from safegen.schemas.signature import Signature
 
 Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 FaultKind = Literal[

@@ -18,8 +18,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from safegen.records.canonical import Record
-from safegen.records.signature import Signature
+from safegen.schemas.canonical import Record
+from safegen.schemas.signature import Signature
 
 What = Literal["key", "model", "output"]
 Reason = Literal[

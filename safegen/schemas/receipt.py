@@ -14,11 +14,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt, TypeAdapter
 
-from safegen.records.canonical import Record
-from safegen.records.decision import Decision
-from safegen.records.explanation import Explanation
-from safegen.records.log import InclusionProof, LogCheckpoint, LogEntry
-from safegen.records.signature import Signature
+from safegen.schemas.canonical import Record
+from safegen.schemas.decision import Decision
+from safegen.schemas.explanation import Explanation
+from safegen.schemas.log import InclusionProof, LogCheckpoint, LogEntry
+from safegen.schemas.signature import Signature
 
 LARGEST_SEED = 2**53 - 1  # JSON's largest exact whole number
 

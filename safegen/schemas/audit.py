@@ -16,8 +16,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveInt
 
-from safegen.records.canonical import Record
-from safegen.records.card import Unit
+from safegen.schemas.canonical import Record
+from safegen.schemas.card import Unit
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
