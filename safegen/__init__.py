@@ -12,16 +12,18 @@ policy, explained, signed and logged, and which anybody can check offline.
 
 The way of the data, room by room:
 
-    data         records and their card
-    privacy      the plan, the budget, the engine, the certificate
-    models       networks that are safe under per-sample gradients
-    training     from records to a generator
-    package      the generator as a signed folder
-    policy       what may leave, and why
-    explain      which latents made what
-    provenance   claims, keys, manifests, the ledger
-    pipeline     train, generate, evaluate, verify: where the others meet
-    cli, report  the doors
+    data           records and their card
+    privacy        the plan, the budget and the certificate; what may look at records
+    models         networks that are safe under per-sample gradients
+    training       from records to a generator
+    package        the generator as a signed folder
+    audit          attacks on it; evaluation: what it is good for
+    policy         what may leave, and why
+    explain        which latents made what
+    provenance     keys, manifests, the log
+    pipeline       train, generate, sign, explain, evaluate, audit: where the others meet
+    verification   files to verdicts, without any of the networks
+    cli, report    the doors
 
 Importing safegen loads none of these; each name below loads what it needs when it is first used.
 """
@@ -30,6 +32,8 @@ from __future__ import annotations
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from safegen.moved import say_where
 
 if TYPE_CHECKING:
     from safegen.data.dataset import DataSet
@@ -87,6 +91,8 @@ __all__ = [
     "verify",
     "verify_tree",
 ]
+
+say_where()
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public name

@@ -74,6 +74,11 @@ def lint(checkout):
         ("safegen/pipeline/train/publish.py", "import safegen.privacy.mechanism.opening"),
         ("safegen/training/releases/fitting.py", "import safegen.privacy.mechanism.release"),
         ("safegen/training/releases/fitting.py", "import safegen.data.dataset"),
+        ("safegen/verification/origin.py", "import safegen.pipeline.sign"),
+        ("safegen/provenance/c2pa/claims.py", "import safegen.provenance.log.ledger"),
+        ("safegen/provenance/keys/chain.py", "import safegen.provenance.c2pa.manifest"),
+        ("safegen/pipeline/generate/model.py", "import safegen.pipeline.train.run"),
+        ("safegen/privacy/accounting/plan.py", "import safegen.privacy.mechanism.engine"),
     ],
 )
 def test_a_planted_import_against_a_contract_is_found(tmp_path, module, planted):

@@ -53,7 +53,7 @@ def test_the_published_schemas_are_current(tmp_path):
 
 @pytest.mark.parametrize("label", published.ASSERTIONS | published.DOCUMENTS)
 def test_a_schema_is_one_and_describes_everything(label):
-    schema = published(label)
+    schema = schema_of(label)
     jsonschema.Draft202012Validator.check_schema(schema)
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert schema["$id"] == f"urn:safegen:{label}"
@@ -77,7 +77,7 @@ def test_a_revocation_list_validates_and_others_do_not():
 
 
 def test_a_privacy_claim_has_all_that_it_is_recomputed_from():
-    schema = published("org.safegen.privacy")
+    schema = schema_of("org.safegen.privacy")
     assert {"events", "epsilon", "delta", "unit"} <= set(schema["required"])
     assert "lower_bound" in schema["properties"]  # left out where no attack was made
     events = schema["properties"]["events"]
@@ -88,7 +88,7 @@ def test_a_privacy_claim_has_all_that_it_is_recomputed_from():
 def test_golden_assertions_validate_and_others_do_not(label):
     check, assertion = validator(label), golden(label)
     check.validate(assertion)
-    for name in published(label)["required"]:
+    for name in schema_of(label)["required"]:
         assert not check.is_valid({key: value for key, value in assertion.items() if key != name})
     assert not check.is_valid(assertion | {"another": 1})
     assert not check.is_valid([assertion])
