@@ -70,7 +70,7 @@ def model_card(
     front = yaml.safe_dump(
         _metadata(config, figures), sort_keys=False, allow_unicode=True, width=10**9
     )
-    page = _templates().get_template("card.md.j2")
+    page = _templates().get_template("model_card.md.j2")
     body = page.render(
         config=config,
         certificate=certificate,
@@ -106,7 +106,7 @@ def _shown(value: object) -> str:
 
 def _templates() -> Environment:
     made = Environment(  # noqa: S701 - Markdown has escapes of its own, which `finalize` makes
-        loader=PackageLoader("safegen.pipeline", "."),
+        loader=PackageLoader("safegen.package", "."),
         finalize=_shown,
         undefined=StrictUndefined,
         trim_blocks=True,
