@@ -107,6 +107,7 @@ def test_a_run_whose_canaries_heard_another_mechanism_gets_no_certificate(
 
     whole = Lattice.noise
     monkeypatch.setattr("safegen.pipeline.train.run.rehearse", lambda *_: None)
+    monkeypatch.setattr("safegen.pipeline.train.run.rehearse_run", lambda *_: None)
     monkeypatch.setattr(Lattice, "noise", lambda *arguments: whole(*arguments) // 2)
     with pytest.raises(TrainingError, match=r"noise variance.*no certificate"):
         safegen.train(

@@ -125,6 +125,7 @@ def test_no_file_ever_holds_a_stream(made, tmp_path, monkeypatch, capfd, model):
     monkeypatch.setattr(noise, "SecretStream", Watched)
     monkeypatch.setattr(storage, "write_parts", watched)
     with monkeypatch.context() as patch:
+        patch.setattr("safegen.pipeline.train.run.rehearse_run", lambda *_: None)  # it trains, too
         patch.setattr("safegen.training.loop.Training._finish", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             small(tmp_path, made, model=model)

@@ -142,6 +142,7 @@ def test_an_interrupted_run_is_named_and_not_overwritten(made, tmp_path, monkeyp
     with pytest.raises(InputError, match="holds no interrupted run"):
         train(resume=True)
     with monkeypatch.context() as patch:
+        patch.setattr("safegen.pipeline.train.run.rehearse_run", lambda *_: None)  # it steps, too
         patch.setattr("safegen.training.loop.Training._step", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             train()
@@ -174,6 +175,7 @@ def small(folder, made, **options):
 def interrupted(folder, made, monkeypatch, **options):
     """A run that stops after its first checkpoint of trained weights."""
     with monkeypatch.context() as patch:
+        patch.setattr("safegen.pipeline.train.run.rehearse_run", lambda *_: None)  # it trains, too
         patch.setattr("safegen.training.loop.Training._finish", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             small(folder, made, **options)

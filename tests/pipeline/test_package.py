@@ -102,6 +102,7 @@ def test_the_grant_is_taken_before_the_first_step(made, tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     budget = str(tmp_path / "budget.db")
+    monkeypatch.setattr("safegen.pipeline.train.run.rehearse_run", lambda *_: None)  # it runs
     monkeypatch.setattr("safegen.training.loop.Training.run", dies)
     with pytest.raises(KeyboardInterrupt):
         safegen.train(
@@ -246,7 +247,7 @@ def test_a_budget_without_room_refuses_before_the_prior_is_learnt(made, tmp_path
     told.clear()
     with pytest.raises(BudgetRefused, match="let its owner raise the total"):
         run("second", epsilon=8.0)
-    assert set(told) == {"loading", "planning"}
+    assert set(told) == {"loading"}
     assert not (tmp_path / "second" / "checkpoint.safetensors").exists()
 
 
