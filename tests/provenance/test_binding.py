@@ -213,6 +213,54 @@ def test_whatever_the_sdk_signs_is_bound(plain, sealed, mime):
     assert "safegen.integrity.unbound" not in read(sealed(mime, plain[mime]), mime).failures
 
 
+def with_metadata_over_pixels(data, tag):
+    """A TIFF with one more entry, which calls the bytes of its only strip something else."""
+    (at,) = struct.unpack_from("<I", data, 4)
+    (count,) = struct.unpack_from("<H", data, at)
+    entries = [data[at + 2 + 12 * place :][:12] for place in range(count)]
+    number = {int.from_bytes(each[:2], "little"): each for each in entries}
+    (start,), (size,) = (
+        struct.unpack("<H" if each[2] == 3 else "<I", each[8 : 10 if each[2] == 3 else 12])
+        for each in (number[273], number[279])
+    )
+    entries.append(struct.pack("<HHII", tag, 1, size, start))
+    directory = struct.pack("<H", count + 1) + b"".join(sorted(entries)) + bytes(4)
+    return data[:4] + struct.pack("<I", len(data)) + data[8:] + directory, (start, start + size)
+
+
+@pytest.mark.parametrize("tag", [700, 33723, 34377])
+def test_what_a_tiff_calls_metadata_may_not_be_its_pixels(plain, tag):
+    data, (start, end) = with_metadata_over_pixels(plain["image/tiff"], tag)
+    assert Image.open(io.BytesIO(data)).tobytes() == data[start:end]  # the pixels, uncompressed
+    assert any(part.kind == "metadata" for part in parts_of(data))
+    for first, last in ((start, end), (start, start + 1), (end - 1, end)):
+        left_out = {"exclusions": [{"start": first, "length": last - first}]}
+        assert unbound(data, b"", {"c2pa.hash.data": left_out}) is not None
+
+
+def test_pixels_in_an_inner_directory_are_pixels(plain):
+    """The same, where the directory with the picture is below the one with the metadata."""
+    data = plain["image/tiff"]
+    _, (start, end) = with_metadata_over_pixels(data, 700)
+    entries = struct.pack("<HHI", 330, 4, 1) + data[4:8]
+    entries += struct.pack("<HHII", 700, 1, end - start, start)
+    outer = struct.pack("<H", 2) + entries + bytes(4)
+    data = data[:4] + struct.pack("<I", len(data)) + data[8:] + outer
+    assert any(part.kind == "metadata" for part in parts_of(data))
+    left_out = {"exclusions": [{"start": start, "length": end - start}]}
+    assert unbound(data, b"", {"c2pa.hash.data": left_out}) is not None
+
+
+@pytest.mark.parametrize("tag", [700, 33723, 34377])
+def test_a_tiff_may_leave_out_what_is_metadata(plain, tag):
+    data, _ = with_metadata_over_pixels(plain["image/tiff"], tag)
+    (at,) = struct.unpack_from("<I", data, 4)
+    place = data.index(struct.pack("<HH", tag, 1), at)
+    data = data[: place + 4] + struct.pack("<II", 50, len(data)) + data[place + 12 :] + bytes(50)
+    left_out = {"exclusions": [{"start": len(data) - 50, "length": 50}]}
+    assert unbound(data, b"", {"c2pa.hash.data": left_out}) is None
+
+
 # Lists of boxes
 
 

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import base64
 import binascii
+from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 from safegen.provenance.media.layout import Part, parts_of, top_boxes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from safegen.provenance.c2pa.claims import Json
 
@@ -71,10 +72,26 @@ def _data_fault(said: Json, data: bytes, store: bytes) -> str | None:
     return None
 
 
-def _loose(parts: Iterable[Part]) -> list[Range]:
-    """What may be left out, with neighbours taken together."""
+def _loose(parts: Sequence[Part]) -> list[Range]:
+    """What may be left out: all that is no content, and that no content lies in."""
+    content = _joined((part.start, part.end) for part in parts if part.kind == "content")
+    starts = [start for start, _ in content]
+
+    def holds_content(part: Part) -> bool:
+        last = bisect_left(starts, part.end) - 1
+        return last >= 0 and content[last][1] > part.start
+
+    return _joined(
+        (part.start, part.end)
+        for part in parts
+        if part.kind != "content" and not holds_content(part)
+    )
+
+
+def _joined(given: Iterable[Range]) -> list[Range]:
+    """Ranges in order, with neighbours taken together."""
     ranges: list[Range] = []
-    for start, end in sorted((part.start, part.end) for part in parts if part.kind != "content"):
+    for start, end in sorted(given):
         if ranges and start <= ranges[-1][1]:
             ranges[-1] = (ranges[-1][0], max(end, ranges[-1][1]))
         else:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 Kind = Literal["manifest", "metadata", "content"]
 
@@ -25,7 +26,10 @@ JXL_METADATA = {b"Exif", b"xml "}
 RIFF_METADATA = {b"EXIF", b"XMP ", b"_PMX", b"iXML", b"bext"}
 TIFF_MANIFEST = 0xCD41
 TIFF_METADATA = {700, 33723, 34377}  # XMP, IPTC, Photoshop's
-TIFF_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 6: 1, 7: 1, 13: 4, 16: 8}  # bytes of a value by its type
+TIFF_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 6: 1, 7: 1, 13: 4, 16: 8, 18: 8}  # bytes of a value by type
+TIFF_NUMBERS = {3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}  # forms of whole numbers by type
+TIFF_PIXELS = {273: 279, 324: 325, 513: 514}  # places of strips, tiles, a JPEG; of their lengths
+TIFF_INNER = 330  # places of directories below this one
 MOST = 100_000  # parts; strangers write files
 
 
@@ -47,7 +51,10 @@ class Part:
 
 
 def parts_of(data: bytes) -> tuple[Part, ...] | None:
-    """All parts of a PNG, JPEG, GIF or JPEG XL; of RIFF and TIFF those that are no content.
+    """All parts of a PNG, JPEG, GIF or JPEG XL; of RIFF those that are no content; of TIFF some.
+
+    Those of a TIFF are the same and its pixels. They lie where its entries say, so that one that is
+    called metadata can hold pixels; parts of other formats never meet.
 
     None where a file is of another format, or not in order.
     """
@@ -212,19 +219,28 @@ def _riff(data: bytes) -> Iterator[Part]:
 
 
 def _tiff(data: bytes) -> Iterator[Part]:
-    """What the entries of the directories lead to, and the manifest's own length."""
+    """What the entries of the directories lead to, their pixels, and the manifest's own length."""
     order = "<" if data[:2] == b"II" else ">"
     big = data[2:4] in {b"+\0", b"\0+"}
     word, count_form, step = ("Q", "Q", 20) if big else ("I", "H", 12)
-    (at,) = struct.unpack_from(order + word, data, 8 if big else 4)
+    waiting = list(struct.unpack_from(order + word, data, 8 if big else 4))
     seen: set[int] = set()
-    while at and at not in seen:
+    while waiting:
+        at = waiting.pop()
+        if not at or at in seen:
+            continue
         seen.add(at)
         (entries,) = struct.unpack_from(order + count_form, data, at)
         at += struct.calcsize(count_form)
+        lists: dict[int, list[int]] = {}
         for place in range(at, at + step * min(entries, MOST), step):
             yield from _tiff_entry(data, place, order, word)
-        (at,) = struct.unpack_from(order + word, data, at + step * entries)
+            (tag,) = struct.unpack_from(f"{order}H", data, place)
+            if tag in {TIFF_INNER, *TIFF_PIXELS, *TIFF_PIXELS.values()}:
+                lists[tag] = _tiff_numbers(data, place, order, word)
+        yield from _tiff_pixels(lists, len(data))
+        waiting += lists.get(TIFF_INNER, [])
+        waiting += struct.unpack_from(order + word, data, at + step * entries)
 
 
 def _tiff_entry(data: bytes, place: int, order: str, word: str) -> Iterator[Part]:
@@ -235,6 +251,25 @@ def _tiff_entry(data: bytes, place: int, order: str, word: str) -> Iterator[Part
         yield Part("", place + 4, place + 4 + width, "manifest")
     if size > width and tag in {TIFF_MANIFEST, *TIFF_METADATA}:
         yield Part("", value, value + size, "manifest" if tag == TIFF_MANIFEST else "metadata")
+
+
+def _tiff_numbers(data: bytes, place: int, order: str, word: str) -> list[int]:
+    """The whole numbers of an entry, wherever they stand."""
+    _, kind, count, value = struct.unpack_from(f"{order}HH{word}{word}", data, place)
+    form, width = TIFF_NUMBERS.get(kind), struct.calcsize(word)
+    if form is None or count > MOST:
+        raise ValueError("no list of places")
+    at = value if count * TIFF_SIZES[kind] > width else place + 4 + width
+    return list(struct.unpack_from(f"{order}{count}{form}", data, at))
+
+
+def _tiff_pixels(lists: Mapping[int, Sequence[int]], end: int) -> Iterator[Part]:
+    """Where pixels stand; those of an unknown length may reach to the file's end."""
+    for places, lengths in TIFF_PIXELS.items():
+        starts, sizes = lists.get(places, ()), lists.get(lengths, ())
+        for start, size in zip_longest(starts, sizes[: len(starts)], fillvalue=0):
+            if start < end:
+                yield Part("", start, min(start + size, end) if size else end, "content")
 
 
 _WALKS: dict[tuple[bytes, ...], Callable[[bytes], Iterator[Part]]] = {
