@@ -13,8 +13,7 @@ import typer
 from safegen.cli.console import out, plain, say
 from safegen.cli.options import Trust
 from safegen.errors import InputError
-from safegen.schemas.choices import Algorithm
-from safegen.schemas.revocation import Reason
+from safegen.schemas.choices import Algorithm, Reason
 
 if TYPE_CHECKING:
     from cryptography import x509

@@ -12,7 +12,7 @@ from safegen.cli.options import Keys, Trust
 from safegen.cli.streams import document
 from safegen.errors import InputError
 from safegen.location import is_missing
-from safegen.schemas.revocation import Reason
+from safegen.schemas.choices import Reason
 
 if TYPE_CHECKING:
     from safegen.schemas.canonical import Record

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
     from safegen.provenance.keys.signer import Signer
-    from safegen.schemas.revocation import Reason, RevocationList
+    from safegen.schemas.choices import Reason
+    from safegen.schemas.revocation import RevocationList
 
 DIGEST = "sha256:"
 

@@ -8,4 +8,13 @@ Family = Literal["vae", "gan"]
 WarmStart = Literal["auto", "moments", "none"]
 ProtocolName = Literal["quick", "dpimagebench"]
 Algorithm = Literal["es256", "es384", "ed25519", "ps256"]  # of signatures; C2PA's names
+Reason = Literal[  # for revoking: those of RFC 5280, 5.3.1, that fit
+    "unspecified",
+    "keyCompromise",
+    "cACompromise",
+    "affiliationChanged",
+    "superseded",
+    "cessationOfOperation",
+    "privilegeWithdrawn",
+]
 Augment = Literal["affine", "none"]

@@ -19,18 +19,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from safegen.schemas.canonical import Record
+from safegen.schemas.choices import Reason
 from safegen.schemas.signature import Signature
 
 What = Literal["key", "model", "output"]
-Reason = Literal[
-    "unspecified",
-    "keyCompromise",
-    "cACompromise",
-    "affiliationChanged",
-    "superseded",
-    "cessationOfOperation",
-    "privilegeWithdrawn",
-]
 
 
 class Revocation(Record):

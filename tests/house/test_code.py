@@ -124,8 +124,14 @@ def test_verifying_a_file_imports_no_torch(made):
 
 
 def test_importing_safegen_imports_nothing_heavy():
-    code = "import sys, safegen; print(len([m for m in sys.modules if m.startswith('safegen.')]))"
-    assert run(sys.executable, "-c", code).stdout.strip() == "0"
+    code = "import sys, safegen; print(*[m for m in sys.modules if m.startswith('safegen.')])"
+    assert run(sys.executable, "-c", code).stdout.split() == ["safegen.moved"]
+
+
+@pytest.mark.parametrize("heavy", ["pydantic", "cryptography", "numpy", "sqlalchemy", "torch"])
+def test_a_command_begins_without_what_it_may_not_need(heavy):
+    code = f"import sys, safegen.cli; print({heavy!r} in sys.modules)"
+    assert run(sys.executable, "-c", code).stdout.strip() == "False"
 
 
 def test_every_public_name_is_there():
