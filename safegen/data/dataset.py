@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,6 +28,8 @@ SIDES = f"from {SMALLEST} to {LARGEST} pixels and divisible by 4, above {FINE} b
 class DataSet:
     """Pictures with labels, held in memory.
 
+    Printed, it shows its card alone: records do not belong in a log or a notebook's margin.
+
     Attributes:
         images: (count, channels, height, width), uint8.
         labels: (count,), int64, each below the number of classes.
@@ -37,12 +39,12 @@ class DataSet:
         grouping: a digest of who belongs together; None when records are units.
     """
 
-    images: NDArray[np.uint8]
-    labels: NDArray[np.int64]
+    images: NDArray[np.uint8] = field(repr=False)
+    labels: NDArray[np.int64] = field(repr=False)
     card: DataCard
-    names: tuple[str, ...] = ()
-    groups: NDArray[np.int64] | None = None
-    grouping: str | None = None
+    names: tuple[str, ...] = field(default=(), repr=False)
+    groups: NDArray[np.int64] | None = field(default=None, repr=False)
+    grouping: str | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.images)

@@ -172,3 +172,12 @@ def test_a_torch_data_set_that_does_not_fit_is_refused(items, reason):
 def test_a_frame_that_does_not_fit_is_refused(frame, reason):
     with pytest.raises(DataError, match=reason):
         safegen.DataSet.from_frame(frame, name="scans")
+
+
+def test_a_printed_data_set_shows_its_card_and_no_record(pictures, labels):
+    data = safegen.DataSet.from_arrays(
+        pictures, labels, name="scans", groups=[f"patient-{number}" for number in range(COUNT)]
+    )
+    for shown in (repr(data), str(data), f"{data}"):
+        assert "name='scans'" in shown
+        assert not any(word in shown for word in ("array(", "images=", "labels=", "groups="))
