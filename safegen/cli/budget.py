@@ -80,6 +80,12 @@ def set_total(
     ledger = spending.Budget(budget)
     name = _begun(ledger, data) if Path(data).exists() else data
     account = _named(ledger.accounts(), name)
+    if account.public:
+        raise InputError(
+            f"{account.name} is a public data set: what it spends is recorded and not limited, so "
+            "that a total would hold nobody; load the records as your own, such as a folder, "
+            "to have a total for them"
+        )
     ledger.set_total(account.digest, epsilon)
     left = f", and has spent {account.spent:.4f} already" if account.spent > epsilon else ""
     say(f"[bold]{plain(account.name)}[/] may spend epsilon {epsilon:g} in all{left}.")

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 HEADS_SHOWN = 3  # of those that no longer hold; one changed row disproves every head after it
 
 app = typer.Typer(
-    help="The log of releases: sign, prove, check, export, back up.", no_args_is_help=True
+    help="The log of releases: sign, prove, check, export, back up, take back.",
+    no_args_is_help=True,
 )
 Log = Annotated[str, typer.Argument(metavar="LEDGER", help="A file or a database URL.")]
 Out = Annotated[Path | None, typer.Option(help="Write the JSON there instead of printing it.")]
@@ -221,10 +222,11 @@ def _show(report: LogReport, given: int) -> None:
         say(f"[red]failed[/]  {more} more checkpoints likewise; --json shows each")
     if report.faults:
         return
-    heads = f"{report.checkpoints} of its own checkpoints and {given} given"
+    heads = [f"{report.checkpoints} of its own checkpoints"] if report.checkpoints else []
+    heads += [f"{given} given"] if given else []
     say(
         f"[green]passed[/]  {report.entries} entries, each where it was put; root "
-        f"{report.root[:16]}..., as {heads} say"
+        f"{report.root[:16]}..." + (f", as {' and '.join(heads)} say" if heads else "")
     )
     if not report.checkpoints and not given:
         say("[dim]Nobody signed a head yet, and there is nothing that one would have to cover.[/]")

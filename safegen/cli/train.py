@@ -103,8 +103,6 @@ def train(
     if resume:
         _require_undecided(context)
     speaks = os.environ.get("RANK", "0") == "0"  # of several that torchrun started, the first
-    if speaks:
-        _make_keys_unless_there(keys)
     try:
         with Bars(quiet=not speaks) as bars:
             bars("starting", 0, 1)
@@ -130,6 +128,8 @@ def train(
                     warm_start=warm_start,
                 )
                 _admitted(records, wishes, budget)
+            if speaks:
+                _make_keys_unless_there(keys)
             from safegen.pipeline.train import train as pipeline
             from safegen.privacy.execution.settings import execution_of
 

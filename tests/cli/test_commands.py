@@ -16,7 +16,9 @@ from importlib.metadata import version
 import pytest
 
 from safegen.cli import main
+from safegen.data.sources import load
 from safegen.errors import InputError, Refused, SafegenError, StorageError, TamperedError
+from safegen.privacy.accounting.budget import Budget
 
 
 def safegen(*arguments, cwd):
@@ -110,6 +112,19 @@ def test_keys_policy_and_budget(tmp_path):
     assert "has spent anything yet" in safegen("budget", "show", *ledger, cwd=tmp_path).stdout
     refused = safegen("budget", "set", "sha256:00", "--epsilon", 3, *ledger, cwd=tmp_path)
     one_sentence(refused, 2, "sha256:00")
+
+
+def test_a_public_data_set_is_given_no_total_that_would_hold_nobody(tmp_path):
+    budget = tmp_path / "b.db"
+    Budget(str(budget)).open(load("digits").card)
+    refused = safegen("budget", "set", "digits", "--epsilon", 3, "--budget", budget, cwd=tmp_path)
+    one_sentence(refused, 2, "digits", "public", "not limited", "as your own")
+
+
+def test_data_that_is_not_there_leaves_nothing_behind(tmp_path):
+    refused = safegen("train", "scnas", "--out", "m", "--budget", tmp_path / "b.db", cwd=tmp_path)
+    one_sentence(refused, 2, "'scnas'", "name one of")
+    assert not list(tmp_path.iterdir())
 
 
 def test_certificates_are_shown_and_checked(made, tmp_path):

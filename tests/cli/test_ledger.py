@@ -88,6 +88,7 @@ def test_a_sound_log_is_said_to_be_sound(made, grown, say):
     hints = say("check", grown).stdout
     assert "--trust" in hints
     assert "kept elsewhere" in hints
+    assert "given" not in hints
 
 
 def test_a_checkpoint_is_printed_and_only_of_a_ledger_that_is_there(made, ledger, say, tmp_path):

@@ -116,6 +116,8 @@ def test_records_that_are_too_few_for_their_classes_are_told_from_what_is_public
     assert "600 records in 2 classes are 300 a class" in said
     assert "an epsilon of 8.3 or more" in said
     assert few_records(scans.card, 8.4) is None
+    fewer = safegen.DataSet.from_arrays(scans.images[:40], np.arange(40) % 2, name="scans")
+    assert "an epsilon of 125 or more" in str(few_records(fewer.card, 4.0))
     one = safegen.DataSet.from_arrays(scans.images, name="scans")
     assert few_records(one.card, 0.1) is None  # there is nothing to tell apart
     skewed = safegen.DataSet.from_arrays(scans.images, np.arange(COUNT) // 599, name="scans")

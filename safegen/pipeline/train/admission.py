@@ -8,6 +8,7 @@ What is near the limit is left to the plan itself (`run`).
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import TYPE_CHECKING
 
 from safegen.errors import PlanError
@@ -74,9 +75,10 @@ def few_records(card: DataCard, epsilon: float) -> str | None:
     classes = len(card.classes)
     each = card.units / classes
     needed = TOO_FEW * classes / card.units
+    enough = f"{needed:.2g}" if needed < 10 else f"{math.ceil(needed):,}"
     return (
         f"{card.units:,} {card.unit}s in {classes} classes are {each:.0f} a class, and at epsilon "
         f"{epsilon:g} that is so few that pictures of a class may show hardly more than what all "
-        f"have in common; more records, fewer classes, or an epsilon of {needed:.2g} or more would "
+        f"have in common; more records, fewer classes, or an epsilon of {enough} or more would "
         "tell them apart"
     )
