@@ -93,3 +93,11 @@ def test_links_between_documents_lead_somewhere():
     for path in DOCUMENTS:
         for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", path.read_text()):
             assert (path.parent / target).exists(), f"{path.name}: {target}"
+
+
+def test_every_module_that_a_document_names_is_there():
+    homes = (ROOT, ROOT / "safegen", ROOT / "tests", ROOT / "tests" / "hostile")
+    for path in DOCUMENTS:
+        for named in re.findall(r"`((?:[\w.]+/)+\w*(?:\.py)?)[`:]", path.read_text()):
+            if named.endswith(".py") or named.startswith("safegen/"):
+                assert any((home / named).exists() for home in homes), f"{path.name}: {named}"
