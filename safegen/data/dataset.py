@@ -184,6 +184,7 @@ def assemble(
     Raises:
         DataError: the arrays do not fit each other, or no network here takes their shape.
     """
+    _require_text(name, *classes)
     _require_shape(images, name)
     if len(labels) != len(images):
         raise DataError(
@@ -233,6 +234,13 @@ def _near(side: int) -> int:
     if side < SMALLEST:
         return USUAL
     return min(side + -side % _step(side), LARGEST)
+
+
+def _require_text(*names: str) -> None:
+    """A card travels as UTF-8: what is no such text could not be signed once a run is over."""
+    for name in names:
+        if name.encode(errors="replace") != name.encode(errors="surrogatepass"):
+            raise DataError(f"{name!r} is no text in UTF-8; rename that data set, or that class")
 
 
 def _require_shape(images: NDArray[np.uint8], name: str) -> None:

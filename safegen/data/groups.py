@@ -15,7 +15,10 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
+import math
+import numbers
 import unicodedata
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,7 +28,7 @@ from safegen.schemas.canonical import sha256
 from safegen.storage import read
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -45,12 +48,30 @@ def grouped(data: DataSet, groups: Sequence[object]) -> DataSet:
     Raises:
         DataError: a record has no group, or there is only one.
     """
+    if isinstance(groups, Mapping) or not hasattr(groups, "__len__"):
+        raise DataError(
+            f"the groups of {data.card.name} are a {type(groups).__name__}; give a list of one "
+            "group id for each record, in order"
+        )
     if len(groups) != len(data):
         raise DataError(
             f"{data.card.name} has {len(data)} records and {len(groups)} group ids; give one for "
             "each record"
         )
-    groups = [_normal(group) for group in groups]
+    nobody = next(
+        (
+            each
+            for each in groups
+            if type(each).__str__ is object.__str__ and type(each).__repr__ is object.__repr__
+        ),
+        None,
+    )
+    if nobody is not None:
+        raise DataError(
+            f"{data.card.name} has group ids of type {type(nobody).__name__}, of which no two are "
+            "told to be one; give text or numbers"
+        )
+    groups = [normal(group) for group in groups]
     nameless = [number for number, group in enumerate(groups) if not group]
     if nameless:
         raise DataError(
@@ -58,12 +79,12 @@ def grouped(data: DataSet, groups: Sequence[object]) -> DataSet:
             f"{_name(data, nameless[0])}; give every record one, and a record that belongs with no "
             "other a group of its own"
         )
-    names, numbers = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
-    numbers = numbers.astype(np.int64)
+    names, units = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
+    units = units.astype(np.int64)
     if len(names) < 2:
         raise DataError(f"all records are in group {names[0]}; one unit cannot be hidden")
     card = data.card.model_copy(update={"unit": "group", "units": len(names)})
-    return dataclasses.replace(data, card=card, groups=numbers, grouping=_digest(numbers))
+    return dataclasses.replace(data, card=card, groups=units, grouping=_digest(units))
 
 
 def read_groups(path: Path, data: DataSet) -> DataSet:
@@ -114,10 +135,20 @@ def _digest(groups: NDArray[np.int64]) -> str:
     return sha256(first[groups].astype("<i8").tobytes())
 
 
-def _normal(group: object) -> str:
-    """A group's name in one form, so that a space or an accent's spelling makes no second group."""
-    missing = group is None or (isinstance(group, float) and group != group)  # noqa: PLR0124 - NaN
-    return "" if missing else unicodedata.normalize("NFC", str(group)).strip()
+def normal(word: object) -> str:
+    """A name in one form, so that a space, an accent's spelling or 1.0 for 1 makes no second one.
+
+    Missing values of NumPy, pandas and polars are no name.
+
+    >>> normal(" a "), normal(2.0), normal(np.float32("nan")), normal(None)
+    ('a', '2', '', '')
+    """
+    if word is None or type(word).__name__ in {"NAType", "NaTType"}:
+        return ""
+    if isinstance(word, numbers.Real) and not isinstance(word, numbers.Integral):
+        value = float(word)
+        word = "" if math.isnan(value) else int(value) if value.is_integer() else word
+    return unicodedata.normalize("NFC", str(word)).strip()
 
 
 def _name(data: DataSet, number: int) -> str:

@@ -9,17 +9,20 @@ and a frame is anything whose columns are had by name.
 from __future__ import annotations
 
 import dataclasses
+import numbers
+import os
+import reprlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
-from safegen.data.dataset import ONE_CLASS, DataSet, assemble, digest_of
+from safegen.data.dataset import ONE_CLASS, DataSet, assemble, digest_of, require_side
 from safegen.data.folder import open_file, stacked
-from safegen.data.groups import grouped
+from safegen.data.groups import grouped, normal
 from safegen.data.medmnist import MOST_CLASSES
-from safegen.data.pictures import resized
+from safegen.data.pictures import as_record, resized
 from safegen.errors import DataError
 
 if TYPE_CHECKING:
@@ -40,9 +43,10 @@ def from_arrays(
     size: int | None = None,
 ) -> DataSet:
     """Records from arrays; `DataSet.from_arrays` describes it."""
+    _require_plain(name, size)
     images = _pictures(name, pictures)
-    numbers, names = _labels(name, labels, len(images), classes)
-    return _made(name, images, numbers, names, groups, size)
+    made, names = _labels(name, labels, len(images), classes)
+    return _made(name, images, made, names, groups, size)
 
 
 def from_torch(
@@ -54,26 +58,18 @@ def from_torch(
     size: int | None = None,
 ) -> DataSet:
     """Records from a torch data set; `DataSet.from_torch` describes it."""
-    if not (hasattr(data, "__len__") and hasattr(data, "__getitem__")):
-        raise DataError(
-            f"{name} is a {type(data).__name__} without a length or without items by number; give "
-            "a map-style Dataset, or from_arrays the arrays"
-        )
-    items = [data[number] for number in range(len(data))]
-    if not items:
-        raise DataError(f"{name} holds no pictures")
+    items = _items(name, data)
     if classes is None:
-        known = getattr(data, "classes", None)
-        classes = None if known is None else tuple(str(each) for each in known)
+        classes = getattr(data, "classes", None)
     labelled = [isinstance(item, tuple | list) and len(item) == 2 for item in items]
     if any(labelled) and not all(labelled):
         raise DataError(f"some items of {name} have a label and some have none; give all one")
     pictures = [
-        _array(item[0] if with_label else item)
+        _picture(name, item[0] if with_label else item)
         for item, with_label in zip(items, labelled, strict=True)
     ]
     _require_one_kind(name, pictures)
-    labels = [_array(item[1]) for item in items] if all(labelled) else None
+    labels = [item[1] for item in items] if all(labelled) else None
     return from_arrays(
         np.stack(pictures), labels, name=name, classes=classes, groups=groups, size=size
     )
@@ -90,29 +86,28 @@ def from_frame(
     size: int | None = None,
 ) -> DataSet:
     """Records from a frame of paths; `DataSet.from_frame` describes it."""
-    paths = [str(each) for each in _column(name, frame, path)]
+    _require_plain(name, size)
+    paths = _filled(name, frame, path, exactly=True)
     if not paths:
         raise DataError(f"{name} has no rows; give one for each picture")
-    again = len(paths) - len(set(paths))
-    if again:
-        raise DataError(f"{name} names {again} files twice or more; give each picture one row")
-    said = [ONE_CLASS] * len(paths) if label is None else _column(name, frame, label)
-    missing = sum(each is None or each != each or not str(each).strip() for each in said)  # noqa: PLR0124 - NaN
-    if missing:
-        raise DataError(f"{name} has {missing} rows without a {label}; give every picture one")
-    words = [str(each) for each in said]
+    files = _files(name, root, paths)
+    words = [ONE_CLASS] * len(paths) if label is None else _filled(name, frame, label)
+    if len(words) != len(paths):
+        raise DataError(
+            f"{name} has {len(paths)} rows of {path} and {len(words)} of {label}; they must pair"
+        )
     names = tuple(sorted(set(words)))
-    numbers = np.array([names.index(word) for word in words], dtype=np.int64)
-    opened = [open_file(Path(root) / each) for each in paths]
+    labels = np.array([names.index(word) for word in words], dtype=np.int64)
+    opened = [open_file(file) for file in files]
     images = stacked(name, opened, size)
     data = assemble(
         images,
-        numbers,
+        labels,
         names,
         name=name,
         source="a frame of picture files",
         licence=LICENCE,
-        digest=digest_of((np.asarray(each.picture) for each in opened), numbers),
+        digest=digest_of((np.asarray(each.picture) for each in opened), labels),
     )
     data = dataclasses.replace(data, names=tuple(paths))
     return data if group is None else grouped(data, _column(name, frame, group))
@@ -138,10 +133,69 @@ def _made(
     return data if groups is None else grouped(data, groups)
 
 
+def _require_plain(name: object, size: object) -> None:
+    """A name is text, and a size a number of pixels that a network here takes."""
+    if not (isinstance(name, str) and name.strip()):
+        raise DataError(f"a data set's name is {reprlib.repr(name)}; give text")
+    if size is None:
+        return
+    if isinstance(size, bool) or not isinstance(size, numbers.Integral):
+        raise DataError(f"size is {reprlib.repr(size)}; give a whole number of pixels a side")
+    require_side(int(size))
+
+
+def _items(name: str, data: Any) -> list[Any]:  # noqa: ANN401 - of any library
+    """All items of a torch data set, each asked for once."""
+    try:
+        count = len(data) if hasattr(data, "__getitem__") else None
+    except TypeError:
+        count = None
+    if count is None:
+        raise DataError(
+            f"{name} is a {type(data).__name__} without a length or without items by number; give "
+            "a map-style Dataset, or from_arrays the arrays"
+        )
+    items = [data[number] for number in range(count)]
+    if not items:
+        raise DataError(f"{name} holds no pictures")
+    odd = [
+        each
+        for each in items
+        if isinstance(each, dict) or (isinstance(each, tuple) and len(each) != 2)
+    ]
+    if odd:
+        raise DataError(
+            f"{name} has an item that is a {type(odd[0]).__name__} of {len(odd[0])}; give pictures,"
+            " or pairs of a picture and its label"
+        )
+    return items
+
+
+def _picture(name: str, value: object) -> NDArray[Any]:
+    """One picture as an array; of a PIL picture its colours, not its palette's numbers."""
+    if isinstance(value, Image.Image) and not value.mode.startswith("I;16"):
+        try:
+            value = as_record(value).picture
+        except DataError as error:
+            raise DataError(f"{name} has {error}") from error
+    return _converted(name, value)
+
+
+def _converted(name: str, value: object) -> NDArray[Any]:
+    """What `_array` makes of a picture, or a sentence that says why it makes nothing."""
+    if np.ma.is_masked(value):
+        raise DataError(f"{name} has masked pixels; fill or remove them")
+    try:
+        return _array(value)
+    except (TypeError, RuntimeError) as error:  # sparse, bfloat16, without data
+        raise DataError(
+            f"{name} has a {type(value).__name__} that NumPy makes no array of; give a dense one "
+            "of uint8, or of 32-bit floating-point numbers from 0 to 1"
+        ) from error
+
+
 def _array(value: object) -> NDArray[Any]:
-    """A picture or a label as an array, from a tensor, a PIL picture or a number."""
-    if isinstance(value, Image.Image):
-        return np.asarray(value)
+    """A picture or a label as an array, from a tensor or a number."""
     for step in ("detach", "cpu", "numpy"):  # a tensor's way out of its device
         value = getattr(value, step)() if hasattr(value, step) else value
     return np.asarray(value)
@@ -160,7 +214,11 @@ def _require_one_kind(name: str, pictures: Sequence[NDArray[Any]]) -> None:
 def _pictures(name: str, pictures: object) -> NDArray[np.uint8]:
     """Pictures as (count, channels, height, width), uint8."""
     try:
-        array = _array(pictures)
+        array = (
+            np.stack([_picture(name, each) for each in pictures])
+            if isinstance(pictures, list | tuple) and pictures
+            else _converted(name, pictures)
+        )
     except ValueError as error:
         raise DataError(
             f"{name} has pictures of different shapes; give one array of shape (count, height, "
@@ -185,9 +243,12 @@ def _channels_first(name: str, array: NDArray[Any]) -> NDArray[Any]:
 
 
 def _bytes(name: str, array: NDArray[Any]) -> NDArray[np.uint8]:
-    """Pixels from 0 to 255: as they are, or from numbers from 0 to 1."""
+    """Pixels from 0 to 255, as they are or from numbers from 0 to 1; a copy, which nobody changes.
+
+    The digest by which a budget knows the records would be another's if somebody did.
+    """
     if array.dtype == np.uint8:
-        return np.ascontiguousarray(array)
+        return np.array(array, order="C")
     if array.dtype.kind == "f":
         if not np.isfinite(array).all():
             raise DataError(f"{name} has pixels that are NaN or infinite; fill or remove them")
@@ -209,14 +270,20 @@ def _labels(
     name: str, labels: object, count: int, classes: Sequence[str] | None
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Labels (count,), and the names of their classes: their numbers by default."""
+    names = None if classes is None else _names(name, classes)
     if labels is None:
-        one = (ONE_CLASS,) if classes is None else tuple(classes)
-        return np.zeros(count, dtype=np.int64), one
-    array = (
-        np.asarray([_array(each) for each in labels])
-        if isinstance(labels, list)
-        else _array(labels)
-    )
+        return np.zeros(count, dtype=np.int64), (ONE_CLASS,) if names is None else names
+    try:
+        array = (
+            np.stack([_array(each) for each in labels])
+            if isinstance(labels, list | tuple) and labels
+            else _array(labels)
+        )
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise DataError(
+            f"{name} has labels of different shapes or types; give one whole number from 0 for "
+            "each picture"
+        ) from error
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     whole = array.dtype.kind in "iu"
@@ -225,19 +292,53 @@ def _labels(
             f"{name} has {count} pictures, and labels of shape {array.shape} and type "
             f"{array.dtype}; give one whole number from 0 for each picture, and classes their names"
         )
-    numbers = array.astype(np.int64)
-    most = MOST_CLASSES if classes is None else len(classes)
-    if numbers.min() < 0 or numbers.max() >= most:
+    found = array.astype(np.int64)
+    most = MOST_CLASSES if names is None else len(names)
+    if found.min() < 0 or found.max() >= most:
         raise DataError(
-            f"{name} has labels from {numbers.min()} to {numbers.max()}; give numbers from 0 to "
-            f"{most - 1}" + ("" if classes is None else ", or a name for every class")
+            f"{name} has labels from {array.min()} to {array.max()}; give numbers from 0 to "
+            f"{most - 1}" + ("" if names is None else ", or a name for every class")
         )
-    if classes is None:
-        return numbers, tuple(str(each) for each in range(int(numbers.max()) + 1))
-    names = tuple(str(each) for each in classes)
-    if len(set(names)) < len(names):
+    if names is None:
+        names = tuple(str(each) for each in range(int(found.max()) + 1))
+    return found, names
+
+
+def _names(name: str, classes: Any) -> tuple[str, ...]:  # noqa: ANN401 - a caller's
+    """Names of classes, each its own to a reader, too."""
+    try:
+        names = tuple(str(each) for each in classes)
+    except TypeError as error:
+        raise DataError(
+            f"the classes of {name} are {reprlib.repr(classes)}; give their names, in order"
+        ) from error
+    read = [normal(each) for each in names]
+    if not all(read) or not names:
+        raise DataError(f"{name} has a class without a name; give each its own")
+    if len(set(read)) < len(read):
         raise DataError(f"{name} has two classes of one name; give each its own")
-    return numbers, names
+    return names
+
+
+def _filled(name: str, frame: Any, column: str, *, exactly: bool = False) -> list[str]:  # noqa: ANN401 - likewise
+    """A column's words, of which none may be missing; exactly as they are, or in one form."""
+    words = [(str(each), normal(each)) for each in _column(name, frame, column)]
+    missing = sum(not word for _, word in words)
+    if missing:
+        raise DataError(f"{name} has {missing} rows without a {column}; give every picture one")
+    return [said for said, _ in words] if exactly else [word for _, word in words]
+
+
+def _files(name: str, root: str | Path, paths: Sequence[str]) -> list[Path]:
+    """The files of a frame's rows, each another one, however it is spelt."""
+    try:
+        files = [Path(root) / each for each in paths]
+        again = len(files) - len({os.path.realpath(file) for file in files})
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{name} has paths that are none ({error}); name files") from error
+    if again:
+        raise DataError(f"{name} names {again} files twice or more; give each picture one row")
+    return files
 
 
 def _column(name: str, frame: Any, column: str) -> list[Any]:  # noqa: ANN401 - likewise

@@ -48,6 +48,15 @@ def open_record(data: bytes) -> Opened:
     frames = getattr(picture, "n_frames", 1)
     if frames > 1 and picture.format != "MPO":  # a camera's JPEG with a preview inside
         raise DataError(f"{frames} pictures in one file; save the one that is the record")
+    return as_record(picture)
+
+
+def as_record(picture: Image.Image) -> Opened:
+    """An open picture as a record.
+
+    Raises:
+        DataError: it is not opaque, or not of 8 or 16 bits.
+    """
     _require_opaque(picture)
     if picture.mode.startswith("I;16"):
         wide = np.asarray(picture).astype(np.uint16)

@@ -98,6 +98,74 @@ def test_a_frame_of_paths_is_the_same_records_as_its_folder(tmp_path, pictures):
     assert by_patient.card.shape.width == 32
 
 
+def test_records_do_not_change_with_the_arrays_that_they_came_from(pictures):
+    """A budget knows them by a digest, which would be another's."""
+    data = safegen.DataSet.from_arrays(pictures, name="scans")
+    kept = data.images.copy()
+    pictures[:] = 0
+    assert (data.images == kept).all()
+
+
+def test_a_palette_is_its_colours(pictures, labels):
+    """Not the numbers of them, which are any order's."""
+    bright = [Image.fromarray(picture).convert("RGB") for picture in pictures]
+    by_palette = [picture.quantize(256) for picture in bright]
+    data = safegen.DataSet.from_torch(Items(zip(by_palette, labels, strict=True)), name="scans")
+    assert (data.images == pictures[:, None]).all()
+    assert (safegen.DataSet.from_arrays(by_palette, name="scans").images == data.images).all()
+
+
+def test_tensors_that_learn_are_pictures_too(pictures):
+    learning = [torch.from_numpy(picture / 255).requires_grad_() for picture in pictures]
+    data = safegen.DataSet.from_arrays(learning, name="scans")
+    assert (data.images[:, 0] == pictures).all()
+
+
+class NAType:
+    """As pandas writes what is missing: equal to nothing, and neither true nor false."""
+
+    def __ne__(self, other):
+        return self
+
+    def __bool__(self):
+        raise TypeError
+
+    def __repr__(self):
+        return "<NA>"
+
+    __hash__ = None
+
+
+@pytest.mark.parametrize("nobody", [NAType(), np.float32("nan"), None, " "])
+def test_what_is_missing_is_no_group(pictures, nobody):
+    with pytest.raises(DataError, match="1 of 12 records have no group id"):
+        safegen.DataSet.from_arrays(pictures, name="scans", groups=[*range(COUNT - 1), nobody])
+
+
+def test_one_and_one_point_nought_are_one_patient(pictures):
+    data = safegen.DataSet.from_arrays(pictures, name="scans", groups=[1, 1.0, *range(2, COUNT)])
+    assert data.card.units == COUNT - 1
+
+
+def test_a_file_is_one_record_however_it_is_spelt(tmp_path, pictures):
+    Image.fromarray(pictures[0]).save(tmp_path / "0.png")
+    (tmp_path / "link.png").symlink_to("0.png")
+    for other in ("./0.png", str(tmp_path / "0.png"), "link.png"):
+        with pytest.raises(DataError, match="1 files twice"):
+            safegen.DataSet.from_frame(
+                {"path": ["0.png", other]}, name="scans", label=None, root=tmp_path
+            )
+
+
+def test_paths_are_taken_as_they_are_and_classes_in_one_form(tmp_path, pictures):
+    paths = [" a.png", "e\u0301.png"]
+    for path, picture in zip(paths, pictures, strict=False):
+        Image.fromarray(picture).save(tmp_path / path)
+    frame = {"path": paths, "label": ["ill ", "ill"]}
+    data = safegen.DataSet.from_frame(frame, name="scans", root=tmp_path)
+    assert (data.names, data.card.classes) == (tuple(paths), ("ill",))
+
+
 def test_groups_come_with_arrays(pictures, labels):
     data = safegen.DataSet.from_arrays(
         pictures, labels, name="scans", groups=[number // 4 for number in range(COUNT)]
@@ -131,7 +199,23 @@ def test_groups_come_with_arrays(pictures, labels):
             "a name for every class",
         ),
         (lambda x: x, {"classes": ("a", "a")}, "two classes of one name"),
+        (lambda x: x, {"classes": ("a", "a ")}, "two classes of one name"),
+        (lambda x: x, {"classes": ("a", "")}, "class without a name"),
+        (lambda x: x, {"classes": 2}, "give their names"),
+        (lambda x: x, {"classes": ("a", "\udcff")}, "no text in UTF-8"),
+        (lambda x: x, {"labels": [[0]] * 11 + [[0, 1]]}, "labels of different shapes"),
+        (lambda x: x, {"name": None}, "name is None"),
+        (lambda x: x, {"name": "\udcff"}, "no text in UTF-8"),
+        (lambda x: x, {"size": 0}, "0 pixels does not fit"),
+        (lambda x: x, {"size": "28"}, "whole number of pixels"),
+        (lambda x: np.ma.masked_less(x, 9), {}, "masked pixels"),
+        (lambda x: torch.from_numpy(x / 255).bfloat16(), {}, "a dense one"),
+        (lambda x: torch.from_numpy(x / 255).to_sparse(), {}, "a dense one"),
+        (lambda x: [Image.new("RGBA", (28, 28))] * len(x), {}, "partly transparent"),
         (lambda x: x, {"groups": [1]}, "1 group ids"),
+        (lambda x: x, {"groups": 3}, "give a list of one group id"),
+        (lambda x: x, {"groups": {n: n // 2 for n in range(COUNT)}}, "give a list of one group"),
+        (lambda x: x, {"groups": [object() for _ in range(COUNT)]}, "give text or numbers"),
         (lambda x: x, {"groups": [None] * COUNT}, "no group id"),
     ],
 )
@@ -151,6 +235,9 @@ def test_what_does_not_fit_is_refused_in_one_sentence(pictures, made, changes, r
         (Items([(np.zeros((28, 28)), 0), np.zeros((28, 28))]), "some have none"),
         (Items([(np.zeros((28, 28)), 0), (np.zeros((32, 32)), 0)]), "different shapes or types"),
         (Items([(np.zeros((28, 28)), "ill")]), "one whole number"),
+        (Items([(np.zeros((28, 28)), 0, 1)]), "a tuple of 3"),
+        (Items([{"image": np.zeros((28, 28)), "label": 0}]), "a dict of 2"),
+        (Items, "without a length"),
     ],
 )
 def test_a_torch_data_set_that_does_not_fit_is_refused(items, reason):
@@ -167,6 +254,9 @@ def test_a_torch_data_set_that_does_not_fit_is_refused(items, reason):
         ({"path": ["a.png", "a.png"], "label": ["x", "y"]}, "files twice"),
         ({"path": ["a.png"], "label": [float("nan")]}, "1 rows without a label"),
         (["a.png"], "list without a column"),
+        ({"path": ["a.png", "b.png"], "label": ["x"]}, "must pair"),
+        ({"path": [None], "label": ["x"]}, "1 rows without a path"),
+        ({"path": ["a\0b"], "label": ["x"]}, "paths that are none"),
     ],
 )
 def test_a_frame_that_does_not_fit_is_refused(frame, reason):
