@@ -234,6 +234,14 @@ def the_loss_in_the_progress(patch):
     wrapped(patch, Training, "run", make)
 
 
+def the_loss_is_printed(patch):
+    of_the_drawn(patch, lambda _, loss, __: print(f"loss {loss:.4f}"))
+
+
+def a_warning_names_the_loss(patch):
+    of_the_drawn(patch, lambda _, loss, __: warnings.warn(f"loss {loss:.4f}", stacklevel=1))
+
+
 def early_stopping(patch):
     """No further step once the loss of a batch is low."""
     seen = {}
@@ -533,6 +541,8 @@ MORE = {
     mean_over_the_drawn: {"steps"},
     the_loss_is_logged: {"leak"},
     the_loss_in_the_progress: {"leak"},
+    the_loss_is_printed: {"leak"},
+    a_warning_names_the_loss: {"leak"},
     early_stopping: {"leak"},
     steps_by_the_rarest_class: {"leak"},
     empty_batches_are_skipped: {"leak"},

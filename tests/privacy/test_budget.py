@@ -1,3 +1,4 @@
+import math
 import sqlite3
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from safegen.errors import BudgetRefused, StorageError
 from safegen.privacy.accounting import events
 from safegen.privacy.accounting.budget import Budget
 from safegen.privacy.accounting.plan import PrivacyPlan, plan_within
+from safegen.privacy.accounting.room import Room
 from safegen.schemas.card import DataCard, Shape
 
 
@@ -133,6 +135,12 @@ def test_an_owner_may_raise_the_total(url):
     budget.grant(plan(9.0), card())
     budget.set_total("sha256:aa", 30.0)
     budget.grant(plan(9.0), card())
+
+
+def test_what_cannot_be_compared_with_a_total_is_refused():
+    room = Room(name="scans", digest="sha256:aa", public=False, total=math.nan, delta=1e-5)
+    with pytest.raises(BudgetRefused, match="total budget of epsilon nan"):
+        room.require(plan(1.0))
 
 
 def test_a_public_benchmark_is_recorded_but_not_limited(url):

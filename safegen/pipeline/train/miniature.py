@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,7 @@ from safegen.audit.noninterference import plain
 from safegen.models.vae import ConditionalVAE
 from safegen.package.model_card import model_card
 from safegen.pipeline.train.course import Course
+from safegen.pipeline.train.heard import Heard
 from safegen.pipeline.train.networks import first_weights, throwaway
 from safegen.pipeline.train.publish import content_of
 from safegen.pipeline.train.sealing import TrainingData
@@ -123,7 +123,7 @@ class Miniature:
             resumed: whether to take the run up again, under fixed outputs.
         """
         trace: dict[str, bytes] = {}
-        heard = _Heard(trace)
+        heard = Heard(trace)
         with heard:
             made = functools.partial(
                 self._course, records, digest, heard.progress, loudness, 0 if fixed else None
@@ -264,37 +264,6 @@ def miniature(
         execution=execution,
         device=device,
     )
-
-
-class _Heard(logging.Handler):
-    """What a run tells while it trains: its progress, and its log."""
-
-    def __init__(self, trace: dict[str, bytes]) -> None:
-        super().__init__(logging.DEBUG)
-        self._trace = trace
-        self._logger = logging.getLogger("safegen")
-        self._before = (self._logger.level, self._logger.propagate)
-
-    def progress(self, stage: str, done: int, total: int) -> None:
-        """Note what a user would be told."""
-        self._note("progress", f"{stage} {done} of {total}")
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Note a line of the log."""
-        self._note("log", record.getMessage())
-
-    def _note(self, name: str, line: str) -> None:
-        self._trace[name] = self._trace.get(name, b"") + line.encode() + b"\n"
-
-    def __enter__(self) -> None:
-        self._logger.addHandler(self)
-        self._logger.setLevel(logging.DEBUG)
-        self._logger.propagate = False
-
-    def __exit__(self, *_: object) -> None:
-        self._logger.removeHandler(self)
-        self._logger.setLevel(self._before[0])
-        self._logger.propagate = self._before[1]
 
 
 def _bytes(tensor: Tensor) -> bytes:

@@ -74,7 +74,7 @@ class Room:
             BudgetRefused: that is more than the total.
         """
         after = self.after(plan.granted_events())
-        if not self.public and after > self.total:
+        if not self.public and not after <= self.total:  # so written, a NaN is refused
             raise self.refusal(after, self.largest(plan))
         return after
 
