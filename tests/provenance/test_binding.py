@@ -368,6 +368,58 @@ def test_media_data_may_be_under_trees_that_cover_it(tree, holds):
     assert film(left_out, merkle=[]) is not None
 
 
+def full(kind, body):
+    return struct.pack(">I4sI", 12 + len(body), kind, 0) + body
+
+
+def nested(body, *kinds):
+    for kind in kinds:
+        body = struct.pack(">I4s", 8 + len(body), kind) + body
+    return body
+
+
+def film_with(*, at, large=False, fragment=False):
+    """A film whose only chunk or run begins at a byte; its data stands in `mdat` and in `free`."""
+    kind, form = (b"co64", "Q") if large else (b"stco", "I")
+    table = nested(full(kind, struct.pack(f">I{form}", 1, at)), b"stbl", b"minf", b"mdia", b"trak")
+    if fragment:
+        base = struct.pack(">I4sIIQ", 24, b"tfhd", 1, 1, at)
+        run = struct.pack(">I4sIIi", 20, b"trun", 1, 1, 0)
+        table = nested(base + run, b"traf")
+    head = nested(b"isom", b"ftyp") + nested(table, b"moof" if fragment else b"moov")
+    return head + nested(bytes(100), b"mdat") + nested(bytes(100), b"free")
+
+
+@pytest.mark.parametrize("kind", [{}, {"large": True}, {"fragment": True}])
+def test_a_films_content_may_not_lie_in_what_is_left_out(kind):
+    made = film_with(at=0, **kind)
+    free, ends = len(made) - 108, len(made)
+    said = {"exclusions": [OWN, {"xpath": "/ftyp"}, {"xpath": "/free"}]}
+    for at, holds in ((free - 100, True), (free - 1, True), (free + 8, False), (ends - 1, False)):
+        data = film_with(at=at, **kind)
+        assert (unbound(data, b"", {"c2pa.hash.bmff.v3": said}) is None) == holds
+        kept = {"exclusions": [OWN, {"xpath": "/ftyp"}]}  # then the box is hashed
+        assert unbound(data, b"", {"c2pa.hash.bmff.v3": kept}) is None
+
+
+def test_a_picture_in_a_free_box_may_be_replaced_and_is_refused(plain, sealed):
+    data = plain["image/avif"].replace(b"mdat", b"free")
+    assert Image.open(io.BytesIO(data)).tobytes()  # readers do not care what the box is called
+    made = sealed("image/avif", data)
+    assert "safegen.integrity.unbound" in read(made, "image/avif").failures
+    assert (
+        "safegen.integrity.unbound"
+        not in read(sealed("image/avif", plain["image/avif"]), "image/avif").failures
+    )
+
+
+def test_tables_that_are_cut_off_bind_nothing():
+    made = film_with(at=0)
+    place = made.index(b"stco") + 8
+    broken = made[:place] + b"\0\0\0\x09" + made[place + 4 :]
+    assert "cannot be read" in unbound(broken, b"", {"c2pa.hash.bmff.v3": {"exclusions": []}})
+
+
 # Whatever else there is
 
 

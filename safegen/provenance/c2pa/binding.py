@@ -15,6 +15,7 @@ from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 from safegen.provenance.media.layout import Part, parts_of, top_boxes
+from safegen.provenance.media.references import referenced
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -134,6 +135,22 @@ def _bmff_fault(said: Json, data: bytes) -> str | None:
         if path == "/mdat" and each.get("subset") and _trees_cover(said.get("merkle"), data):
             continue
         return f"boxes {path} are left out of its hash"
+    return _content_left_out({str(each["xpath"]) for each in _dicts(said.get("exclusions"))}, data)
+
+
+def _content_left_out(paths: set[str], data: bytes) -> str | None:
+    """Which box that may be left out holds what the file's own tables call its content."""
+    loose = [
+        (start, end, kind.decode("latin-1"))
+        for kind, start, end in top_boxes(data)
+        if f"/{kind.decode('latin-1')}" in paths & {*LOOSE_BOXES, "/uuid"}
+        and (kind != b"uuid" or STORE_BOX in data[start + 8 : start + 32])
+    ]
+    starts = [start for start, _, _ in loose]
+    for first, last in referenced(data):
+        at = bisect_left(starts, last) - 1
+        if at >= 0 and loose[at][1] > first:
+            return f"some of its content lies in a box {loose[at][2]}, left out of its hash"
     return None
 
 
