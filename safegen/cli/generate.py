@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from safegen.cli.console import Bars, plain, say
-from safegen.cli.options import Keys, Ledger, Policy, TimeStamps, TimeTrust, Trust
+from safegen.cli.options import Keys, Ledger, Policy, Revoked, TimeStamps, TimeTrust, Trust
 from safegen.location import is_missing
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def generate(
     trust: Trust = None,
     time_stamps: TimeStamps = None,
     time_trust: TimeTrust = None,
+    revoked: Revoked = None,
 ) -> None:
     """Make outputs that are allowed by a policy, explained, signed and logged."""
     with Bars() as bars:
@@ -61,6 +62,7 @@ def generate(
             trust=trust,
             time_stamps=time_stamps,
             time_trust=time_trust,
+            revoked=revoked or (),
         )
         _tell(take_up(out, Log(ledger)))
         asked = understand(

@@ -24,5 +24,6 @@ TimeTrust = Annotated[
     Path | None,
     typer.Option(help="PEM roots of time-stamp authorities; their stamps outlive signers."),
 ]
+Revoked = Annotated[list[Path] | None, typer.Option(help="A revocation list; repeatable.")]
 Policy = Annotated[str, typer.Option(help="A shipped policy's name, or a YAML file.")]
 Trust = Annotated[Path | None, typer.Option(help="PEM certificates of the roots to trust.")]

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from safegen.cli.options import Revoked
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -61,9 +63,7 @@ def verify(
     released: Annotated[
         bool, typer.Option("--released", help="Refuse what nothing shows to have been released.")
     ] = False,
-    revoked: Annotated[
-        list[Path] | None, typer.Option(help="A revocation list; repeatable.")
-    ] = None,
+    revoked: Revoked = None,
     strict: Annotated[
         bool,
         typer.Option(

@@ -117,7 +117,7 @@ def test_a_file_is_taken_back_whatever_its_stamp(house, stamps):
     assert from_ledger.state == "trusted"  # a list was not asked
 
 
-def test_a_model_and_what_it_makes(made, tmp_path, stamps):
+def test_a_model_and_what_it_makes(made, tmp_path, stamps, monkeypatch):
     """By the list for others; and in the house's own ledger without any list."""
     shutil.copy(made.ledger, tmp_path / "ledger.db")
     with sqlite3.connect(made.ledger) as source, sqlite3.connect(tmp_path / "ledger.db") as copy:
@@ -139,6 +139,13 @@ def test_a_model_and_what_it_makes(made, tmp_path, stamps):
     listed.write_text(list_for_others(tmp_path / "ledger.db", made.keys).model_dump_json())
     with pytest.raises(RevokedError, match="must not be used"):
         safegen.load(made.model, keys=made.keys, ledger=tmp_path / "new.db", revoked=listed)
+    typed = ["generate", made.model, "--out", tmp_path / "typed", "--purpose", "a test", "--keys",
+             made.keys, "--ledger", tmp_path / "new.db", "--revoked", listed]  # fmt: skip
+    monkeypatch.setattr("sys.argv", ["safegen", *map(str, typed)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == RevokedError.exit_code
+    assert not (tmp_path / "typed").exists()
     (path,) = before.save(tmp_path / "out")
     for file in (path, made.model / "weights.safetensors"):
         seen = safegen.verify(file, trust=made.root, revoked=listed)
