@@ -21,7 +21,8 @@ from safegen.schemas.canonical import sha256
 SERVER = """
 import hashlib, json, os, sys
 import safegen
-from safegen.pipeline import model, sign
+from safegen.pipeline import sign
+from safegen.pipeline.generate import model
 made, ledger = sys.argv[1:]
 
 def work(folder):

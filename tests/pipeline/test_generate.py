@@ -297,8 +297,8 @@ def test_a_signer_that_fails_lets_nothing_out(made, monkeypatch):
     def broken(self, data):
         raise ConnectionError("the key service is gone")
 
-    monkeypatch.setattr("safegen.provenance.keys.signer.FileSigner.key_pem", None)
-    monkeypatch.setattr("safegen.provenance.keys.signer.FileSigner.sign", broken)
+    monkeypatch.setattr("safegen.provenance.keys.custody.local.FileSigner.key_pem", None)
+    monkeypatch.setattr("safegen.provenance.keys.custody.local.FileSigner.sign", broken)
     with pytest.raises(KeyMaterialError, match="the key service is gone"):
         loaded.generate(1, purpose="x")
     assert len(Ledger(made.ledger)) == before

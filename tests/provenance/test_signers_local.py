@@ -272,8 +272,7 @@ def test_a_scheme_whose_package_is_missing_names_the_command(monkeypatch):
         ("gcp-kms:x", "google.cloud", "gcp"),
         ("azure-kv:x", "azure.core.exceptions", "azure"),
     ):
-        module = {"hsm": "token"}.get(extra, extra)
-        monkeypatch.delitem(sys.modules, f"safegen.provenance.keys.custody.{module}", raising=False)
+        monkeypatch.delitem(sys.modules, f"safegen.provenance.keys.custody.{extra}", raising=False)
         monkeypatch.setitem(sys.modules, package, None)
         with pytest.raises(KeyMaterialError, match=rf"pip install 'safegen\[{extra}\]'"):
             open_signer(scheme)

@@ -247,7 +247,7 @@ def test_a_child_process_opens_its_own(leaves, uri):
     code = (
         "import os, sys\n"
         "from safegen.errors import KeyMaterialError\n"
-        "from safegen.provenance.keys.signer import open_signer\n"
+        "from safegen.provenance.keys.opener import open_signer\n"
         "signer = open_signer(sys.argv[1])\n"
         "if os.fork() == 0:\n"
         "    try:\n"

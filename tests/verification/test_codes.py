@@ -32,9 +32,11 @@ def test_the_documented_codes_are_all_codes_and_say_what_they_mean():
 
 
 def test_every_code_is_given_somewhere_and_no_other():
-    folder = ROOT / "safegen" / "pipeline"
+    folder = ROOT / "safegen" / "verification"
     source = "".join(
-        path.read_text(encoding="utf-8") for path in folder.glob("*.py") if path.name != "codes.py"
+        path.read_text(encoding="utf-8")
+        for path in folder.rglob("*.py")
+        if path.name != "reason_codes.py"
     )
     used = set(re.findall(r'"(safegen\.[a-z]+\.[a-z-]+)"', source))
     own = {code for code in CODES if code.split(".")[2] not in GENERAL}

@@ -19,7 +19,7 @@ from safegen.verification.workers.process import Task
 
 ACTOR = """
 import json, os, signal, sys, time
-from safegen.pipeline import limits
+from safegen.verification.workers import limits
 from safegen.verification.unread import unread
 from pathlib import Path
 sys.stdin.readline()
@@ -200,7 +200,7 @@ def test_ctrl_c_ends_everything(tmp_path):
     (tmp_path / "actor.py").write_text(f"import sys; sys.path[:] = sys.argv[1:]\n{hanging}")
     code = (
         "import sys\n"
-        "from safegen.pipeline import process\n"
+        "from safegen.verification.workers import process\n"
         "process.COMMAND = ('actor.py',)\n"
         "sys.argv = ['safegen', 'verify', '.']\n"
         "from safegen.cli import main\n"
