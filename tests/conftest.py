@@ -80,7 +80,8 @@ _REHEARSED: set[str] = set()
 def _each_run_in_miniature_once(monkeypatch):
     """Runs of one sort are gone through in miniature once a session; faults are planted elsewhere.
 
-    `tests/pipeline/test_leaks.py` goes through every one of its own. Nothing is imported for this.
+    `tests/pipeline/train/test_leaks.py` goes through every one of its own. Nothing is
+    imported for this.
     """
     run = sys.modules.get("safegen.pipeline.train.run")
     if run is None:

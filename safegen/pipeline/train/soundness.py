@@ -1,7 +1,7 @@
 """Was a finished run the plan's? Its own draws and canaries tell, or it gets no certificate.
 
 Every comparison is a test whose p-value can come below the level, whatever the run's size allows:
-each is planted in `tests/pipeline/test_soundness.py`. A sound run is refused by each once in a
+each is planted in `tests/pipeline/train/test_soundness.py`. A sound run is refused by each once in a
 million.
 """
 

@@ -8,7 +8,7 @@ from pathlib import PurePath
 from safegen.provenance.media.kinds import HEAD, STORE, SVG, ZIP, kind_of
 
 # Types into which a manifest is embedded and read back, by us and by a second implementation
-# (tests/provenance/test_formats.py); every other type gets its manifest in a file beside it.
+# (tests/provenance/media/test_formats.py); every other type gets its manifest in a file beside it.
 EMBEDDED = {
     "image/png": ".png",
     "image/jpeg": ".jpg",
