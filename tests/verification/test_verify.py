@@ -179,7 +179,7 @@ def test_a_receipt_of_another_file(made, output):
 
 
 def test_a_file_that_was_never_released(made, output, tmp_path):
-    """Of its own house, that is; `test_houses.py` has the others."""
+    """Of its own house, that is; `steps/test_ledgers_of_houses.py` has the others."""
     resign(made, output, lambda said: said)
     verdict = safegen.verify(output, trust=made.root, ledger=made.ledger)
     assert verdict.state == "invalid"

@@ -176,7 +176,7 @@ def test_without_a_pin_private_keys_hide(leaves):
         ("pkcs11:token=release;object=x;type=public", "names no private key"),
         ("pkcs11:token=release;object=x", "names no module; add .module-path"),
         ("pkcs11:object=x?module-path=/nowhere.so", "no PKCS#11 module at /nowhere.so"),
-        (f"pkcs11:object=x?module-path={__file__}", "cannot be used: .*test_signers_token"),
+        (f"pkcs11:object=x?module-path={__file__}", "cannot be used: .*test_hsm"),
         (f"pkcs11:token=other;object=x?module-path={MODULE}", "0 tokens fit.*release, spare"),
         (f"pkcs11:object=x?module-path={MODULE}", "tokens fit"),
     ],
