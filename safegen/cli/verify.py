@@ -71,6 +71,10 @@ def verify(
             help="Refuse also what its own signer says was made from something broken.",
         ),
     ] = False,
+    policy: Annotated[
+        str | None,
+        typer.Option(help="Refuse what this policy's rules for finished files refuse."),
+    ] = None,
     form: Annotated[
         Format, typer.Option("--format", help="How the verdicts are written.")
     ] = Format.TEXT,
@@ -119,6 +123,7 @@ def verify(
             released=released,
             revoked=revoked,
             strict=strict,
+            policy=policy,
             jobs=jobs,
         )
     )

@@ -104,7 +104,39 @@ class ReleaseFacts:
     output: OutputFacts
 
 
-Facts = AdmissionFacts | ForeseenFacts | ReleaseFacts
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileFacts:
+    """What verifying a finished file found; of any file, ours or anybody's.
+
+    Attributes:
+        state: the verdict's: trusted, valid, invalid, unsigned, unsupported or unreadable.
+        signer: the name in the signing certificate, as it is shown; it proves nothing by itself,
+            and is empty where no manifest could be read.
+        trusted: whether a list that was given vouches for the signer, and no step failed.
+        time_stamped: whether an authority on a list of time-stamps saw the signature.
+        ingredients: how many things it was made from, however deep.
+        declared_broken: how many of them did not hold when they were used, as whoever used them
+            says in what they signed.
+        unsigned_ingredients: how many of them have no manifest.
+    """
+
+    state: str
+    signer: str
+    trusted: bool
+    time_stamped: bool
+    ingredients: int
+    declared_broken: int
+    unsigned_ingredients: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishFacts:
+    """All that is known of a finished file before somebody publishes it."""
+
+    file: FileFacts
+
+
+Facts = AdmissionFacts | ForeseenFacts | ReleaseFacts | PublishFacts
 
 
 def flatten(facts: Facts) -> dict[str, Fact]:

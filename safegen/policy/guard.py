@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from safegen.errors import Refused
-from safegen.policy.facts import AdmissionFacts
+from safegen.policy.facts import AdmissionFacts, PublishFacts
 from safegen.schemas.decision import Decision, RuleFinding
 
 if TYPE_CHECKING:
     from safegen.policy.facts import Facts, ForeseenFacts
     from safegen.policy.load import Policy
+    from safegen.schemas.decision import Stage
 
 
 def decide(policy: Policy, facts: Facts) -> Decision:
@@ -20,7 +21,7 @@ def decide(policy: Policy, facts: Facts) -> Decision:
         The decision with one finding a rule of the stage that the facts belong to. A policy
         without a rule for that stage allows nothing there.
     """
-    stage = "request" if isinstance(facts, AdmissionFacts) else "release"
+    stage = _stage_of(facts)
     findings = tuple(rule.judge(facts) for rule in policy.rules if rule.stage == stage)
     if not findings:
         text = f"The policy has no rule for the {stage} stage, so it allows nothing there."
@@ -75,6 +76,12 @@ def admit(policy: Policy, facts: Facts) -> Decision:
     if not decision.allowed:
         raise _refusal(decision)
     return decision
+
+
+def _stage_of(facts: Facts) -> Stage:
+    if isinstance(facts, PublishFacts):
+        return "publish"
+    return "request" if isinstance(facts, AdmissionFacts) else "release"
 
 
 def _refusal(decision: Decision) -> Refused:

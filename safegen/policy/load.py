@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from safegen.schemas.mining import Mining
 
 STAGES = get_args(Stage)
+GENERATION = ("request", "release")  # both, or neither in a policy for finished files alone
 _RULE_KEYS = {"id", "stage", "require", "because"}
 _POLICY_KEYS = {"name", "description", "rules"}
 _OPTIONAL_KEYS = {"time_stamps", "training_mining"}
@@ -94,8 +95,9 @@ def load_policy(source: str | Path = "baseline") -> Policy:
     for place, name in enumerate(names):
         if name in names[:place]:
             raise PolicyError(f"{path}: rules[{place}].id: {name!r} is taken; give it another name")
-    for stage in STAGES:
-        if not any(rule.stage == stage for rule in compiled):
+    stages = {rule.stage for rule in compiled}
+    for stage in GENERATION:
+        if stage not in stages and stages != {"publish"}:
             raise PolicyError(f"{path}: rules: none for the {stage} stage, so nothing could leave")
     return Policy(
         name=_text(content, "name", str(path)),

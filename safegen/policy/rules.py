@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cel_expr_python import cel
 
 from safegen.errors import PolicyError
-from safegen.policy.facts import AdmissionFacts, ReleaseFacts, flatten, types_of
+from safegen.policy.facts import AdmissionFacts, PublishFacts, ReleaseFacts, flatten, types_of
 from safegen.schemas.decision import RuleFinding, Stage
 
 if TYPE_CHECKING:
@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
     from safegen.policy.facts import Facts, ForeseenFacts
 
-FACTS_AT: Mapping[Stage, type[Facts]] = {"request": AdmissionFacts, "release": ReleaseFacts}
+FACTS_AT: Mapping[Stage, type[Facts]] = {
+    "request": AdmissionFacts,
+    "release": ReleaseFacts,
+    "publish": PublishFacts,
+}
 _CEL_TYPES = {
     str: cel.Type.STRING,
     int: cel.Type.INT,

@@ -15,7 +15,7 @@ from typing import Literal
 
 from safegen.schemas.canonical import Record
 
-Stage = Literal["request", "release"]
+Stage = Literal["request", "release", "publish"]
 
 
 class RuleFinding(Record):
@@ -38,7 +38,8 @@ class Decision(Record):
     Attributes:
         policy: the policy's name.
         policy_digest: of the policy's file.
-        stage: whether a request was judged, or an output before it left.
+        stage: whether a request was judged, an output before it left, or a finished file before
+            somebody publishes it.
         allowed: whether every rule of the stage passed.
         findings: one a rule, in the policy's order.
     """

@@ -155,6 +155,8 @@ CODES = {
     "safegen.policy.none": _not_checked("It carries no policy decision."),
     "safegen.policy.refused": _failed("The policy did not allow it."),
     "safegen.policy.unreadable": _failed("The policy decision cannot be read."),
+    "safegen.publish.allowed": _passed("Your own policy (--policy) allows it."),
+    "safegen.publish.refused": _failed("Your own policy (--policy) refuses it."),
 }
 for _step in STEPS:
     CODES[f"safegen.{_step}.unfinished"] = _failed("The step could not be finished on this file.")

@@ -8,6 +8,7 @@ that says nothing against the file.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,8 @@ from safegen.verification.workers.pool import PATIENCE, verify_apart
 from safegen.verification.workers.process import Task, usable_cores
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from safegen.provenance.keys.trust import Trust
 
 Lists = str | Path | Iterable[str | Path] | None
@@ -41,6 +44,7 @@ def verify(  # noqa: PLR0913 - a verification has as many choices as it has
     released: bool = False,
     revoked: Lists = None,
     strict: bool = False,
+    policy: str | Path | None = None,
 ) -> Verdict:
     """Verify one file, ours or anybody's, in a process of its own, within the limits of a tree's.
 
@@ -62,6 +66,8 @@ def verify(  # noqa: PLR0913 - a verification has as many choices as it has
             stops the verification.
         strict: refuse what is otherwise a warning: something that the file was made from did not
             hold when it was used, and its signer says so.
+        policy: refuse what the rules of its `publish` stage refuse; a shipped policy's name, or a
+            YAML file.
 
     Returns:
         The verdict. Whatever is wrong with the file is a finding in it, never an exception.
@@ -69,6 +75,7 @@ def verify(  # noqa: PLR0913 - a verification has as many choices as it has
     Raises:
         InputError: there is no such file, or it is a folder.
         KeyMaterialError: a list holds no certificates, or a revocation list is not believed.
+        PolicyError: the policy does not load, or has no rule for finished files.
         StorageError: a list or a ledger cannot be read.
         SafegenError: no process can be started.
     """
@@ -76,10 +83,11 @@ def verify(  # noqa: PLR0913 - a verification has as many choices as it has
     files_in([file])
     if file.is_dir():
         raise InputError(f"{file} is a folder; name a file, or use verify_tree")
+    judge = _judge(policy)
     lists = _trust(trust, time_trust, identity_trust, witness)
     task = _task(lists, ledger, revoked, released=released, strict=strict)
     (verdict,) = verify_apart((file,), task, jobs=1, patience=PATIENCE, progress=silent)
-    return verdict
+    return judge(verdict)
 
 
 @checked
@@ -94,6 +102,7 @@ def verify_tree(  # noqa: PLR0913 - likewise
     released: bool = False,
     revoked: Lists = None,
     strict: bool = False,
+    policy: str | Path | None = None,
     jobs: int | None = None,
     progress: Progress = silent,
 ) -> tuple[Verdict, ...]:
@@ -114,6 +123,7 @@ def verify_tree(  # noqa: PLR0913 - likewise
         released: as in `verify`.
         revoked: as in `verify`.
         strict: as in `verify`.
+        policy: as in `verify`.
         jobs: processes; by default as many as there are usable cores.
         progress: told after each file.
 
@@ -123,20 +133,23 @@ def verify_tree(  # noqa: PLR0913 - likewise
     Raises:
         InputError: a path does not exist, or there is nothing to verify.
         KeyMaterialError: a list holds no certificates, or a revocation list is not believed.
+        PolicyError: the policy does not load, or has no rule for finished files.
         StorageError: a list or a ledger cannot be read.
     """
     if jobs is not None and jobs < 1:
         raise InputError(f"{jobs} processes cannot verify anything; name at least one")
+    judge = _judge(policy)
     lists = _trust(trust, time_trust, identity_trust, witness)
     task = _task(lists, ledger, revoked, released=released, strict=strict)
     files = files_in(paths)
-    return verify_apart(
+    verdicts = verify_apart(
         files,
         task,
         jobs=min(jobs or usable_cores(), len(files)),
         patience=PATIENCE,
         progress=progress,
     )
+    return tuple(judge(each) for each in verdicts)
 
 
 def _trust(trust: Lists, time_trust: Lists, identity_trust: Lists, witness: Lists) -> Trust | None:
@@ -153,6 +166,15 @@ def _task(
         released=released,
         revoked=read_lists((Path(each) for each in _several(revoked)), lists),
     )
+
+
+def _judge(policy: str | Path | None) -> Callable[[Verdict], Verdict]:
+    """What the caller's own policy makes of a verdict; none leaves it as it is."""
+    if policy is None:
+        return lambda verdict: verdict
+    from safegen.verification.publishing import judged, publishing_policy  # loads CEL and YAML
+
+    return functools.partial(judged, policy=publishing_policy(policy))
 
 
 def _several(lists: Lists) -> tuple[str | Path, ...]:

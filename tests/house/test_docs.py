@@ -9,7 +9,7 @@ import yaml
 from typer.main import get_command
 
 from safegen.cli import app
-from safegen.policy.facts import ReleaseFacts, types_of
+from safegen.policy.facts import PublishFacts, ReleaseFacts, types_of
 from safegen.policy.load import load_policy
 from safegen.provenance.c2pa import claims
 
@@ -73,7 +73,7 @@ def test_python_in_documents_is_python(name, body):
 
 def test_every_fact_is_documented_with_its_type():
     table = (ROOT / "docs" / "policies.md").read_text()
-    for fact in types_of(ReleaseFacts):
+    for fact in {**types_of(ReleaseFacts), **types_of(PublishFacts)}:
         assert f"`{fact}`" in table, fact
 
 
