@@ -94,6 +94,7 @@ MOVED = {
     "provenance.stamping": "provenance.c2pa.timestamps",
     "provenance.trust": "provenance.keys.trust",
     "records": "schemas",
+    "screens.contrast": "screens.ready.contrast",
     "training.adversarial": "training.objectives.gan",
     "training.balance": "training.objectives.balance",
     "training.elbo": "training.objectives.vae",

@@ -1,13 +1,19 @@
 """The typed facts that rules may speak of; a rule that names another fact does not load.
 
-Each field becomes a CEL variable of the same dotted name: `request.purpose`, `model.epsilon`.
+Each field becomes a CEL variable of the same dotted name: `request.purpose`, `model.epsilon`. A
+field that is a mapping becomes one for each of its names: `output.screens.contrast`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, is_dataclass
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import get_type_hints
 
 Fact = str | int | float | bool
+# Names that facts had in 0.1; policies may go on to use them.
+OLD_NAMES = {"output.contrast": "output.screens.contrast"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,11 +77,11 @@ class OutputFacts(ForeseenOutputFacts):
 
     Attributes:
         completeness_gap: of its explanation.
-        contrast: standard deviation of its pixels, in [0, 0.5].
+        screens: the score of each screen that was asked, by the screen's name.
     """
 
     completeness_gap: float
-    contrast: float
+    screens: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,11 +103,19 @@ class ForeseenFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseFacts:
-    """All that is known before an output is signed."""
+    """All that is known before an output is signed.
+
+    Attributes:
+        request: what was asked, of this output.
+        model: which made it.
+        output: itself.
+        failures: why screens that were asked gave no score, by name; any failure refuses.
+    """
 
     request: RequestFacts
     model: ModelFacts
     output: OutputFacts
+    failures: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,29 +154,51 @@ Facts = AdmissionFacts | ForeseenFacts | ReleaseFacts | PublishFacts
 
 
 def flatten(facts: Facts) -> dict[str, Fact]:
-    """Facts by dotted name.
+    """Facts by dotted name; what is no number is left out, so that a rule about it refuses.
 
     >>> request = RequestFacts(purpose="demo", label=7, label_name="7", count=1)
-    >>> model = ModelFacts(certified=True, epsilon=8.0, delta=1e-5, unit="record",
+    >>> model = ModelFacts(certified=True, epsilon=float("nan"), delta=1e-5, unit="record",
     ...                    data="digits", digest="sha256:00")
-    >>> flatten(AdmissionFacts(request=request, model=model))["request.label"]
-    7
+    >>> known = flatten(AdmissionFacts(request=request, model=model))
+    >>> known["request.label"], "model.epsilon" in known
+    (7, False)
     """
+    known: dict[str, Fact] = {}
+    for group in _groups(type(facts)):
+        held = getattr(facts, group)
+        for fact in fields(held):
+            value = getattr(held, fact.name)
+            name = f"{group}.{fact.name}"
+            if isinstance(value, Mapping):
+                known |= {f"{name}.{each}": score for each, score in value.items()}
+            else:
+                known[name] = value
+    known |= {old: known[new] for old, new in OLD_NAMES.items() if new in known}
     return {
-        f"{group.name}.{fact.name}": getattr(getattr(facts, group.name), fact.name)
-        for group in fields(facts)
-        for fact in fields(getattr(facts, group.name))
+        name: value
+        for name, value in known.items()
+        if not isinstance(value, float) or not math.isnan(value)
     }
 
 
-def types_of(kind: type[Facts]) -> dict[str, type]:
-    """The type of each dotted name that facts of this kind hold."""
-    from typing import get_type_hints
+def types_of(kind: type[Facts], screens: Iterable[str] = ()) -> dict[str, type]:
+    """The type of each dotted name that facts of this kind hold.
 
-    groups = get_type_hints(kind)
-    assert all(is_dataclass(group) for group in groups.values())
-    return {
-        f"{name}.{fact}": fact_type
-        for name, group in groups.items()
-        for fact, fact_type in get_type_hints(group).items()
-    }
+    Args:
+        kind: of facts.
+        screens: whose scores may be there.
+    """
+    types: dict[str, type] = {}
+    for group, held in _groups(kind).items():
+        for fact, fact_type in get_type_hints(held).items():
+            name = f"{group}.{fact}"
+            if fact_type == Mapping[str, float]:
+                types |= {f"{name}.{each}": float for each in screens}
+            else:
+                types[name] = fact_type
+    return types | {old: types[new] for old, new in OLD_NAMES.items() if new in types}
+
+
+def _groups(kind: type[Facts]) -> dict[str, type]:
+    """The groups of facts by name; what says why facts are missing is none."""
+    return {name: held for name, held in get_type_hints(kind).items() if name != "failures"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from safegen.errors import Refused
-from safegen.policy.facts import AdmissionFacts, PublishFacts
+from safegen.policy.facts import AdmissionFacts, PublishFacts, ReleaseFacts
 from safegen.schemas.decision import Decision, RuleFinding
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ def decide(policy: Policy, facts: Facts) -> Decision:
     """
     stage = _stage_of(facts)
     findings = tuple(rule.judge(facts) for rule in policy.rules if rule.stage == stage)
+    if findings and isinstance(facts, ReleaseFacts):
+        findings += tuple(_no_score(name, reason) for name, reason in facts.failures.items())
     if not findings:
         text = f"The policy has no rule for the {stage} stage, so it allows nothing there."
         findings = (RuleFinding(rule="no-rule", outcome="failed", text=text),)
@@ -82,6 +84,14 @@ def _stage_of(facts: Facts) -> Stage:
     if isinstance(facts, PublishFacts):
         return "publish"
     return "request" if isinstance(facts, AdmissionFacts) else "release"
+
+
+def _no_score(screen: str, reason: str) -> RuleFinding:
+    return RuleFinding(
+        rule=f"screen-{screen}",
+        outcome="error",
+        text=f"The screen {screen} says nothing: {reason}.",
+    )
 
 
 def _refusal(decision: Decision) -> Refused:

@@ -21,9 +21,11 @@ import yaml
 
 from safegen.errors import PolicyError
 from safegen.policy.extras import stamps_required, training_mining
+from safegen.policy.facts import OLD_NAMES
 from safegen.policy.rules import Rule, compile_rule
 from safegen.schemas.canonical import sha256
 from safegen.schemas.decision import Stage
+from safegen.screens.registry import registered
 from safegen.storage import read
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
 STAGES = get_args(Stage)
 GENERATION = ("request", "release")  # both, or neither in a policy for finished files alone
+SCORES = "output.screens."
 _RULE_KEYS = {"id", "stage", "require", "because"}
 _POLICY_KEYS = {"name", "description", "rules"}
 _OPTIONAL_KEYS = {"time_stamps", "training_mining"}
@@ -58,6 +61,12 @@ class Policy:
     rules: tuple[Rule, ...]
     stamps_required: bool
     training_mining: Mining
+
+    @property
+    def screens(self) -> frozenset[str]:
+        """Names of the screens whose scores its rules judge."""
+        spoken = {OLD_NAMES.get(name, name) for rule in self.rules for name in rule.facts}
+        return frozenset(name.removeprefix(SCORES) for name in spoken if name.startswith(SCORES))
 
 
 def load_policy(source: str | Path = "baseline") -> Policy:
@@ -168,6 +177,7 @@ def _rule(content: Any, key: str) -> Rule:  # noqa: ANN401 - as YAML gave it
         require=_text(content, "require", key),
         because=_text(content, "because", key),
         key=f"{key}.require",
+        screens=registered(),
     )
 
 

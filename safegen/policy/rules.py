@@ -13,7 +13,7 @@ from safegen.policy.facts import AdmissionFacts, PublishFacts, ReleaseFacts, fla
 from safegen.schemas.decision import RuleFinding, Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from safegen.policy.facts import Facts, ForeseenFacts
 
@@ -39,12 +39,14 @@ class Rule:
         stage: when it is asked.
         require: the expression that must be true.
         because: the reason, for people.
+        facts: which it speaks of.
     """
 
     id: str
     stage: Stage
     require: str
     because: str
+    facts: frozenset[str]
     _compiled: Any
 
     def judge(self, facts: Facts) -> RuleFinding:
@@ -75,7 +77,15 @@ class Rule:
         return self.judge(facts) if value is True or value is False else None
 
 
-def compile_rule(*, id: str, stage: Stage, require: str, because: str, key: str) -> Rule:  # noqa: A002
+def compile_rule(
+    *,
+    id: str,  # noqa: A002 - the word in the file
+    stage: Stage,
+    require: str,
+    because: str,
+    key: str,
+    screens: Iterable[str] = (),
+) -> Rule:
     """Compile a rule against the facts of its stage.
 
     Args:
@@ -84,26 +94,35 @@ def compile_rule(*, id: str, stage: Stage, require: str, because: str, key: str)
         require: a CEL expression of type bool.
         because: the reason, for people.
         key: where the expression stands in its file, for error messages.
+        screens: names of the screens whose scores it may judge.
 
     Raises:
         PolicyError: the expression has a typo, names no known fact, or is not a condition.
     """
-    if "//" in re.sub(r"\"[^\"]*\"|'[^']*'", "", require):
+    bare = re.sub(r"\"[^\"]*\"|'[^']*'", "", require)
+    if "//" in bare:
         raise PolicyError(f"{key}: a comment (//) hides whatever follows it; leave it out")
-    types = types_of(FACTS_AT[stage])
+    types = types_of(FACTS_AT[stage], screens)
     environment = cel.NewEnv(variables={name: _CEL_TYPES[kind] for name, kind in types.items()})
     try:
         compiled = environment.compile(require)
     except (RuntimeError, TypeError) as error:
-        raise PolicyError(f"{key}: {_explain(str(error), stage)}") from error
+        raise PolicyError(f"{key}: {_explain(str(error), types)}") from error
     if compiled.return_type() != cel.Type.BOOL:
         raise PolicyError(
             f"{key}: {require!r} is a {compiled.return_type().name()}, not a condition"
         )
-    return Rule(id=id, stage=stage, require=require, because=because, _compiled=compiled)
+    return Rule(
+        id=id,
+        stage=stage,
+        require=require,
+        because=because,
+        facts=frozenset(name for name in types if re.search(rf"\b{re.escape(name)}\b", bare)),
+        _compiled=compiled,
+    )
 
 
-def _explain(error: str, stage: Stage) -> str:
+def _explain(error: str, types: Iterable[str]) -> str:
     """The evaluator's message in one line, with a hint at the usual causes."""
     reason = (
         error.split("\n", maxsplit=1)[0]
@@ -111,8 +130,7 @@ def _explain(error: str, stage: Stage) -> str:
         .removeprefix("INVALID_ARGUMENT: ")
     )
     if "undeclared reference" in error:
-        known = ", ".join(sorted(types_of(FACTS_AT[stage])))
-        return f"{reason}; facts at this stage: {known}"
+        return f"{reason}; facts at this stage: {', '.join(sorted(types))}"
     if "(double, int)" in error:
         return f"{reason}; write whole numbers with a point beside a fraction, such as 10.0"
     return reason

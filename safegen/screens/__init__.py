@@ -1,1 +1,9 @@
-"""What samples are checked for before release; their scores become facts that policies judge."""
+"""What samples are checked for before release: a screen measures, and a policy decides.
+
+screen       the protocol, and the batch that a screen looks at
+registry     screens by name: those that come with safegen, those of other packages, your own
+measure      a batch under many screens, so that what one of them cannot say denies by its name
+ready/       screens that come with safegen; a file that is laid there is one more
+
+A score is the fact `output.screens.<name>`, so that a line of a policy judges it.
+"""

@@ -34,8 +34,11 @@ def facts(stage="request", **changes):
         "digital_source_type": "http://x/trainedAlgorithmicMedia",
         "explained": True,
         "completeness_gap": 0.0,
-        "contrast": 0.3,
+        "screens": {"contrast": 0.3},
     }
+    if "contrast" in changes:
+        changes["screens"] = {"contrast": changes.pop("contrast")}
+    failures = changes.pop("failures", {})
     for name, value in changes.items():
         group = next(group for group in (request, model, output) if name in group)
         group[name] = value
@@ -45,7 +48,7 @@ def facts(stage="request", **changes):
     if stage == "foreseen":
         known = {name: output[name] for name in ("signed", "digital_source_type", "explained")}
         return ForeseenFacts(**made, output=ForeseenOutputFacts(**known))
-    return ReleaseFacts(**made, output=OutputFacts(**output))
+    return ReleaseFacts(**made, output=OutputFacts(**output), failures=failures)
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +120,7 @@ def one_rule(tmp_path, require, stage="request"):
         ("request.count", r"is a INT, not"),
         ("request.purpose !=", r"rules\[0\]\.require"),
         ("output.signed", r"undeclared reference"),
+        ("output.screens.contrast > 0.1", r"undeclared reference"),
     ],
 )
 def test_a_typo_in_a_rule_fails_when_the_policy_is_loaded(tmp_path, require, reason):
@@ -290,11 +294,53 @@ def test_a_second_evaluator_agrees_on_every_rule(baseline, stage, changes):
     environment = celpy.Environment()
     nested = {}
     for name, value in flatten(made).items():
-        group, fact = name.split(".")
-        nested.setdefault(group, {})[fact] = value
+        *groups, fact = name.split(".")
+        inner = nested
+        for group in groups:
+            inner = inner.setdefault(group, {})
+        inner[fact] = value
     for rule in baseline.rules:
         if rule.stage != stage:
             continue
         program = environment.program(environment.compile(rule.require))
         expected = bool(program.evaluate(celpy.json_to_cel(nested)))
         assert (rule.judge(made).outcome == "passed") == expected, rule.id
+
+
+# Screens
+
+SCREENED = [
+    ("output.screens.contrast > 0.1", {"contrast"}),
+    ("output.contrast > 0.1", {"contrast"}),  # as 0.1 spelt it
+    ("output.signed", set()),
+]
+
+
+@pytest.mark.parametrize(("rule", "screens"), SCREENED)
+def test_a_policy_asks_for_the_screens_that_its_rules_speak_of(tmp_path, rule, screens):
+    policy = load_policy(one_rule(tmp_path, f'"{rule}"', "release"))
+    assert policy.screens == screens
+    assert decide(policy, facts("release", contrast=0.2)).allowed
+    assert decide(policy, facts("release", contrast=0.0)).allowed == (not screens)
+
+
+def test_an_unknown_screen_fails_when_the_policy_is_loaded(tmp_path):
+    path = one_rule(tmp_path, '"output.screens.contrst > 0.1"', "release")
+    with pytest.raises(PolicyError, match=r"rules\[0\]\.require.*output\.screens\.contrast"):
+        load_policy(path)
+
+
+@pytest.mark.parametrize("score", [{}, {"contrast": float("nan")}])
+@pytest.mark.parametrize("rule", ["output.screens.contrast > 0.1", "!(output.contrast > 0.9)"])
+def test_a_score_that_is_missing_or_no_number_refuses(tmp_path, rule, score):
+    policy = load_policy(one_rule(tmp_path, f'"{rule}"', "release"))
+    decision = decide(policy, facts("release", screens=score))
+    assert not decision.allowed
+    assert decision.findings[0].outcome == "error"
+
+
+def test_a_screen_that_failed_refuses_by_its_name_whatever_the_rules_say(tmp_path):
+    policy = load_policy(one_rule(tmp_path, "output.signed", "release"))
+    failed = facts("release", failures={"contrast": "it raised MemoryError: none left"})
+    with pytest.raises(Refused, match="screen contrast says nothing: it raised MemoryError"):
+        admit(policy, failed)

@@ -19,6 +19,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 from safegen.errors import Refused, SafegenError
@@ -40,12 +41,13 @@ from safegen.policy.facts import (
     ReleaseFacts,
 )
 from safegen.policy.guard import admit, refuse_early
-from safegen.screens.contrast import ContrastScreen
+from safegen.screens.measure import measure
+from safegen.screens.registry import registered
+from safegen.screens.screen import Batch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from safegen.modality.image import ImageModality
@@ -59,6 +61,7 @@ if TYPE_CHECKING:
     from safegen.provenance.log.ledger import Ledger
     from safegen.schemas.explanation import Explanation
     from safegen.schemas.receipt import GenerationRequest
+    from safegen.screens.measure import Screened
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +89,8 @@ class _Made:
 
     name: str
     request: GenerationRequest
-    picture: NDArray[np.float32]
+    encoded: bytes
+    pixels: NDArray[np.uint8]  # as the file stores them
     explanation: Explanation
 
 
@@ -119,10 +123,13 @@ def generate(  # noqa: PLR0913 - all that `Model.generate` was asked
         admission = admit(safeguards.policy, facts)
         for each in _foreseen(requests, facts, modality):
             refuse_early(safeguards.policy, each)
-        # 2 to 4. Sample, screen, explain, and admit each output.
-        made = _samples(generator, requests, names, progress)
+        # 2 and 3. Sample and explain; screen what the files will store.
+        made = list(_samples(generator, requests, names, modality, progress))
+        screened = _screened(made, safeguards.policy)
+        # 4. Admit each output.
         samples = [
-            _allowed(one, facts, safeguards.policy, opened.config.name, modality) for one in made
+            _allowed(one, seen, facts, safeguards.policy, opened.config.name, modality)
+            for one, seen in zip(made, screened, strict=True)
         ]
     # 5 and 6. Sign, and read back.
     stamping = safeguards.stamping.anew()
@@ -175,47 +182,69 @@ def _samples(
     generator: PictureGenerator,
     requests: tuple[GenerationRequest, ...],
     names: tuple[str, ...],
+    modality: ImageModality,
     progress: Progress,
 ) -> Iterator[_Made]:
-    """Sample and explain."""
+    """Sample, explain and encode."""
     labels = torch.tensor([request.label for request in requests])
     draw = generator.draw(labels, requests[0].seed)
     with torch.no_grad():
         pictures = torch.cat(list(generator.rendered(draw))).numpy()
     explanations = explain(generator, draw, progress=progress)
-    for parts in zip(names, requests, pictures, explanations, strict=True):
-        yield _Made(*parts)
+    for name, request, picture, explanation in zip(
+        names, requests, pictures, explanations, strict=True
+    ):
+        encoded = modality.encode(picture)
+        yield _Made(name, request, encoded, modality.decode(encoded), explanation)
+
+
+def _screened(made: Sequence[_Made], policy: Policy) -> tuple[Screened, ...]:
+    """What the screens that the policy speaks of say of all samples."""
+    batch = Batch(
+        samples=np.stack([each.pixels for each in made]),
+        requests=tuple(each.request for each in made),
+    )
+    known = registered()
+    return measure((known[name] for name in sorted(policy.screens)), batch)
 
 
 def _allowed(
-    made: _Made, asked: AdmissionFacts, policy: Policy, model: str, modality: ImageModality
+    made: _Made,
+    screened: Screened,
+    asked: AdmissionFacts,
+    policy: Policy,
+    model: str,
+    modality: ImageModality,
 ) -> Sample:
-    """Encode, screen and admit one sample, and draw its explanation.
+    """Admit one sample, and draw its explanation.
 
     Raises:
         Refused: the policy does not allow it.
     """
-    encoded = modality.encode(made.picture)
-    pixels = modality.decode(encoded)
     output = OutputFacts(
         signed=True,  # as foreseen
         digital_source_type=modality.digital_source_type,
         explained=True,
         completeness_gap=made.explanation.completeness_gap,
-        contrast=ContrastScreen().score(pixels),
+        screens=screened.scores,
     )
     request = made.request
-    own = _own(asked, request)
+    facts = ReleaseFacts(
+        request=_own(asked, request),
+        model=asked.model,
+        output=output,
+        failures=screened.failures,
+    )
     name = shown(request.label_name, request.label)
     title = f"{made.name}: {name}, by {model} from seed {request.seed}"
     return Sample(
         name=made.name,
         modality=modality,
         request=request,
-        encoded=encoded,
-        figure=draw(pixels, made.explanation, title),
+        encoded=made.encoded,
+        figure=draw(made.pixels, made.explanation, title),
         explanation=made.explanation,
-        decision=admit(policy, ReleaseFacts(request=own, model=asked.model, output=output)),
+        decision=admit(policy, facts),
         training_mining=policy.training_mining,
     )
 

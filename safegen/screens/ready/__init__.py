@@ -1,0 +1,1 @@
+"""Screens that come with safegen, one a file; each registers itself."""
