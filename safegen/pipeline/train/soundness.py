@@ -1,8 +1,8 @@
 """Was a finished run the plan's? Its own draws and canaries tell, or it gets no certificate.
 
 Every comparison is a test whose p-value can come below the level, whatever the run's size allows:
-each is planted in `tests/pipeline/train/test_soundness.py`. A sound run is refused by each once in a
-million.
+each is planted in `tests/pipeline/train/test_soundness.py`. A sound run is refused by each once
+in a million.
 """
 
 from __future__ import annotations
