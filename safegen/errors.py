@@ -32,6 +32,10 @@ class FewRecordsWarning(UserWarning):
     """Records are so few for their classes that the generator may hardly tell them apart."""
 
 
+class CallbackWarning(UserWarning):
+    """Somebody's callback raised; what it listened to goes on without it."""
+
+
 class SafegenError(Exception):
     """The root: everything that safegen raises on purpose."""
 

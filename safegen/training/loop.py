@@ -11,6 +11,7 @@ The loop stops when the plan's steps are done or when one more would exceed the 
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,10 +24,11 @@ from safegen.privacy.execution.memory import memory_named
 from safegen.privacy.mechanism.engine import PrivateEngine, Settings
 from safegen.privacy.mechanism.sampling import Draw
 from safegen.training.average import Average
+from safegen.training.events import Callbacks, CheckpointWritten, ReleaseMade, StepTaken
 from safegen.training.optimizers import optimizer_tensors, restore_optimizer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
     from safegen.privacy.mechanism.engine import Losses
     from safegen.privacy.mechanism.releases import Releases
     from safegen.privacy.mechanism.sealed import PrivateRecords
-    from safegen.progress import Progress
     from safegen.schemas.certificate import Event
     from safegen.schemas.config import Recipe
     from safegen.training.objectives.objective import Objective
@@ -218,7 +219,7 @@ class Training:
         releases: Releases,
         *,
         keep: Keep | None = None,
-        progress: Progress,
+        callbacks: Callbacks | None = None,
     ) -> Trained | None:
         """Run the granted plan to its end.
 
@@ -226,7 +227,7 @@ class Training:
             records: all of them.
             releases: makes what is planned, and knows what was made.
             keep: writes a checkpoint of (counted, claimed, tensors); None for none.
-            progress: told after each step.
+            callbacks: told of each release, step and checkpoint.
 
         Returns:
             What the run leaves, in the first process; None in any other.
@@ -234,26 +235,35 @@ class Training:
         Raises:
             TrainingError: a gradient is not finite, or the GPU's memory ends.
         """
+        told = Callbacks() if callbacks is None else callbacks
         with memory_named("and go on with --resume"):
-            return self._run(records.to(self.device), releases, keep, progress)
+            return self._run(records.to(self.device), releases, keep, told)
 
     def _run(
-        self, records: PrivateRecords, releases: Releases, keep: Keep | None, progress: Progress
+        self, records: PrivateRecords, releases: Releases, keep: Keep | None, told: Callbacks
     ) -> Trained | None:
         allowed = self._plan.affordable_steps()
         claimed = self.engine.steps_run
         if not claimed:
-            self._objective.prepare(records, releases)
+            with releases_told(releases, self._plan, told):
+                self._objective.prepare(records, releases)
             self._average.restart(self._objective.averaged)
         for step in range(self.engine.steps_run, allowed):
             if keep is not None and step >= claimed:
                 claimed = min(step + CLAIM, allowed)
                 keep(step, claimed, self.tensors())
+                told(CheckpointWritten(step=step, claimed=claimed))
             self._step(records, rate_factor(step, allowed))
-            progress("training", step + 1, allowed)
+            spent = (*self.engine.events(), *releases.events())
+            delta = self._plan.delta
+            told(StepTaken(step=step + 1, steps=allowed, spent=spent, delta=delta))
         if keep is not None:
             keep(allowed, allowed, self.tensors())
-        return self._finish(records, releases) if self._settings.processes.first else None
+            told(CheckpointWritten(step=allowed, claimed=allowed))
+        if not self._settings.processes.first:
+            return None
+        with releases_told(releases, self._plan, told, self.engine.events()):
+            return self._finish(records, releases)
 
     def _restore(self, parts: Mapping[str, Mapping[str, Tensor]]) -> None:
         """Take up what `keep` was given."""
@@ -302,6 +312,18 @@ class Training:
         if self._settings.canaries is not None:
             parts["canaries"] = self._settings.canaries.state()
         return {f"{part}/{name}": t for part, held in parts.items() for name, t in held.items()}
+
+
+@contextlib.contextmanager
+def releases_told(
+    releases: Releases, plan: PrivacyPlan, told: Callbacks, spent: tuple[Event, ...] = ()
+) -> Iterator[None]:
+    """Tell of what is released meanwhile, beside what was spent on steps."""
+    before = releases.made
+    yield
+    for purpose, made in releases.made.items():
+        for _ in range(made - before.get(purpose, 0)):
+            told(ReleaseMade(purpose=purpose, spent=(*spent, *releases.events()), delta=plan.delta))
 
 
 def rate_factor(step: int, steps: int) -> float:

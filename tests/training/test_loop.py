@@ -14,7 +14,7 @@ from safegen.privacy.mechanism.canaries import Canaries
 from safegen.privacy.mechanism.engine import Settings
 from safegen.privacy.mechanism.releases import Releases
 from safegen.privacy.mechanism.sealed import PrivateRecords
-from safegen.progress import silent
+from safegen.training.events import Callbacks, ReleaseMade, StepTaken
 from safegen.training.loop import Training
 from safegen.training.objectives.gan import GanObjective
 from safegen.training.objectives.vae import VaeObjective
@@ -51,7 +51,7 @@ def plan(**changes):
     return PrivacyPlan(**(fields | changes))
 
 
-def trained(family, data, made_plan, progress=silent, settings=None, keep=None, resumed=None):
+def trained(family, data, made_plan, told=None, settings=None, keep=None, resumed=None):
     chosen = chosen_for(family, data.card)
     settings = settings or Settings()
     objective = FAMILIES[family](chosen.architecture, chosen.recipe, settings.processes)
@@ -64,7 +64,9 @@ def trained(family, data, made_plan, progress=silent, settings=None, keep=None, 
         resumed=resumed,
     )
     releases = Releases(made_plan, 1)
-    return objective, training.run(records_of(data), releases, keep=keep, progress=progress)
+    return objective, training.run(
+        records_of(data), releases, keep=keep, callbacks=Callbacks([told] if told else [])
+    )
 
 
 def records_of(data):
@@ -75,11 +77,16 @@ def records_of(data):
 def test_what_ran_is_what_is_counted(digits, family):
     seen = []
     made_plan = plan(releases=latents(5.0) if family == "vae" else ())
-    _, made = trained(family, digits, made_plan, progress=lambda *call: seen.append(call))
+    _, made = trained(family, digits, made_plan, told=seen.append)
     assert made.steps_run == 4
     assert made.events == made_plan.events()
     assert len(made.events) == 1 + len(made_plan.releases)
-    assert seen[-1] == ("training", 4, 4)
+    steps = [event for event in seen if isinstance(event, StepTaken)]
+    assert [(event.step, event.steps) for event in steps] == [(n, 4) for n in range(1, 5)]
+    assert [event.spent[0].count for event in steps] == [1, 2, 3, 4]
+    released = [event for event in seen if isinstance(event, ReleaseMade)]
+    assert [event.purpose for event in released] == [each.purpose for each in made_plan.releases]
+    assert seen[-1].spent == made.events
     sample = made.generator.sample(torch.tensor([3]), seed=0)
     assert sample.shape == (1, 1, 28, 28)
 
@@ -142,7 +149,7 @@ def test_a_few_steps_already_learn_something(digits):
     before = loss()
     quiet = plan(epsilon=1e6, noise_multiplier=0.2, steps=40, expected_batch_size=128)
     training = Training(objective, quiet, chosen.recipe)
-    training.run(records_of(digits), Releases(quiet), progress=silent)
+    training.run(records_of(digits), Releases(quiet))
     assert loss() < 0.95 * before
 
 
@@ -193,8 +200,12 @@ def test_steps_that_may_have_run_are_counted_before_they_run(digits):
     def keep(counted, claimed, tensors):
         claims.append((len(ran), counted, claimed))
 
-    trained("vae", digits, made_plan, progress=lambda *call: ran.append(call), keep=keep)
-    steps = [step for stage, step, _ in ran if stage == "training"]
+    def heard(event):
+        if isinstance(event, StepTaken):
+            ran.append(event.step)
+
+    trained("vae", digits, made_plan, told=heard, keep=keep)
+    steps = ran
     for before, counted, claimed in claims:
         assert counted == (steps[before - 1] if before else 0)
         assert claimed >= counted

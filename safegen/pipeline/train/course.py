@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from safegen.pipeline.train.initialization import from_releases
 from safegen.pipeline.train.networks import training_of
 from safegen.training.checkpoint import Standing
+from safegen.training.loop import releases_told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
     from safegen.privacy.mechanism.canaries import Canaries
     from safegen.privacy.mechanism.outlet import Outlet
     from safegen.privacy.mechanism.releases import Releases
-    from safegen.progress import Progress
     from safegen.training.checkpoint import RunFacts
+    from safegen.training.events import Callbacks
     from safegen.training.loop import Trained
     from safegen.training.objectives.objective import Start
 
@@ -48,7 +49,7 @@ class Course:
         canaries: that ride along; None for none.
         processes: that train together; this is the first.
         execution: speed and memory.
-        progress: told how far the work is.
+        callbacks: told what happens.
         outlet: what every noisy sum goes through, in rehearsals; None for none.
         warm_pictures: drawn from the warm start; as many as usual when None.
         fixed: seeds of draws that are no secret, and of secret ones if they are fixed, too; for
@@ -61,7 +62,7 @@ class Course:
     canaries: Canaries | None
     processes: Processes
     execution: Execution
-    progress: Progress
+    callbacks: Callbacks
     outlet: Outlet | None = None
     warm_pictures: int | None = None
     fixed: tuple[int, int | None] | None = None
@@ -75,15 +76,16 @@ class Course:
             keep: writes a checkpoint.
         """
         if resumed is None:
-            start = from_releases(
-                self.facts,
-                self.data,
-                start,
-                self.releases,
-                device=self.processes.device,
-                progress=self.progress,
-                pictures=self.warm_pictures,
-            )
+            with releases_told(self.releases, self.facts.plan, self.callbacks):
+                start = from_releases(
+                    self.facts,
+                    self.data,
+                    start,
+                    self.releases,
+                    device=self.processes.device,
+                    progress=self.callbacks.progress,
+                    pictures=self.warm_pictures,
+                )
         if self.processes.world > 1:
             self.processes.tell(self.data.records.order())
         facts, start, resumed = self.processes.tell((self.facts, start, resumed))
@@ -103,7 +105,7 @@ class Course:
             self.data.records,
             self.releases,
             keep=lambda counted, claimed, tensors: keep(self.standing(counted, claimed), tensors),
-            progress=self.progress,
+            callbacks=self.callbacks,
         )
         assert trained is not None  # the first process finishes
         return trained

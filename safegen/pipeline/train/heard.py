@@ -1,4 +1,4 @@
-"""What a run in miniature tells: its progress, its log, and what it prints or warns of.
+"""What a run in miniature tells: its events, its log, and what it prints or warns of.
 
 A line that names a loss tells of records as much as a file does, wherever it is shown.
 """
@@ -17,6 +17,8 @@ import torch
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from safegen.training.events import TrainingEvent
+
 TORCHS_OWN = str(Path(torch.__file__).parent)  # warnings, some of which come once a process
 
 
@@ -24,7 +26,7 @@ class Heard(logging.Handler):
     """Notes in a trace whatever is told while it is entered."""
 
     def __init__(self, trace: dict[str, bytes]) -> None:
-        """Note in `trace`: `progress`, `log`, `printed` and `warned`."""
+        """Note in `trace`: `events`, `log`, `printed` and `warned`."""
         super().__init__(logging.DEBUG)
         self._trace = trace
         self._logger = logging.getLogger("safegen")
@@ -34,9 +36,9 @@ class Heard(logging.Handler):
         self._once = torch.is_warn_always_enabled()
         self._warned: list[warnings.WarningMessage] = []
 
-    def progress(self, stage: str, done: int, total: int) -> None:
-        """Note what a user would be told."""
-        self._note("progress", f"{stage} {done} of {total}\n")
+    def event(self, event: TrainingEvent) -> None:
+        """Note what callbacks would be told."""
+        self._note("events", f"{event}\n")
 
     def emit(self, record: logging.LogRecord) -> None:
         """Note a line of the log."""

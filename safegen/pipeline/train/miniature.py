@@ -33,6 +33,7 @@ from safegen.schemas.card import DataCard, Shape, published
 from safegen.schemas.config import PackageDigests
 from safegen.training import checkpoint
 from safegen.training.checkpoint import RunFacts
+from safegen.training.events import Callbacks
 from safegen.training.objectives.objective import Start
 
 if TYPE_CHECKING:
@@ -46,9 +47,9 @@ if TYPE_CHECKING:
     from safegen.privacy.accounting.plan import PrivacyPlan
     from safegen.privacy.execution.settings import Execution
     from safegen.privacy.mechanism.outlet import Outlet
-    from safegen.progress import Progress
     from safegen.schemas.config import Architecture, Recipe
     from safegen.training.checkpoint import Standing
+    from safegen.training.events import Callback
     from safegen.training.loop import Trained, Training
 
 STEPS = 2
@@ -126,7 +127,7 @@ class Miniature:
         heard = Heard(trace)
         with heard:
             made = functools.partial(
-                self._course, records, digest, heard.progress, loudness, 0 if fixed else None
+                self._course, records, digest, heard.event, loudness, 0 if fixed else None
             )
             course = made(outlet)
             kept = self._life(course, self._start(), None, trace, "")
@@ -140,7 +141,7 @@ class Miniature:
         self,
         records: PrivateRecords,
         digest: str,
-        progress: Progress,
+        heard: Callback,
         loudness: float,
         secret: int | None,
         outlet: Outlet,
@@ -155,7 +156,7 @@ class Miniature:
             canaries=None,
             processes=Processes(device=self.device),
             execution=self.execution,
-            progress=progress,
+            callbacks=Callbacks((heard,)),
             outlet=outlet,
             warm_pictures=PICTURES,
             fixed=(0, secret),

@@ -45,8 +45,12 @@ class Publisher:
 
     def publish(
         self, trained: Trained, facts: RunFacts, card: DataCard, canaries: Canaries | None
-    ) -> None:
-        """Certify what ran, pack it, sign it, write it and log it; `card` is the published one."""
+    ) -> PrivacyCertificate:
+        """Certify what ran, pack it, sign it, write it and log it; `card` is the published one.
+
+        Returns:
+            The certificate.
+        """
         now = datetime.now(UTC).isoformat(timespec="seconds")
         config, certificate, content = content_of(trained, facts, card, canaries, now)
         claim = model_claim(
@@ -59,6 +63,7 @@ class Publisher:
         files.write_card(self.folder, model_card(config, certificate, content.digests))
         files.write(self.folder, content, manifest)
         self.log.append([files.log_entry(content, now)], signer=self.signer)
+        return certificate
 
     def complete(self) -> None:
         """Log a package that was written whole by a run that died before it could log it."""

@@ -34,12 +34,13 @@ from safegen.privacy.execution.processes import Processes
 from safegen.privacy.mechanism import noise
 from safegen.privacy.mechanism.engine import Settings
 from safegen.privacy.mechanism.releases import Releases
-from safegen.progress import Progress, silent
+from safegen.schemas.canonical import digest
 from safegen.schemas.card import published
 from safegen.schemas.names import DIGESTS
 from safegen.training import checkpoint
 from safegen.training.checkpoint import RunFacts, Standing
 from safegen.training.config import Wishes, plan_for, preset_for
+from safegen.training.events import RunFinished, RunStarted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,7 +55,9 @@ if TYPE_CHECKING:
     from safegen.privacy.accounting.budget import Budget, Grant
     from safegen.privacy.accounting.plan import PrivacyPlan
     from safegen.privacy.execution.settings import Execution
+    from safegen.progress import Progress
     from safegen.schemas.config import Architecture, Recipe
+    from safegen.training.events import Callbacks
     from safegen.training.objectives.objective import Start
 
 
@@ -67,7 +70,12 @@ class Run:
     publisher: Publisher
     processes: Processes
     execution: Execution
-    progress: Progress
+    callbacks: Callbacks
+
+    @property
+    def progress(self) -> Progress:
+        """Told how far work is that is no private step."""
+        return self.callbacks.progress
 
     def begin(self, wishes: Wishes, public: DataSet | None = None) -> None:
         """Plan, rehearse, take the grant, and train from the first step.
@@ -162,7 +170,7 @@ class Run:
             canaries=canaries_of(facts),
             processes=self.processes,
             execution=self.execution,
-            progress=self.progress,
+            callbacks=self.callbacks,
         )
 
         def keep(standing: Standing, tensors: Mapping[str, Tensor]) -> None:
@@ -171,11 +179,28 @@ class Run:
         if fresh:
             keep(course.standing(0, 0), start_tensors(start))
         grant = self._grant(facts, resumed, fresh=fresh)
+        plan = facts.plan
+        self.callbacks(
+            RunStarted(
+                steps=plan.affordable_steps(),
+                steps_before=0 if resumed is None else resumed[0],
+                epsilon=plan.epsilon,
+                delta=plan.delta,
+            )
+        )
         trained = course.run(start, resumed, keep)
         self.budget.settle(grant.number, trained.events)
         card = published(self.data.card, grant.salt)
-        self.publisher.publish(trained, facts, card, course.canaries)
+        certificate = self.publisher.publish(trained, facts, card, course.canaries)
         checkpoint.remove(self._checkpoint)
+        self.callbacks(
+            RunFinished(
+                steps=trained.steps_run,
+                epsilon=certificate.epsilon,
+                delta=certificate.delta,
+                certificate=digest(certificate),
+            )
+        )
 
     def _grant(self, facts: RunFacts, resumed: Resumed | None, *, fresh: bool) -> Grant:
         """The run's one grant: taken now, or when it began.
@@ -241,4 +266,4 @@ def follow(data: TrainingData, processes: Processes, execution: Execution) -> No
             "same ones in the same order"
         )
     training = training_of(facts, data, processes, execution, canaries_of(facts), resumed, start)
-    training.run(data.records, Releases(facts.plan), progress=silent)
+    training.run(data.records, Releases(facts.plan))

@@ -33,6 +33,7 @@ from safegen.schemas.config import Family, WarmStart
 from safegen.schemas.names import DIGESTS
 from safegen.training import checkpoint
 from safegen.training.config import Wishes
+from safegen.training.events import Callbacks, shown_by
 from safegen.training.priors import PRIORS
 
 if TYPE_CHECKING:
@@ -151,11 +152,19 @@ def train(  # noqa: PLR0913 - a run has as many choices as it has
                 progress("loading", 0, 1)
                 records = sealed(_load(data, data_root, size, download, groups))
                 progress("loading", 1, 1)
-                run = Run(records, Budget(budget), publisher, processes, execution, progress)
-                if resume:
-                    run.resume()
-                else:
-                    run.begin(wishes, public)
+                run = Run(
+                    records,
+                    Budget(budget),
+                    publisher,
+                    processes,
+                    execution,
+                    Callbacks([shown_by(progress)]),
+                )
+                with run.callbacks.refusals():
+                    if resume:
+                        run.resume()
+                    else:
+                        run.begin(wishes, public)
         processes.tell(value=True)  # the package is written
     return load(folder, keys=keys, ledger=ledger)
 

@@ -38,6 +38,7 @@ from safegen.privacy.mechanism.release import Mechanism
 from safegen.privacy.mechanism.releases import Releases
 from safegen.privacy.mechanism.sealed import Vectors
 from safegen.schemas.config import Architecture, Recipe
+from safegen.training.events import Callbacks
 from safegen.training.loop import Training
 from safegen.training.objectives.gan import GanObjective
 from safegen.training.objectives.vae import VaeObjective
@@ -218,16 +219,18 @@ def the_loss_is_logged(patch):
     )
 
 
-def the_loss_in_the_progress(patch):
+def the_loss_in_an_event(patch):
     told = []
     of_the_drawn(patch, lambda _, loss, __: told.append(loss))
 
     def make(whole):
-        def run(self, records, releases, *, keep=None, progress):
-            def telling(stage, done, total):
-                progress(f"{stage}, loss {told[-1] if told else 0:.3f}", done, total)
+        def run(self, records, releases, *, keep=None, callbacks):
+            def telling(event):
+                callbacks(event)
+                loss = told[-1] if told else 0
+                callbacks.progress(f"training, loss {loss:.3f}", 1, 1)
 
-            return whole(self, records, releases, keep=keep, progress=telling)
+            return whole(self, records, releases, keep=keep, callbacks=Callbacks([telling]))
 
         return run
 
@@ -540,7 +543,7 @@ MORE = {
     augmented_by_the_spread: {"steps"},
     mean_over_the_drawn: {"steps"},
     the_loss_is_logged: {"leak"},
-    the_loss_in_the_progress: {"leak"},
+    the_loss_in_an_event: {"leak"},
     the_loss_is_printed: {"leak"},
     a_warning_names_the_loss: {"leak"},
     early_stopping: {"leak"},

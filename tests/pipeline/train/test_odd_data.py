@@ -13,7 +13,6 @@ from safegen.pipeline.train.sealing import sealed
 from safegen.privacy.accounting.plan import plan_within
 from safegen.privacy.mechanism.engine import Settings
 from safegen.privacy.mechanism.releases import Releases
-from safegen.progress import silent
 from safegen.provenance.keys import pki
 from safegen.training.recipe import preset
 
@@ -130,6 +129,6 @@ def test_every_size_takes_a_private_step(family, side, channels):
         update={"generator_rows": min(chosen.recipe.generator_rows, 4)}
     )
     training = throwaway(plan, chosen.architecture, recipe, Settings())
-    made = training.run(sealed(data).records, Releases(plan), progress=silent)
+    made = training.run(sealed(data).records, Releases(plan))
     assert made.steps_run == 1
     assert made.generator.sample(torch.tensor([0, 1]), seed=0).shape == (2, channels, side, side)

@@ -21,7 +21,6 @@ from safegen.privacy.mechanism.engine import PrivateEngine, Settings
 from safegen.privacy.mechanism.releases import Releases
 from safegen.privacy.mechanism.sampling import Draw
 from safegen.privacy.mechanism.sealed import PrivateRecords
-from safegen.progress import silent
 from safegen.training.recipe import preset
 
 MODES = ["book-keeping", "hooks", "functorch", "ghost", "ew"]
@@ -257,7 +256,7 @@ def training():
 
 
 def run(made, records, made_plan):
-    return made.run(records, Releases(made_plan), progress=silent)
+    return made.run(records, Releases(made_plan))
 
 
 @pytest.fixture

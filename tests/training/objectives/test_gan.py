@@ -20,7 +20,6 @@ from safegen.privacy.mechanism.engine import PrivateEngine, Settings
 from safegen.privacy.mechanism.releases import Releases
 from safegen.privacy.mechanism.sampling import Draw
 from safegen.privacy.mechanism.sealed import PrivateRecords
-from safegen.progress import silent
 from safegen.schemas.card import DataCard, Shape
 from safegen.training.loop import Training
 from safegen.training.objectives.balance import LADDER, Balance
@@ -363,9 +362,7 @@ def test_steps_move_the_decoder_and_never_what_was_released(digits, chosen):
         first.update({k: t.clone() for k, t in objective.averaged.state_dict().items()})
 
     objective.prepare = remembered
-    trained = Training(objective, made, recipe).run(
-        records_of(digits), Releases(made, 3), progress=silent
-    )
+    trained = Training(objective, made, recipe).run(records_of(digits), Releases(made, 3))
     assert trained.events == made.events()
     after = trained.generator.state_dict()
     moved = {name for name in first if not torch.equal(first[name], after[name])}
