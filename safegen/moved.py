@@ -19,6 +19,7 @@ MOVED = {
     "audit.recording": "evaluation.cuda_graph",
     "audit.small_pictures": "evaluation.classifiers",
     "audit.utility": "evaluation.utility",
+    "explain.attribution": "explain.methods.integrated_gradients",
     "pipeline.attacks": "audit.attacks",
     "pipeline.card": "package.model_card",
     "pipeline.claim_steps": "verification.steps.claims",

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from safegen.schemas.explanation import Explanation
+    from safegen.schemas.explanation import AnyExplanation
 
 BELIEVABLE_GAP = 0.05
+COMPLETENESS_GAP = "completeness_gap"  # its name in the signed record
 
 
 def completeness_gaps(attributions: Tensor, changes: Tensor) -> Tensor:
@@ -30,6 +31,6 @@ def completeness_gaps(attributions: Tensor, changes: Tensor) -> Tensor:
     return gaps / changes.abs().amax(dim=1).clamp(min=1e-6)
 
 
-def believable(explanation: Explanation) -> bool:
+def believable(explanation: AnyExplanation) -> bool:
     """Whether the completeness gap is small enough to rely on the explanation."""
     return explanation.completeness_gap <= BELIEVABLE_GAP

@@ -9,20 +9,20 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from safegen.explain.lettering import WEIGHT, lettering, without_remarks
-from safegen.explain.summary import strongest_latents, summarise
+from safegen.explain.summary import label_share, strongest_latents
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from safegen.schemas.explanation import Explanation
+    from safegen.schemas.explanation import AnyExplanation
 
 INK, PAPER, FAINT = "#1f2430", "#ffffff", "#6b7280"
 SHOWN = 3  # latents with a map of their own
 LEFT_TO_RIGHT = "\u200e"  # the title's direction, also where a name in Arabic comes first
 
 
-def draw(pixels: NDArray[np.uint8], explanation: Explanation, title: str) -> bytes:
+def draw(pixels: NDArray[np.uint8], explanation: AnyExplanation, title: str) -> bytes:
     """Draw one explanation as a PNG.
 
     From left to right: the output with its regions; what the label did to each region; what each
@@ -35,7 +35,6 @@ def draw(pixels: NDArray[np.uint8], explanation: Explanation, title: str) -> byt
     """
     attributions = np.array(explanation.attributions)
     rows, columns = explanation.grid.rows, explanation.grid.columns
-    summary = summarise(explanation)
     maps = [("label", attributions[:, explanation.latents :].sum(axis=1))]
     maps += [(f"latent {i}", attributions[:, i]) for i in strongest_latents(explanation)[:SHOWN]]
     scale = max(float(np.abs(values).max()) for _, values in maps) or 1.0
@@ -62,7 +61,7 @@ def draw(pixels: NDArray[np.uint8], explanation: Explanation, title: str) -> byt
     figure.text(
         0.02, 0.035,
         f"change of a region's brightness against {explanation.baseline}; "
-        f"label {summary.label_share:.0%} of it all; gap {summary.completeness_gap:.1%}",
+        f"label {label_share(explanation):.0%} of it all; gap {explanation.completeness_gap:.1%}",
         fontsize=7.5, color=FAINT,
     )  # fmt: skip
     file = io.BytesIO()

@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from safegen.modality.regions import Regions
+
 
 class Modality(Protocol):
     """One kind of output: how its samples become files.
@@ -31,4 +33,8 @@ class Modality(Protocol):
 
     def decode(self, data: bytes) -> NDArray[np.uint8]:
         """Turn a file back into the values that it stores."""
+        ...
+
+    def regions(self, shape: tuple[int, int, int]) -> Regions:
+        """The regions of samples of a shape, of which explanations speak."""
         ...

@@ -10,9 +10,12 @@ import numpy as np
 from PIL import Image, ImageChops, ImageOps, UnidentifiedImageError
 
 from safegen.errors import DataError, RequestError
+from safegen.modality.regions import picture_regions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from safegen.modality.regions import Regions
 
 MOST_PIXELS = 2**26  # some kilobytes can stand for any number; converting takes a dozen bytes each
 ImageFormat = Literal["png", "jpeg", "webp", "tiff", "avif", "gif"]
@@ -71,6 +74,10 @@ class ImageModality:
         """
         pixels = np.asarray(open_picture(data))
         return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+
+    def regions(self, shape: tuple[int, int, int]) -> Regions:
+        """The cells of a grid over pictures of (channels, height, width)."""
+        return picture_regions(shape)
 
 
 def modality_named(format: str) -> ImageModality:  # noqa: A002 - the word that everybody uses

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from safegen.schemas.explanation import Explanation
+    from safegen.schemas.explanation import AnyExplanation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ class Explained:
     """
 
     request: GenerationRequest
-    explanation: Explanation
+    explanation: AnyExplanation
     pixels: NDArray[np.uint8]
     modality: ImageModality
 

@@ -19,7 +19,7 @@ from safegen.schemas.canonical import Record
 from safegen.schemas.certificate import PrivacyCertificate
 from safegen.schemas.config import PackageDigests
 from safegen.schemas.decision import Decision
-from safegen.schemas.explanation import ExplanationSummary
+from safegen.schemas.explanation import ExplanationSummary, FirstExplanationSummary
 from safegen.schemas.receipt import GenerationRequest
 from safegen.schemas.revocation import RevocationList
 from safegen.storage import write
@@ -34,12 +34,13 @@ ASSERTIONS: dict[str, type[Record]] = {
     "org.safegen.request": GenerationRequest,
     "org.safegen.package": PackageDigests,
 }
+EARLIER: dict[str, type[Record]] = {"org.safegen.explanation-1": FirstExplanationSummary}  # by 0.1
 DOCUMENTS: dict[str, type[Record]] = {"safegen.revocation-list": RevocationList}  # whole files
 
 
 def schema_of(label: str) -> dict[str, JsonValue]:
     """The schema of an assertion or a file, with its descriptions from the records' docstrings."""
-    record = (ASSERTIONS | DOCUMENTS)[label]
+    record = (ASSERTIONS | EARLIER | DOCUMENTS)[label]
     made = model_json_schema(record, mode="serialization")
     for name, part in {record.__name__: made, **made.get("$defs", {})}.items():
         _describe(part, _docstring(name))
@@ -60,7 +61,7 @@ def write_all(folder: Path) -> None:
     Raises:
         StorageError: the folder cannot be written.
     """
-    for label in ASSERTIONS | DOCUMENTS:
+    for label in ASSERTIONS | EARLIER | DOCUMENTS:
         text = json.dumps(schema_of(label), indent=2, ensure_ascii=False)
         write(folder / f"{label}.json", text.encode() + b"\n")
 

@@ -16,7 +16,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt, TypeAdapter
 
 from safegen.schemas.canonical import Record
 from safegen.schemas.decision import Decision
-from safegen.schemas.explanation import Explanation
+from safegen.schemas.explanation import AnyExplanation
 from safegen.schemas.log import InclusionProof, LogCheckpoint, LogEntry
 from safegen.schemas.signature import Signature
 
@@ -33,7 +33,7 @@ class _Slip(Record):
         model: the model package's digest.
         request: what was asked: purpose, label, seed and the place in the batch.
         decisions: at the request and at the release.
-        explanation: the full record whose digest the manifest carries.
+        explanation: the full record, of whatever version, whose digest the manifest carries.
         entry: the row appended to the ledger.
         proof: that the row is in the ledger.
         signature: over everything above; null only while it is being signed.
@@ -46,7 +46,7 @@ class _Slip(Record):
     model: str
     request: GenerationRequest
     decisions: Annotated[tuple[Decision, ...], Field(min_length=1)]
-    explanation: Explanation
+    explanation: Annotated[AnyExplanation, Field(discriminator="format")]
     entry: LogEntry
     proof: InclusionProof
     signature: Signature | None = None

@@ -15,7 +15,12 @@ from safegen.schemas.certificate import PrivacyCertificate
 from safegen.schemas.config import PackageConfig
 from safegen.schemas.decision import Decision
 from safegen.schemas.evaluation import EvaluationReport
-from safegen.schemas.explanation import Explanation, ExplanationSummary
+from safegen.schemas.explanation import (
+    Explanation,
+    ExplanationSummary,
+    FirstExplanation,
+    FirstExplanationSummary,
+)
 from safegen.schemas.log import ConsistencyProof, LogCheckpoint, LogEntry, LoggedFile, LogReport
 from safegen.schemas.receipt import FirstReceipt, Receipt, read_receipt
 from safegen.schemas.revocation import RevocationList
@@ -29,7 +34,9 @@ FORMATS = {
     "decision": Decision,
     "evaluation": EvaluationReport,
     "explanation": Explanation,
+    "explanation-1": FirstExplanation,
     "explanation-summary": ExplanationSummary,
+    "explanation-summary-1": FirstExplanationSummary,
     "consistency-proof": ConsistencyProof,
     "log-checkpoint": LogCheckpoint,
     "log-entry": LogEntry,
@@ -70,6 +77,22 @@ def test_a_description_of_version_2_is_read_as_what_it_was():
 @pytest.mark.parametrize(("name", "kind"), [("receipt", Receipt), ("receipt-1", FirstReceipt)])
 def test_receipts_of_every_version_are_told_apart(name, kind):
     assert isinstance(read_receipt((GOLDEN / f"{name}.json").read_bytes()), kind)
+
+
+def test_a_receipt_says_which_version_its_explanation_has():
+    said = json.loads((GOLDEN / "receipt.json").read_bytes())
+    assert isinstance(Receipt.model_validate(said).explanation, FirstExplanation)
+    new = json.loads((GOLDEN / "explanation.json").read_bytes())
+    assert isinstance(Receipt.model_validate(said | {"explanation": new}).explanation, Explanation)
+    with pytest.raises(ValidationError, match="explanation"):
+        Receipt.model_validate(said | {"explanation": new | {"format": "safegen.explanation/1"}})
+
+
+@pytest.mark.parametrize("scores", [{}, {"completeness_gap": -0.1}, {"infidelity": 0.1}])
+def test_an_explanation_always_says_whether_it_adds_up(scores):
+    said = json.loads((GOLDEN / "explanation.json").read_bytes())
+    with pytest.raises(ValidationError, match="completeness_gap"):
+        Explanation.model_validate(said | {"faithfulness": scores})
 
 
 def test_a_certificate_of_version_2_is_read_as_what_it_was():

@@ -12,7 +12,7 @@ from safegen.provenance.c2pa import claims, manifest
 from safegen.provenance.c2pa.claims import _fields
 from safegen.schemas import published
 from safegen.schemas.certificate import MOST_EVENTS, PrivacyCertificate
-from safegen.schemas.explanation import ExplanationSummary
+from safegen.schemas.explanation import ExplanationSummary, FirstExplanationSummary
 
 ROOT = Path(__file__).resolve().parents[2]
 PUBLISHED = ROOT / "docs" / "schemas"
@@ -37,7 +37,8 @@ def test_there_is_a_schema_for_every_assertion_of_our_own():
         claims.PRIVACY, claims.EXPLANATION, claims.DECISION, claims.REQUEST, claims.PACKAGE,
     }  # fmt: skip
     assert set(published.ASSERTIONS) == labels
-    assert {path.stem for path in PUBLISHED.glob("*.json")} == labels | set(published.DOCUMENTS)
+    others = published.EARLIER | published.DOCUMENTS
+    assert {path.stem for path in PUBLISHED.glob("*.json")} == labels | set(others)
 
 
 def test_the_published_schemas_are_current(tmp_path):
@@ -45,13 +46,13 @@ def test_the_published_schemas_are_current(tmp_path):
     subprocess.run(
         [sys.executable, "-m", "safegen.schemas.published", tmp_path], check=True, cwd=tmp_path
     )
-    for label in published.ASSERTIONS | published.DOCUMENTS:
+    for label in published.ASSERTIONS | published.EARLIER | published.DOCUMENTS:
         assert (tmp_path / f"{label}.json").read_bytes() == (
             PUBLISHED / f"{label}.json"
         ).read_bytes()
 
 
-@pytest.mark.parametrize("label", published.ASSERTIONS | published.DOCUMENTS)
+@pytest.mark.parametrize("label", published.ASSERTIONS | published.EARLIER | published.DOCUMENTS)
 def test_a_schema_is_one_and_describes_everything(label):
     schema = schema_of(label)
     jsonschema.Draft202012Validator.check_schema(schema)
@@ -84,7 +85,7 @@ def test_a_privacy_claim_has_all_that_it_is_recomputed_from():
     assert (events["minItems"], events["maxItems"]) == (1, MOST_EVENTS)
 
 
-@pytest.mark.parametrize("label", published.ASSERTIONS)
+@pytest.mark.parametrize("label", published.ASSERTIONS | published.EARLIER)
 def test_golden_assertions_validate_and_others_do_not(label):
     check, assertion = validator(label), golden(label)
     check.validate(assertion)
@@ -104,7 +105,9 @@ def test_golden_assertions_validate_and_others_do_not(label):
         ("org.safegen.privacy", {"events": [{"event": "laplace", "count": 1}]}),
         ("org.safegen.privacy", {"lower_bound": None}),
         ("org.safegen.privacy", {"format": "safegen.privacy-certificate/1"}),
-        ("org.safegen.explanation", {"completeness_gap": -0.1}),
+        ("org.safegen.explanation", {"faithfulness": {"completeness_gap": "small"}}),
+        ("org.safegen.explanation", {"completeness_gap": 0.1}),
+        ("org.safegen.explanation-1", {"completeness_gap": -0.1}),
         ("org.safegen.decision", {"stage": "later"}),
         ("org.safegen.decision", {"findings": [{"rule": "x", "outcome": "maybe", "text": ""}]}),
         ("org.safegen.request", {"seed": 2**53}),
@@ -146,6 +149,7 @@ def test_golden_assertions_are_the_golden_records():
     for label, name, record in (
         ("org.safegen.privacy", "certificate", PrivacyCertificate),
         ("org.safegen.explanation", "explanation-summary", ExplanationSummary),
+        ("org.safegen.explanation-1", "explanation-summary-1", FirstExplanationSummary),
     ):
         whole = record.model_validate_json((GOLDEN / f"{name}.json").read_bytes())
         assert _fields(whole) == golden(label)

@@ -23,9 +23,10 @@ import numpy as np
 import torch
 
 from safegen.errors import Refused, SafegenError
-from safegen.explain.attribution import explain
+from safegen.explain.explain import explain
 from safegen.explain.figure import draw
 from safegen.explain.lettering import shown
+from safegen.explain.registry import explainer_named
 from safegen.pipeline.generate.in_force import require_model
 from safegen.pipeline.generate.leaving import Departure, log_refusal
 from safegen.pipeline.generate.naming import names_of, new_id
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from safegen.explain.explainer import Explainer
     from safegen.modality.image import ImageModality
     from safegen.models.generator import PictureGenerator
     from safegen.package.files import Package
@@ -105,13 +107,14 @@ def generate(  # noqa: PLR0913 - all that `Model.generate` was asked
     seed: int | None,
     modality: ImageModality,
     name: str | Callable[[GenerationRequest], str],
+    explainer: str,
     progress: Progress,
 ) -> Release:
     """Make outputs and let them out, as `Model.generate` describes."""
     requests = understand(
         count=count, purpose=purpose, label=label, seed=seed, classes=opened.config.data.classes
     )
-    own = new_id()
+    method, own = explainer_named(explainer), new_id()
     names = names_of(requests, name, own=own, suffix=modality.suffix)
     facts = AdmissionFacts(
         request=facts_of(requests, label), model=_model_facts(opened, safeguards)
@@ -124,7 +127,7 @@ def generate(  # noqa: PLR0913 - all that `Model.generate` was asked
         for each in _foreseen(requests, facts, modality):
             refuse_early(safeguards.policy, each)
         # 2 and 3. Sample and explain; screen what the files will store.
-        made = list(_samples(generator, requests, names, modality, progress))
+        made = list(_samples(generator, requests, names, modality, method, progress))
         screened = _screened(made, safeguards.policy)
         # 4. Admit each output.
         samples = [
@@ -183,6 +186,7 @@ def _samples(
     requests: tuple[GenerationRequest, ...],
     names: tuple[str, ...],
     modality: ImageModality,
+    explainer: Explainer,
     progress: Progress,
 ) -> Iterator[_Made]:
     """Sample, explain and encode."""
@@ -190,7 +194,7 @@ def _samples(
     draw = generator.draw(labels, requests[0].seed)
     with torch.no_grad():
         pictures = torch.cat(list(generator.rendered(draw))).numpy()
-    explanations = explain(generator, draw, progress=progress)
+    explanations = explain(generator, draw, modality, explainer=explainer, progress=progress)
     for name, request, picture, explanation in zip(
         names, requests, pictures, explanations, strict=True
     ):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from safegen.arguments import checked
 from safegen.errors import DataError, KeyMaterialError, TamperedError
+from safegen.explain.registry import DEFAULT
 from safegen.modality.image import modality_named
 from safegen.models.generator import PictureGenerator
 from safegen.package import files
@@ -90,6 +91,7 @@ class Model:
         seed: int | None = None,
         format: str = "png",  # noqa: A002 - the word that everybody uses
         name: str | Callable[[GenerationRequest], str] = UNIQUE,
+        explainer: str = DEFAULT,
         progress: Progress = silent,
     ) -> Release:
         """Make outputs that are allowed, explained and signed; they are logged when they leave.
@@ -103,14 +105,15 @@ class Model:
             name: of the files, without their suffix, as it is signed: a template with the fields
                 `{id}` (drawn for each release), `{number}`, `{label}`, `{label_name}` and
                 `{seed}`, numbers also as `{number:04}`; or what gives each request its name.
+            explainer: the method of explanation, by its name (`safegen.explain.registry`).
             progress: told how far the work is.
 
         Returns:
             The release; `release.save(folder)` logs it and writes its files.
 
         Raises:
-            RequestError: a count, label, seed or format that this model does not know, or a name
-                that no file can have.
+            RequestError: a count, label, seed or format that this model does not know, a name that
+                no file can have, or no explainer's name.
             TimeStampError: the policy requires time-stamps, and the authority gave none.
             Refused: the policy says no; the error carries the whole Decision.
         """
@@ -124,6 +127,7 @@ class Model:
             seed=seed,
             modality=modality_named(format),
             name=name,
+            explainer=explainer,
             progress=progress,
         )
 
