@@ -3,83 +3,31 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import sys
-from typing import Annotated
-
-import typer
-
-from safegen.cli import (
-    audit,
-    budget,
-    certificate,
-    demo,
-    evaluate,
-    explain,
-    generate,
-    keys,
-    ledger,
-    policy,
-    sign,
-    train,
-    verify,
-)
-from safegen.cli.console import complain, err
-from safegen.cli.streams import settle
-from safegen.errors import SafegenError, StorageError
 
 INTERRUPTED = 130
-
-app = typer.Typer(
-    name="safegen",
-    help="Responsible generation: private training, explained outputs, signed provenance.",
-    epilog=(
-        "Exit codes: 0 done, or all trusted. 1 not trusted. 2 wrong use or wrong input. "
-        "3 refused by a policy or a budget. 4 could not finish. 130 interrupted."
-    ),
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-app.command("demo")(demo.demo)
-app.command("train")(train.train)
-app.command("generate")(generate.generate)
-app.command("verify")(verify.verify)
-app.command("sign")(sign.sign)
-app.command("explain")(explain.explain)
-app.command("audit")(audit.audit)
-app.command("evaluate")(evaluate.evaluate)
-app.add_typer(keys.app, name="keys")
-app.add_typer(policy.app, name="policy")
-app.add_typer(certificate.app, name="certificate")
-app.add_typer(budget.app, name="budget")
-app.add_typer(ledger.app, name="ledger")
-
-
-def _tell_version(asked: bool) -> None:
-    if asked:
-        from importlib.metadata import version
-
-        typer.echo(version("safegen"))
-        raise typer.Exit
-
-
-@app.callback()
-def options(
-    *,
-    version: Annotated[
-        bool,
-        typer.Option("--version", help="Print the version.", callback=_tell_version, is_eager=True),
-    ] = False,
-) -> None:
-    """Responsible generation: private training, explained outputs, signed provenance."""
 
 
 def main() -> None:
     """Run a command; an error is one sentence and its class's exit code."""
     # Waiting threads that spin make a busy machine several times slower; read when torch loads.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # safegen uses no plug-in of pydantic, and looking for some reads every package's list.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    gc.disable()  # while it loads: whatever that leaves stays to the end
+    if sys.argv[1:2] == ["verify"] and not {"--help", "-h"} & set(sys.argv):
+        _begin_to_verify()
+    from safegen.cli.commands import build_for
+    from safegen.cli.console import complain, err
+    from safegen.cli.streams import settle
+    from safegen.errors import SafegenError, StorageError
+
     settle()
+    app = build_for(sys.argv[1:])
+    gc.freeze()
+    gc.enable()
     try:
         app()
     except SystemExit as left:
@@ -102,3 +50,15 @@ def main() -> None:
             )
         )
         sys.exit(SafegenError.exit_code)
+
+
+def _begin_to_verify() -> None:
+    """Have C2PA's reader loaded in a process of its own, while this one reads its arguments.
+
+    What both need is loaded before, and so once (docs/decisions/0040-copied-at-the-start.md).
+    """
+    from safegen.verification import evidence, unsigned_files, verify  # noqa: F401 - likewise
+    from safegen.verification.workers.process import warm
+    from safegen.verification.workers.worker import main as work
+
+    warm(work)

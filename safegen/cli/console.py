@@ -7,15 +7,6 @@ from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-)
 
 from safegen.errors import Refused
 from safegen.provenance.keys.shown import visible
@@ -23,6 +14,8 @@ from safegen.provenance.keys.shown import visible
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
+
+    from rich.progress import TaskID
 
     from safegen.errors import SafegenError
 
@@ -69,6 +62,15 @@ class Bars:
     """One bar a stage, on standard error, so that pipes stay clean; lines where it is a log."""
 
     def __init__(self, *, quiet: bool = False) -> None:
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            SpinnerColumn,
+            TextColumn,
+            TimeElapsedColumn,
+        )
+
         drawn = err.is_interactive and err.file.isatty()
         self._progress = Progress(
             SpinnerColumn(finished_text="[green]✓[/]"),

@@ -90,9 +90,6 @@ def verify(
     ] = False,
 ) -> None:
     """Say of any file who signed it, whether it was changed, and whether its claims hold."""
-    from safegen.verification.workers import process
-
-    process.warm()  # it loads C2PA's reader while we load the rest
     from safegen import storage
     from safegen.cli import verdicts as page
     from safegen.cli.console import plain, say, tell

@@ -1,4 +1,7 @@
-"""Pictures: float samples in [0, 1] to 8-bit PNG, and the pixels that a fingerprint looks at."""
+"""Pictures: float samples in [0, 1] to 8-bit PNG, and the pixels that a fingerprint looks at.
+
+A verifier needs the latter alone; so numpy is imported where arrays are.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,13 @@ import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
-import numpy as np
 from PIL import Image, ImageChops, ImageOps, UnidentifiedImageError
 
 from safegen.errors import DataError, RequestError
 from safegen.modality.regions import picture_regions
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from safegen.modality.regions import Regions
@@ -72,6 +75,8 @@ class ImageModality:
         Raises:
             DataError: the bytes are not a whole picture.
         """
+        import numpy as np
+
         pixels = np.asarray(open_picture(data))
         return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
 
@@ -105,9 +110,12 @@ def modality_of(mime: str) -> ImageModality:
 def to_bytes(sample: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Round values in [0, 1] to 0..255.
 
+    >>> import numpy as np
     >>> to_bytes(np.array([0.0, 0.5, 1.0, 7.0], dtype=np.float32)).tolist()
     [0, 128, 255, 255]
     """
+    import numpy as np
+
     rounded: NDArray[np.uint8] = np.floor(np.clip(sample, 0, 1) * 255 + 0.5).astype(np.uint8)
     return rounded
 
@@ -125,6 +133,8 @@ def open_picture(data: bytes) -> Image.Image:
     """
     picture = read_picture(data)
     if picture.mode.startswith("I"):  # 16 bits a pixel: keep the upper eight
+        import numpy as np
+
         wide = np.asarray(picture).astype(np.uint32)
         return Image.fromarray((wide >> 8).clip(0, 255).astype(np.uint8))
     if picture.mode in {"L", "RGB"}:
@@ -173,8 +183,7 @@ def fingerprint_pixels(data: bytes) -> list[int]:
     background = Image.new("L", picture.size, picture.getpixel((0, 0)))
     content = ImageChops.difference(picture, background).getbbox() or (0, 0, *picture.size)
     small = picture.crop(content).resize((32, 32), Image.Resampling.BICUBIC)
-    pixels: list[int] = np.asarray(small).ravel().tolist()
-    return pixels
+    return list(small.tobytes())
 
 
 def _on_white(picture: Image.Image) -> Image.Image:

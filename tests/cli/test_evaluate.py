@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from safegen.cli import app
+from safegen.cli.commands import build
 from safegen.data.sources import load
 from safegen.errors import DataError, InputError
 from safegen.evaluation.classifier import Labelled
@@ -35,7 +35,7 @@ def _small_protocol():
 def test_the_command_writes_a_page_and_json(made, tmp_path):
     out = tmp_path / "evaluation"
     done = runner.invoke(
-        app,
+        build(),
         ["evaluate", str(made.model), "--data", "digits", "--trust", str(made.root), "--seeds", "1",
          "--samples", "1", "--keys", str(made.keys), "--ledger", str(tmp_path / "l.db"),
          "--out", str(out)],
@@ -50,7 +50,7 @@ def test_the_command_writes_a_page_and_json(made, tmp_path):
 
 def test_the_command_prints_json_for_programs(made, tmp_path):
     done = runner.invoke(
-        app,
+        build(),
         ["evaluate", str(made.model), "--data", "digits", "--trust", str(made.root), "--seeds", "1",
          "--json", "--samples", "0", "--out", str(tmp_path / "e")],
     )  # fmt: skip
@@ -74,7 +74,7 @@ def test_the_command_fails_when_samples_stay_near_their_records(made, tmp_path, 
     monkeypatch.setattr("safegen.evaluation.measure.sampled", copied)
     monkeypatch.setattr("safegen.privacy.accounting.budget.Budget.knows_as", lambda *_: True)
     done = runner.invoke(
-        app,
+        build(),
         ["evaluate", str(made.model), "--data", str(tmp_path / "members"), "--held-out",
          str(tmp_path / "others"), "--trust", str(made.root), "--seeds", "1", "--samples", "0",
          "--out", str(tmp_path / "e")],
@@ -84,11 +84,11 @@ def test_the_command_fails_when_samples_stay_near_their_records(made, tmp_path, 
 
 
 def test_a_missing_package_or_data_set_is_named(made, tmp_path):
-    done = runner.invoke(app, ["evaluate", str(tmp_path / "none"), "--data", "digits",
+    done = runner.invoke(build(), ["evaluate", str(tmp_path / "none"), "--data", "digits",
                                "--trust", str(made.root)])  # fmt: skip
     assert isinstance(done.exception, DataError)
     assert "not a model package" in str(done.exception)
-    done = runner.invoke(app, ["evaluate", str(made.model), "--data", "nothing",
+    done = runner.invoke(build(), ["evaluate", str(made.model), "--data", "nothing",
                                "--trust", str(made.root)])  # fmt: skip
     assert isinstance(done.exception, DataError)
     assert "no data set 'nothing'" in str(done.exception)
@@ -96,9 +96,9 @@ def test_a_missing_package_or_data_set_is_named(made, tmp_path):
 
 def test_wrong_use_is_refused_before_any_work(made, tmp_path):
     command = ["evaluate", str(made.model), "--data", "digits", "--trust", str(made.root)]
-    assert runner.invoke(app, command[:2]).exit_code == 2  # --data is missing
-    assert runner.invoke(app, [*command, "--protocol", "slow"]).exit_code == 2
+    assert runner.invoke(build(), command[:2]).exit_code == 2  # --data is missing
+    assert runner.invoke(build(), [*command, "--protocol", "slow"]).exit_code == 2
     for wrong in (["--count", "1"], ["--seeds", "0"], ["--device", "tpu"]):
-        done = runner.invoke(app, [*command, *wrong, "--out", str(tmp_path / "e")])
+        done = runner.invoke(build(), [*command, *wrong, "--out", str(tmp_path / "e")])
         assert isinstance(done.exception, InputError)
     assert not (tmp_path / "e").exists()

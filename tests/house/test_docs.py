@@ -8,7 +8,7 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from safegen.cli import app
+from safegen.cli.commands import build
 from safegen.policy.facts import PublishFacts, ReleaseFacts, types_of
 from safegen.policy.load import load_policy
 from safegen.provenance.c2pa import claims
@@ -47,7 +47,7 @@ def test_the_readme_holds_exactly_two_set_up_commands():
 @pytest.mark.parametrize(("name", "line"), COMMANDS)
 def test_commands_in_documents_exist_with_their_options(name, line):
     words = shlex.split(line)[1:]
-    command = get_command(app)
+    command = get_command(build())
     while hasattr(command, "commands"):
         command = command.commands[words.pop(0)]
     known = {option for parameter in command.params for option in parameter.opts}
@@ -57,7 +57,7 @@ def test_commands_in_documents_exist_with_their_options(name, line):
 
 def test_every_command_is_in_the_readme():
     text = (ROOT / "README.md").read_text()
-    for name in get_command(app).commands:
+    for name in get_command(build()).commands:
         assert f"safegen {name}" in text, name
 
 

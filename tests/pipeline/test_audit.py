@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from safegen.cli import app
+from safegen.cli.commands import build
 from safegen.data.sources import load
 from safegen.errors import DataError, InputError, TamperedError
 from safegen.pipeline.audit import audit_package, audit_run
@@ -109,7 +109,7 @@ def test_the_page_shows_every_attack_and_loads_nothing(audited):
 def test_the_command_writes_what_it_found(made, tmp_path):
     out = tmp_path / "audit"
     done = runner.invoke(
-        app, ["audit", str(made.model), "--trust", str(made.root), "--out", str(out)]
+        build(), ["audit", str(made.model), "--trust", str(made.root), "--out", str(out)]
     )
     assert done.exit_code == 0, done.output
     assert "as planned" in done.output
@@ -121,19 +121,19 @@ def test_the_command_writes_what_it_found(made, tmp_path):
 def test_the_command_fails_when_the_claim_does_not_hold(made, tmp_path, monkeypatch):
     monkeypatch.setattr(Lattice, "noise", lambda *_: np.int64(0))
     done = runner.invoke(
-        app, ["audit", str(made.model), "--trust", str(made.root), "--out", str(tmp_path / "a")]
+        build(), ["audit", str(made.model), "--trust", str(made.root), "--out", str(tmp_path / "a")]
     )
     assert done.exit_code == 1
     assert "not as planned" in done.output
 
 
 def test_there_must_be_something_to_audit():
-    assert isinstance(runner.invoke(app, ["audit"]).exception, InputError)
+    assert isinstance(runner.invoke(build(), ["audit"]).exception, InputError)
 
 
 def test_records_without_held_out_ones_are_refused(made):
     done = runner.invoke(
-        app, ["audit", str(made.model), "--trust", str(made.root), "--data", "digits"]
+        build(), ["audit", str(made.model), "--trust", str(made.root), "--data", "digits"]
     )
     assert isinstance(done.exception, DataError)
     assert "--held-out" in str(done.exception)

@@ -27,13 +27,12 @@ import functools
 import math
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from safegen.privacy.accounting import events as accounting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from safegen.schemas.certificate import Event
@@ -82,6 +81,8 @@ def mu_of(events: Sequence[Event], slack: float, interval: float = accounting.CO
 
 @functools.lru_cache(maxsize=256)
 def _mu_of(events: tuple[Event, ...], slack: float, interval: float) -> float:
+    import numpy as np
+
     (at_zero,) = accounting.deltas_of(events, np.zeros(1), interval)
     grid = _grid(float(at_zero))
     deltas = accounting.deltas_of(events, grid, interval)
@@ -107,6 +108,8 @@ def _mu_of(events: tuple[Event, ...], slack: float, interval: float) -> float:
 
 def _grid(at_zero: float) -> NDArray[np.float64]:
     """Epsilons from 0, as finely spaced as delta at 0 asks for; further out, relatively."""
+    import numpy as np
+
     first = RELATIVE * max(at_zero, RELATIVE)
     near = np.arange(0.0, first / RELATIVE, first)
     far = np.geomspace(
@@ -186,6 +189,7 @@ def gaussian_deltas(mu: float, epsilons: NDArray[np.float64]) -> NDArray[np.floa
         mu: above 0.
         epsilons: (count,), at least 0.
     """
+    import numpy as np
     from scipy.special import log_ndtr, ndtr
 
     far = np.exp(epsilons + log_ndtr(-mu / 2 - epsilons / mu))
@@ -194,4 +198,6 @@ def gaussian_deltas(mu: float, epsilons: NDArray[np.float64]) -> NDArray[np.floa
 
 
 def _delta(mu: float, epsilon: float) -> float:
+    import numpy as np
+
     return float(gaussian_deltas(mu, np.array([epsilon]))[0])

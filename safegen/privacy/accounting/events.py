@@ -1,6 +1,7 @@
 """Events to epsilon, and back, by dp-accounting's privacy loss distributions; no torch.
 
-dp-accounting costs about a second to import, so it is imported when a number is asked for.
+dp-accounting costs about a second to import, so it is imported, as numpy is, when a number is
+asked for.
 The method is PLD (Sommer et al. 2019; Doroshenko et al. 2022): it composes the events' privacy
 loss distributions and is tight up to its discretisation, which errs on the safe side.
 """
@@ -12,14 +13,13 @@ import math
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from safegen.errors import PlanError
 from safegen.schemas.certificate import Event, Gaussian, PoissonSubsampledGaussian
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
 FINE = 1e-4  # width of the privacy loss bins; dp-accounting's own default
@@ -82,6 +82,8 @@ def deltas_of(
         epsilons: (count,), ascending, at least 0.
         interval: width of the bins; wider ones are faster, and overstate more.
     """
+    import numpy as np
+
     found: NDArray[np.float64] = np.asarray(
         _accountant(in_order(events), interval).get_delta(epsilons), dtype=np.float64
     )

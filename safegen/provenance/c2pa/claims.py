@@ -7,6 +7,7 @@ the CAWG training and data mining assertion. Own statements stand under `org.saf
 from __future__ import annotations
 
 import base64
+import functools
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -45,7 +46,7 @@ MODEL_TYPE = "c2pa.types.model.pytorch"
 DATA_TYPE = "c2pa.types.dataset"
 FINGERPRINT_ALGORITHM = "io.iscc.v0"
 
-GENERATOR: Json = {"name": "safegen", "version": version("safegen")}  # looked up once: it is slow
+GENERATOR = "safegen"  # what made a claim, as it says itself
 
 IPTC = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 SOURCE_TYPES = {  # IPTC's terms for how something came to be, as people name them on a command line
@@ -221,10 +222,20 @@ def _created(source_type: str, made_with: tuple[Ingredient, ...]) -> Json:
     return _actions(created)
 
 
+def generator() -> Json:
+    """The program that makes claims, as they name it."""
+    return {"name": GENERATOR, "version": _version()}
+
+
+@functools.cache
+def _version() -> str:
+    return version("safegen")
+
+
 def _action(name: str) -> Json:
     return {
         "action": name,
-        "softwareAgent": dict(GENERATOR),
+        "softwareAgent": generator(),
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 

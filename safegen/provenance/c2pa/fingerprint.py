@@ -4,7 +4,8 @@ JPEG, resizing and brightness change a few of the 64 bits; another picture, abou
 A fingerprint is a hint where to look, not a proof of origin.
 
 What is signed is computed by iscc-core, the standard's own library. What is only compared is
-computed by two products of matrices, and by iscc-core where rounding could decide a bit
+computed by two products of matrices, without numpy, which takes longer to load than a picture to
+verify, and by iscc-core where rounding could decide a bit
 (docs/decisions/0020-compare-by-matrices.md).
 """
 
@@ -13,14 +14,12 @@ from __future__ import annotations
 import base64
 import binascii
 import functools
+import math
+from operator import add, mul, sub
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from numpy.typing import NDArray
 
 BITS = 64
 SIDE = 32  # of the picture that is looked at
@@ -44,7 +43,7 @@ def image_code(pixels: Sequence[int]) -> bytes:
 
 
 def image_code_to_compare(pixels: Sequence[int]) -> bytes:
-    """The same 64 bits, some fifty times faster for most pictures.
+    """The same 64 bits, some ten times faster for most pictures.
 
     They say which of the 8 x 8 lowest frequencies of the discrete cosine transform (type II) are
     above their median. Of pictures with few colours or with symmetry, many are zero but for
@@ -56,22 +55,33 @@ def image_code_to_compare(pixels: Sequence[int]) -> bytes:
     Returns:
         8 bytes.
     """
-    picture = np.array(pixels, dtype=np.float64).reshape(SIDE, SIDE)
-    cosines = _cosines()
-    low = (cosines @ picture @ cosines.T).ravel()
-    ordered = np.sort(low)
+    rows = [_low(pixels[start : start + SIDE]) for start in range(0, SIDE * SIDE, SIDE)]
+    columns = [_low(column) for column in zip(*rows, strict=True)]  # one for each frequency across
+    low = [value for row in zip(*columns, strict=True) for value in row]
+    ordered = sorted(low)
     below, above = ordered[BITS // 2 - 1], ordered[BITS // 2]
     if above - below < CLOSE:
         return image_code(pixels)
-    return np.packbits(low > (below + above) / 2).tobytes()
+    median = (below + above) / 2
+    bits = "".join("1" if value > median else "0" for value in low)
+    return int(bits, 2).to_bytes(BITS // 8, "big")
+
+
+def _low(values: Sequence[float]) -> list[float]:
+    """The lowest frequencies of 32 values; each cosine is even or odd about their middle."""
+    half = values[: SIDE // 2]
+    other = values[: SIDE // 2 - 1 : -1]
+    folded = list(map(add, half, other)), list(map(sub, half, other))
+    return [sum(map(mul, cosine, folded[k % 2])) for k, cosine in enumerate(_cosines())]
 
 
 @functools.cache
-def _cosines() -> NDArray[np.float64]:
-    """cos(pi (2 n + 1) k / 64), a row for each of the lowest frequencies k."""
-    k, n = np.arange(LOW)[:, None], np.arange(SIDE)[None, :]
-    matrix: NDArray[np.float64] = np.cos(np.pi * (2 * n + 1) * k / (2 * SIDE))
-    return matrix
+def _cosines() -> tuple[tuple[float, ...], ...]:
+    """cos(pi (2 n + 1) k / 64) for n below 16, a row for each of the lowest frequencies k."""
+    return tuple(
+        tuple(math.cos(math.pi * (2 * n + 1) * k / (2 * SIDE)) for n in range(SIDE // 2))
+        for k in range(LOW)
+    )
 
 
 def decode(value: str) -> bytes | None:

@@ -11,7 +11,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 
 from safegen.errors import SafegenError
 from safegen.provenance.c2pa import binding
-from safegen.provenance.c2pa.claims import GENERATOR
+from safegen.provenance.c2pa.claims import generator
 from safegen.provenance.c2pa.credentials import certificates_in
 from safegen.provenance.c2pa.identities import identities_of
 from safegen.provenance.c2pa.ingredients import TRUSTED, IngredientState, ingredients_of
@@ -226,7 +226,7 @@ def _sign(
     definition: Json = {
         "title": claim.title,
         "format": claim.mime,
-        "claim_generator_info": [{**GENERATOR, "specVersion": SPECIFICATION}],
+        "claim_generator_info": [{**generator(), "specVersion": SPECIFICATION}],
         "assertions": list(claim.assertions),
         "ingredients": [
             *(_described(item, trust) for item in with_manifest_beside),

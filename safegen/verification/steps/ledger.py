@@ -159,7 +159,7 @@ def _belongs_to(evidence: Evidence, answer: LookUp) -> bool:
     """
     if answer.head is None or answer.head.signature is None:
         return False
-    by_safegen = evidence.manifest.generator == claims.GENERATOR["name"]
+    by_safegen = evidence.manifest.generator == claims.GENERATOR
     own = by_safegen and _is_own(evidence, answer.head.signature.chain)
     return own and _check_receipt_alone(evidence).outcome != "passed"
 

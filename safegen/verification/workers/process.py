@@ -23,8 +23,11 @@ from typing import IO, TYPE_CHECKING, Any
 
 from safegen.errors import SafegenError
 from safegen.location import locate
+from safegen.verification.workers.fork import Fork, can_fork
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from safegen.provenance.keys.trust import Trust, TrustList
     from safegen.provenance.log.revocation import BelievedList
 
@@ -134,7 +137,7 @@ class Process:
         surroundings: in which it was started.
     """
 
-    popen: subprocess.Popen[bytes]
+    popen: subprocess.Popen[bytes] | Fork
     heard: queue.SimpleQueue[tuple[Process, bytes]]
     given: deque[int] = field(default_factory=deque)
     since: float = field(default_factory=time.monotonic)
@@ -157,10 +160,28 @@ class Process:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=quiet,
-                env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
             )
         except OSError as error:
             raise SafegenError(f"cannot start a process to verify with: {error}") from error
+        return cls._listening(popen)
+
+    @classmethod
+    def fork(cls, work: Callable[[], None]) -> Process:
+        """Copy this one, where `can_fork` says that it can be.
+
+        Args:
+            work: what the copy does, as `Fork` is told.
+
+        Raises:
+            SafegenError: the system does not let us.
+        """
+        try:
+            return cls._listening(Fork(work))
+        except OSError as error:
+            raise SafegenError(f"cannot start a process to verify with: {error}") from error
+
+    @classmethod
+    def _listening(cls, popen: subprocess.Popen[bytes] | Fork) -> Process:
         process = cls(popen=popen, heard=queue.SimpleQueue())
         assert popen.stdout is not None
         process._relay = threading.Thread(target=_relay, args=(process, popen.stdout), daemon=True)
@@ -255,9 +276,16 @@ def hire(task: Task, heard: queue.SimpleQueue[tuple[Process, bytes]]) -> Process
     return process
 
 
-def warm() -> None:
-    """Start a process before it is known what it is for, while this one still prepares."""
-    idle.keep(Process.start())
+def warm(work: Callable[[], None]) -> None:
+    """Have a process before it is known what it is for, while this one still prepares.
+
+    Args:
+        work: what a process does, when this one is copied (`workers.worker.main`).
+
+    Raises:
+        SafegenError: the system does not let us.
+    """
+    idle.keep(Process.fork(work) if can_fork() else Process.start())
 
 
 def usable_cores() -> int:

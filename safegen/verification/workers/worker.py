@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,12 +23,15 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # whoever asks says what Ctrl-C means
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)  # whatever a library prints is no answer
+    os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # one of us for each core
     limit_memory()
+    gc.disable()  # while it loads: whatever that leaves stays to the end
     from safegen.errors import SafegenError
 
     try:
-        for verdict in _verdicts(sys.stdin.buffer):
-            answers.write(verdict)
+        with open(0, "rb", closefd=False) as questions:
+            for verdict in _verdicts(questions):
+                answers.write(verdict)
     except SafegenError as error:
         said = {"error": type(error).__name__, "message": str(error)}
         answers.write(json.dumps(said).encode() + b"\n")
@@ -39,6 +42,8 @@ def _verdicts(questions: Iterable[bytes]) -> Iterator[bytes]:
     from safegen.verification.one_file import examine
     from safegen.verification.workers.process import READY, Task
 
+    gc.freeze()
+    gc.enable()
     task: Task | None = None
     ledgers: tuple[NamedLog, ...] = ()
     for line in questions:

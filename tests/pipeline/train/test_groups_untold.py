@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 import safegen
-from safegen.cli import app
+from safegen.cli.commands import build
 from safegen.data.dataset import assemble
 from safegen.data.groups import grouped
 from safegen.provenance.c2pa import manifest
@@ -94,14 +94,14 @@ def test_no_command_and_no_progress_tells_it(trained, monkeypatch):
         ["budget", "show", "ward", "--budget", "budget.db"],
         ["verify", "model/weights.safetensors", "--trust", "keys/root.pem"],
     ):
-        done = CliRunner().invoke(app, command)
+        done = CliRunner().invoke(build(), command)
         assert done.output, command
         assert not TOLD.search(done.output), command
 
 
 def test_it_is_told_that_a_place_is_left_empty(trained, monkeypatch):
     monkeypatch.chdir(trained.folder)
-    shown = CliRunner().invoke(app, ["certificate", "show", "model"]).output
+    shown = CliRunner().invoke(build(), ["certificate", "show", "model"]).output
     assert "one group taken out and its place left empty" in " ".join(shown.split())
     assert "90 groups of records" in " ".join(shown.split())
     card = (trained.folder / "model" / "README.md").read_text()

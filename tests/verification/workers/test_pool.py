@@ -201,7 +201,7 @@ def test_ctrl_c_ends_everything(tmp_path):
     code = (
         "import sys\n"
         "from safegen.verification.workers import process\n"
-        "process.COMMAND = ('actor.py',)\n"
+        "process.COMMAND, process.can_fork = ('actor.py',), lambda: False\n"
         "sys.argv = ['safegen', 'verify', '.']\n"
         "from safegen.cli import main\n"
         "main()\n"
