@@ -33,6 +33,7 @@ if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):  # side by side: to e
     share = max(1, (os.cpu_count() or 1) // int(workers))
     os.environ.setdefault("OMP_NUM_THREADS", str(share))
 
+ROOT = Path(__file__).resolve().parents[1]
 STEPS = 40  # enough to be a real run; the pictures need not be good
 
 
@@ -74,6 +75,14 @@ def _own_home(tmp_path_factory):
 
 
 _REHEARSED: set[str] = set()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_checkout():
+    """Every child process imports what is under test, wherever it runs, whatever is installed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(ROOT), prepend=os.pathsep)
+        yield
 
 
 @pytest.fixture(autouse=True)
