@@ -8,11 +8,12 @@ filter (Feldman & Zrnic 2021) at the one order that suits such runs best.
 import bisect
 import math
 
+import dp_accounting
 import pytest
 from dp_accounting.rdp import RdpAccountant
 
 from safegen.privacy.accounting import adaptive
-from safegen.privacy.accounting.events import _dp_event, coarse_epsilon_of
+from safegen.privacy.accounting.events import coarse_epsilon_of
 from safegen.privacy.accounting.plan import Share, plan_within
 
 pytestmark = pytest.mark.benchmark
@@ -34,11 +35,18 @@ def renyi_at_best(events, delta, runs):
     """The smallest total under which so many runs keep to one order, fixed beforehand."""
     accountant = RdpAccountant(ORDERS)
     for event in events:
-        accountant.compose(_dp_event(event), event.count * runs)
+        accountant.compose(_in_its_words(event), event.count * runs)
     return min(
         rdp + math.log1p(-1 / a) - math.log(delta * a) / (a - 1)
         for a, rdp in zip(accountant._orders, accountant._rdp, strict=True)
     )
+
+
+def _in_its_words(event):
+    noise = dp_accounting.GaussianDpEvent(event.noise_multiplier)
+    if event.event == "gaussian":
+        return noise
+    return dp_accounting.PoissonSampledDpEvent(event.sampling_probability, noise)
 
 
 def most(total):

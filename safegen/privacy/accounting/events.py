@@ -67,9 +67,20 @@ def rough_epsilon_of(events: Sequence[Event], delta: float) -> float:
     return _epsilon(in_order(events), delta, COARSEST)
 
 
+def surely_costs_more(events: Sequence[Event], epsilon: float, delta: float) -> bool:
+    """Whether events certainly cost more than `epsilon`, in a hundredth of the time.
+
+    Bins round each event's loss up by their width at most, so that this is what the rough number
+    can be above the true one. False says nothing.
+    """
+    overstated = COARSEST * sum(event.count for event in events)
+    return rough_epsilon_of(events, delta) - overstated > epsilon
+
+
 def forget() -> None:
     """Drop what was computed in this process, so that the next number is computed anew."""
     _epsilon.cache_clear()
+    _loss_of_one.cache_clear()
 
 
 def deltas_of(
@@ -85,7 +96,7 @@ def deltas_of(
     import numpy as np
 
     found: NDArray[np.float64] = np.asarray(
-        _accountant(in_order(events), interval).get_delta(epsilons), dtype=np.float64
+        _loss(in_order(events), interval).get_delta_for_epsilon(epsilons), dtype=np.float64
     )
     return found
 
@@ -97,34 +108,42 @@ def in_order(events: Sequence[Event]) -> tuple[Event, ...]:
 
 @functools.lru_cache(maxsize=256)
 def _epsilon(events: tuple[Event, ...], delta: float, interval: float) -> float:
-    return float(_accountant(events, interval).get_epsilon(delta))
+    return float(_loss(events, interval).get_epsilon_for_delta(delta))
 
 
-def _accountant(events: tuple[Event, ...], interval: float) -> Any:  # noqa: ANN401 - dp-accounting has no types
-    import dp_accounting
-    from dp_accounting.pld import PLDAccountant
+def _loss(events: tuple[Event, ...], interval: float) -> Any:  # noqa: ANN401 - dp-accounting has no types
+    """The privacy loss distribution of all events together."""
+    from dp_accounting.pld.privacy_loss_distribution import identity
 
-    accountant = PLDAccountant(
-        dp_accounting.NeighboringRelation.ADD_OR_REMOVE_ONE, value_discretization_interval=interval
-    )
+    loss = identity(value_discretization_interval=interval)
     for event in events:
-        accountant.compose(_dp_event(event), event.count)
-    return accountant
+        loss = loss.compose(_loss_of(event, interval))
+    return loss
 
 
-def _dp_event(event: Event) -> Any:  # noqa: ANN401 - dp-accounting has no types
-    """One event in dp-accounting's own vocabulary; an unknown event refuses."""
-    import dp_accounting
-
+def _loss_of(event: Event, interval: float) -> Any:  # noqa: ANN401 - dp-accounting has no types
+    """One event as dp-accounting's own accountant composes it; an unknown event refuses."""
     match event:
-        case Gaussian():
-            return dp_accounting.GaussianDpEvent(event.noise_multiplier)
+        case Gaussian():  # so many releases are one of less noise
+            return _loss_of_one(event.noise_multiplier / math.sqrt(event.count), 1.0, interval)
         case PoissonSubsampledGaussian():
-            return dp_accounting.PoissonSampledDpEvent(
-                event.sampling_probability, dp_accounting.GaussianDpEvent(event.noise_multiplier)
-            )
+            once = _loss_of_one(event.noise_multiplier, event.sampling_probability, interval)
+            return once.self_compose(event.count)
         case _:
             raise PlanError(f"no accountant here knows the event {event!r}; it cannot be skipped")
+
+
+@functools.lru_cache(maxsize=32)  # nearly all of the time; numbers of steps are tried one by one
+def _loss_of_one(noise_multiplier: float, sampling_probability: float, interval: float) -> Any:  # noqa: ANN401 - dp-accounting has no types
+    import dp_accounting
+    from dp_accounting.pld.privacy_loss_distribution import from_gaussian_mechanism
+
+    return from_gaussian_mechanism(
+        standard_deviation=noise_multiplier,
+        value_discretization_interval=interval,
+        sampling_prob=sampling_probability,
+        neighboring_relation=dp_accounting.NeighboringRelation.ADD_OR_REMOVE_ONE,
+    )
 
 
 def calibrate(

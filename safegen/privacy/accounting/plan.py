@@ -253,13 +253,20 @@ def plan_within(  # noqa: PLR0913 - a plan has as many choices as it has
             )
         return given
     plan_at(1.0)  # refuse a plan that cannot be before looking for its noise
-    if not rough and plan_at(NOISE_RANGE[0]).affordable_steps() == steps:
+    if not rough and _affords_everything(plan_at(NOISE_RANGE[0])):
         raise _too_generous(epsilon)
     return plan_at(
         accounting.calibrate(
             lambda sigma: plan_at(sigma).events(), epsilon=epsilon, delta=delta, interval=interval
         )
     )
+
+
+def _affords_everything(plan: PrivacyPlan) -> bool:
+    """Whether all steps fit; with little noise that is nearly never so, and quickly told."""
+    if accounting.surely_costs_more(plan.events(), plan.epsilon, plan.delta):
+        return False
+    return plan.affordable_steps() == plan.steps
 
 
 def _releases(

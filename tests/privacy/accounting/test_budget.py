@@ -1,3 +1,4 @@
+import functools
 import math
 import sqlite3
 import subprocess
@@ -29,6 +30,7 @@ def card(**changes):
     return DataCard(**(fields | changes))
 
 
+@functools.cache
 def plan(epsilon):
     return plan_within(
         epsilon=epsilon, units=1000, expected_batch_size=100, steps=20, clipping_norm=1.0
@@ -165,11 +167,12 @@ RACER = """
 import sys
 from safegen.errors import BudgetRefused
 from safegen.privacy.accounting.budget import Budget
-from safegen.privacy.accounting.plan import plan_within
+from safegen.privacy.accounting.plan import PrivacyPlan
 from safegen.schemas.card import DataCard, Shape
 
-plan = plan_within(
-    epsilon=8.0, units=1000, expected_batch_size=100, steps=20, clipping_norm=1.0
+plan = PrivacyPlan(
+    epsilon=8.0, delta=float(sys.argv[2]), units=1000, expected_batch_size=100, steps=20,
+    clipping_norm=1.0, noise_multiplier=float(sys.argv[3]),
 )
 card = DataCard(
     name="patients", source="", licence="", count=1000, units=1000, digest="sha256:aa",
@@ -187,9 +190,10 @@ except BudgetRefused:
 
 
 def test_of_two_processes_racing_for_the_last_of_a_budget_one_gets_it(url):
+    whole = plan(8.0)
     racers = [
         subprocess.Popen(
-            [sys.executable, "-c", RACER, url],
+            [sys.executable, "-c", RACER, url, str(whole.delta), str(whole.noise_multiplier)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

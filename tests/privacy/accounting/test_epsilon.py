@@ -14,8 +14,9 @@ from scipy.stats import norm
 
 from safegen.errors import PlanError
 from safegen.privacy.accounting import events as accounting
-from safegen.privacy.accounting.events import calibrate, epsilon_of
+from safegen.privacy.accounting.events import calibrate, epsilon_of, surely_costs_more
 from safegen.privacy.accounting.plan import Purpose, Share, default_delta, plan_within
+from safegen.schemas.canonical import Record
 from safegen.schemas.certificate import MOST_EVENTS, Gaussian, PoissonSubsampledGaussian
 
 STRANGER = """
@@ -113,15 +114,32 @@ def test_calibrated_noise_is_enough_and_hardly_more(epsilon):
     assert epsilon_of(events(sigma * 0.999), 1e-5) > epsilon
 
 
+@pytest.mark.parametrize("noise_multiplier", [0.4, 1.0, 3.0])
+@pytest.mark.parametrize("count", [1, 20, 300])
+def test_what_surely_costs_more_does_and_what_costs_far_more_surely_does(noise_multiplier, count):
+    steps = PoissonSubsampledGaussian(
+        sampling_probability=0.1, noise_multiplier=noise_multiplier, count=count
+    )
+    cost = accounting.coarse_epsilon_of([steps], 1e-5)
+    assert not surely_costs_more([steps], cost, 1e-5)
+    assert surely_costs_more([steps], cost - 0.01 * count - 0.1, 1e-5)
+
+
 def test_an_impossible_target_refuses():
     dear = [Gaussian(noise_multiplier=0.5)]
     with pytest.raises(PlanError, match="no amount of noise"):
         calibrate(lambda s: [*dear, Gaussian(noise_multiplier=s)], epsilon=1.0, delta=1e-5)
 
 
+class Laplace(Record):
+    """An event that certificates do not know."""
+
+    count: int = 1
+
+
 def test_an_unknown_event_refuses():
     with pytest.raises(PlanError, match="cannot be skipped"):
-        accounting._dp_event("laplace")
+        accounting.coarse_epsilon_of([Laplace()], 1e-5)
 
 
 ALL = (
