@@ -241,6 +241,13 @@ def _require_text(*names: str) -> None:
     for name in names:
         if name.encode(errors="replace") != name.encode(errors="surrogatepass"):
             raise DataError(f"{name!r} is no text in UTF-8; rename that data set, or that class")
+        if not name.strip():
+            raise DataError("a data set, or one of its classes, has no name; give it one")
+        if not name.isprintable():  # it would break lines of cards, pages and terminals
+            raise DataError(
+                f"{name!r} has line breaks or other letters that cannot be seen; rename that data "
+                "set, or that class"
+            )
 
 
 def _require_shape(images: NDArray[np.uint8], name: str) -> None:

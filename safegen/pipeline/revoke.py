@@ -19,7 +19,7 @@ from safegen.errors import InputError, KeyMaterialError
 from safegen.location import is_missing
 from safegen.provenance.keys.chain import issued
 from safegen.provenance.keys.house import certificates, key_id
-from safegen.provenance.keys.opener import open_signer
+from safegen.provenance.keys.opener import open_list_signer, open_signer
 from safegen.provenance.log import revocation as taking_back
 from safegen.provenance.log.ledger import Ledger
 from safegen.schemas.canonical import digest, sha256
@@ -107,7 +107,7 @@ def list_for_others(ledger: str | Path, keys: str | Path) -> RevocationList:
         StorageError: there is no such ledger.
         TamperedError: the log is not what its last head says.
     """
-    signer, log = open_signer(keys), Ledger(ledger, to_read=True)
+    signer, log = open_list_signer(keys), Ledger(ledger, to_read=True)
     log.require(signer)
     if log.origin is None:
         raise InputError(f"{ledger} is of before logs had names; sign its head first")

@@ -7,7 +7,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from safegen.schemas.canonical import Record
 
@@ -23,10 +25,13 @@ class SignerFinding(Record):
             names as the signer's (not who issued it); of bounded length, and with a remark in
             brackets where letters hide or look like others.
         trusted_by: the list that vouches for it; None when none does.
+        issuer: who issued that certificate, as it says itself: common name, and organisation in
+            parentheses; shown likewise. Absent where no certificate can be read.
     """
 
     name: str
     trusted_by: str | None
+    issuer: Annotated[str | None, Field(exclude_if=lambda issuer: issuer is None)] = None
 
 
 class StampFinding(Record):

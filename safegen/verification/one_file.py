@@ -123,7 +123,9 @@ def _verdict(path: Path, evidence: Evidence, notes: Sequence[str]) -> Verdict:
         path=shown(path),
         state=state,
         text=_summary(state, findings),
-        signer=SignerFinding(name=manifest.signer, trusted_by=manifest.trusted_by),
+        signer=SignerFinding(
+            name=manifest.signer, trusted_by=manifest.trusted_by, issuer=manifest.issuer
+        ),
         time_stamp=None
         if stamp is None
         else StampFinding(time=stamp.time, authority=stamp.authority, trusted_by=stamp.trusted_by),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from safegen.errors import RevokedError
-from safegen.provenance.keys.house import certificates, key_id, same_house
+from safegen.provenance.keys.house import certificates, key_id
 from safegen.provenance.log.checkpoints import moment
 from safegen.provenance.log.revocation import outlives
 
@@ -45,7 +45,7 @@ def require_in_force(
         RevokedError: it must not be used.
     """
     require_model(opened, log)
-    own = [each for each in lists if same_house(manifest.chain, each.chain, certificates(anchors))]
+    own = [each for each in lists if each.counts_for(manifest.chain, certificates(anchors))]
     for each in own:
         taken_back = each.find("model", opened.digest)
         if taken_back is not None:

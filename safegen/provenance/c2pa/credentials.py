@@ -15,10 +15,12 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, TypeAlias
 
-from cryptography import x509
+from safegen.provenance.keys.pem import parsed_der
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from cryptography import x509
 
 SIGNATURE = b"c2pa.signature"
 X5CHAIN = (33, "x5chain")  # RFC 9360; C2PA 1 spelled it out
@@ -47,7 +49,7 @@ def certificates_in(store: bytes, label: str) -> tuple[x509.Certificate, ...]:
 
 @functools.lru_cache(maxsize=64)  # a folder's files mostly share their signer
 def _loaded(chain: tuple[bytes, ...]) -> tuple[x509.Certificate, ...]:
-    return tuple(x509.load_der_x509_certificate(each) for each in chain)
+    return parsed_der(chain)
 
 
 def _chain(cose: bytes) -> tuple[bytes, ...]:

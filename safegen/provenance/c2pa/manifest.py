@@ -11,6 +11,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 
 from safegen.errors import SafegenError
 from safegen.provenance.c2pa import binding
+from safegen.provenance.c2pa.ancestry import Ancestor, ancestors_of, chain_in
 from safegen.provenance.c2pa.claims import generator
 from safegen.provenance.c2pa.credentials import certificates_in
 from safegen.provenance.c2pa.identities import identities_of
@@ -22,11 +23,11 @@ from safegen.provenance.c2pa.sdk import (
     read_store,
     sign_store,
 )
-from safegen.provenance.c2pa.statements import Statement, statements_of
+from safegen.provenance.c2pa.statements import Statement, said, statements_of
 from safegen.provenance.c2pa.statuses import UNTRUSTED, concern, failures, faults, notes, reasons
 from safegen.provenance.keys.chain import settled_path
 from safegen.provenance.keys.profile import Finding
-from safegen.provenance.keys.shown import shown, signer_name
+from safegen.provenance.keys.shown import issuer_name, shown, signer_name
 from safegen.provenance.keys.trust import trust_in
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ class Manifest:
         time_stamp: None when there is none, or one that does not hold.
         identities: who else stands for it.
         statements: all that it says, in its order, each with whose it is.
+        ancestors: what the manifests say of what it was made from, however deep.
     """
 
     label: str
@@ -115,6 +117,12 @@ class Manifest:
     time_stamp: TimeStamp | None
     identities: tuple[Identity, ...]
     statements: tuple[Statement, ...] = field(repr=False)
+    ancestors: tuple[Ancestor, ...] = field(default=(), repr=False)
+
+    @property
+    def issuer(self) -> str | None:
+        """Who issued the signing certificate, as it is shown; None when none can be read."""
+        return issuer_name(self.chain[0]) if self.chain else None
 
     @property
     def seen_at(self) -> str | None:
@@ -130,9 +138,7 @@ class Manifest:
 
     def said(self, label: str, *, created: bool = True) -> tuple[Json, ...]:
         """All statements of a label: its signer's, or those that are nobody's."""
-        return tuple(
-            each.data for each in self.statements if (each.label, each.created) == (label, created)
-        )
+        return said(self.statements, label, created=created)
 
     @property
     def binds(self) -> bool:
@@ -340,7 +346,7 @@ def _manifest(
         },
         generator=_generator(active),
         signer=signer_name(signature),
-        chain=_chain(content),
+        chain=chain_in(content, content["active_manifest"]),
         trusted_by=list_name if TRUSTED in successes else None,
         broken_path=broken_path,
         validity=_validity(content.get("certificate_info")),
@@ -351,6 +357,7 @@ def _manifest(
             () if trust is None else trust.identities,
         ),
         statements=statements_of(active),
+        ancestors=ancestors_of(content, ingredients),
     )
 
 
@@ -385,13 +392,6 @@ def _generator(manifest: Any) -> str | None:  # noqa: ANN401 - likewise
         case [{"name": str(name)}, *_]:
             return name
     return None
-
-
-def _chain(content: Any) -> tuple[x509.Certificate, ...]:  # noqa: ANN401 - likewise
-    try:
-        return certificates_in(content["store"], content["active_manifest"])
-    except (ValueError, TypeError, IndexError, UnsupportedAlgorithm):
-        return ()
 
 
 def _broken_path(

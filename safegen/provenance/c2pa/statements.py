@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from safegen.provenance.c2pa.claims import Json
 
 
@@ -40,6 +42,11 @@ def statements_of(manifest: Any) -> tuple[Statement, ...]:  # noqa: ANN401 - the
         )
         for entry in manifest.get("assertions", [])
     )
+
+
+def said(statements: Iterable[Statement], label: str, *, created: bool = True) -> tuple[Json, ...]:
+    """All statements of a label: its signer's, or those that are nobody's."""
+    return tuple(each.data for each in statements if (each.label, each.created) == (label, created))
 
 
 def _fields(data: Any) -> Json:  # noqa: ANN401 - likewise

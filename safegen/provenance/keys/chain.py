@@ -18,6 +18,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
 from safegen.provenance.keys import algorithms, paths, profile
+from safegen.provenance.keys.pem import UNREADABLE
 from safegen.provenance.keys.profile import Finding, issuer_of, name_of
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
         return True
     try:
         certificate.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature):
+    except (*UNREADABLE, InvalidSignature):
         return False
     return True
 

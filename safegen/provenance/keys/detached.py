@@ -7,11 +7,11 @@ import binascii
 import functools
 from typing import TYPE_CHECKING
 
-from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 
 from safegen.provenance.keys import algorithms
 from safegen.provenance.keys.chain import examine
+from safegen.provenance.keys.pem import parsed_pem
 from safegen.schemas.signature import Signature
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def mismatch(signature: Signature, data: bytes) -> str | None:
     """
     try:
         value = base64.b64decode(signature.value, validate=True)
-        key = x509.load_pem_x509_certificates(signature.chain.encode())[0].public_key()
+        key = parsed_pem(signature.chain.encode())[0].public_key()
     except (ValueError, TypeError, binascii.Error, UnsupportedAlgorithm):
         return UNREADABLE
     if algorithms.algorithm_of(key) != signature.algorithm:
@@ -70,8 +70,8 @@ def mismatch(signature: Signature, data: bytes) -> str | None:
 
 @functools.lru_cache(maxsize=64)  # a release's receipts share their chain, and mostly their second
 def _examined(pem: str, anchors: bytes, when: datetime) -> tuple[Finding, ...]:
-    chain = x509.load_pem_x509_certificates(pem.encode())
-    return examine(chain, x509.load_pem_x509_certificates(anchors), at=when)
+    chain = parsed_pem(pem.encode())
+    return examine(chain, parsed_pem(anchors), at=when)
 
 
 def _in_words(finding: Finding) -> str:

@@ -19,6 +19,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from safegen.provenance.keys.chain import issued
+from safegen.provenance.keys.pem import parsed_pem
+from safegen.provenance.keys.profile import extension_of, is_authority
 from safegen.schemas.canonical import sha256
 
 if TYPE_CHECKING:
@@ -48,6 +50,32 @@ def same_house(
     return roots[0] is not None and roots[0] == roots[1] and mine.issuer == theirs.issuer
 
 
+def speaks_for(
+    signer: Sequence[Certificate], chain: Sequence[Certificate], anchors: Sequence[Certificate]
+) -> bool:
+    """Whether what somebody takes back counts for a signer: he is the same house, or its root.
+
+    Args:
+        signer: the chain of whoever takes something back, leaf first.
+        chain: of the one whose files it would count for.
+        anchors: the roots that are trusted.
+    """
+    if is_root(signer, anchors):
+        return root_of(chain, anchors) == signer[0]
+    return same_house(chain, signer, anchors)
+
+
+def is_root(chain: Sequence[Certificate], anchors: Sequence[Certificate]) -> bool:
+    """Whether who shows a chain is a trusted root that may sign what it takes back.
+
+    RFC 5280, 4.2.1.3: the bit cRLSign says that a key may sign lists of revocations.
+    """
+    if len(chain) != 1 or chain[0] not in anchors:
+        return False
+    usage = extension_of(chain[0], x509.KeyUsage)
+    return is_authority(chain[0]) and (usage is None or usage.value.crl_sign)
+
+
 def root_of(chain: Sequence[Certificate], anchors: Sequence[Certificate]) -> Certificate | None:
     """The trusted certificate that a chain, leaf first, leads to; None when it leads to none."""
     rest = list(chain)
@@ -72,9 +100,9 @@ def key_id(certificate: Certificate) -> str:
 
 @functools.lru_cache(maxsize=64)
 def certificates(pem: bytes | str | None) -> tuple[Certificate, ...]:
-    """Certificates of a PEM text; none when it is not one."""
+    """Certificates of a PEM text; none when it is not one, or one of them cannot be read."""
     data = pem.encode() if isinstance(pem, str) else pem
     try:
-        return tuple(x509.load_pem_x509_certificates(data)) if data else ()
+        return parsed_pem(data) if data else ()
     except ValueError:
         return ()

@@ -10,6 +10,8 @@ aws-kms:KEY?chain=chain.pem               key services; so do gcp-kms: and azure
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,17 +19,18 @@ from cryptography import x509
 
 from safegen.errors import KeyMaterialError
 from safegen.provenance.keys import algorithms
-from safegen.provenance.keys.chain import examine, refusals
+from safegen.provenance.keys.chain import examine, is_self_signed, refusals
 from safegen.provenance.keys.custody import local
 from safegen.provenance.keys.custody.uri import Location, locate
+from safegen.provenance.keys.house import is_root
 from safegen.provenance.keys.profile import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import datetime
 
     from safegen.provenance.keys.custody.base import Custody
     from safegen.provenance.keys.signer import Signer
+    from safegen.schemas.signature import Algorithm
 
 TRIAL = b"safegen: a trial, to see whether this key signs"
 SCHEME = re.compile(r"[a-z][a-z0-9+.-]+:")  # one letter alone is a drive of Windows
@@ -51,6 +54,53 @@ def open_signer(uri: str | Path) -> Signer:
         _require(custody, x509.load_pem_x509_certificates(signer.chain), found.anchor)
     _try(custody, signer)
     return signer
+
+
+def open_list_signer(uri: str | Path) -> Signer:
+    """Open whoever signs a list of revocations: a signer, or a root that may sign nothing else.
+
+    Args:
+        uri: as for `open_signer`; a root by its key file, `file:root.key?chain=root.pem`.
+
+    Raises:
+        KeyMaterialError: as for `open_signer`; or the root is not valid now.
+    """
+    custody = find_key(uri)
+    chain = custody.credentials().chain
+    if not (is_root(chain, chain) and is_self_signed(chain[0])):
+        return open_signer(uri)
+    root, now = chain[0], datetime.now(UTC)
+    if not root.not_valid_before_utc <= now <= root.not_valid_after_utc:
+        raise KeyMaterialError(f"{custody.place} is of a root that is not valid now")
+    signer = _Root(custody.signer())
+    _try(custody, signer)
+    return signer
+
+
+@dataclass(frozen=True, slots=True)
+class _Root:
+    """A signer that is its own root."""
+
+    _inner: Signer
+
+    @property
+    def algorithm(self) -> Algorithm:
+        return self._inner.algorithm
+
+    @property
+    def chain(self) -> bytes:
+        return self._inner.chain
+
+    @property
+    def anchor(self) -> bytes:
+        return self._inner.chain
+
+    @property
+    def key_pem(self) -> bytes | None:
+        return self._inner.key_pem
+
+    def sign(self, data: bytes) -> bytes:
+        return self._inner.sign(data)
 
 
 def check_signer(

@@ -21,13 +21,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509 import verification
 from cryptography.x509.oid import PublicKeyAlgorithmOID
 
 from safegen.provenance.keys import name_constraints, profile
+from safegen.provenance.keys.pem import UNREADABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -81,7 +82,7 @@ def refusal(
         return name_constraints.violation(_path(shown, leaf, intermediates, anchors, at))
     except verification.VerificationError as error:
         return _in_words(str(error))
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+    except UNREADABLE as error:
         return f"its certificates cannot be judged ({error})"
 
 
@@ -198,7 +199,7 @@ def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
         return False
     try:
         certificate.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature):
+    except (*UNREADABLE, InvalidSignature):
         return False
     return True
 

@@ -15,13 +15,21 @@ from safegen.errors import KeyMaterialError
 from safegen.provenance.keys import algorithms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from safegen.provenance.keys.algorithms import PrivateKey
 
 PASSPHRASE = "SAFEGEN_KEY_PASSPHRASE"  # noqa: S105 - a variable's name
 PEM = serialization.Encoding.PEM
+UNREADABLE = (  # what the library raises of a stranger's certificate
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
 
 
 def read_secret(path: Path) -> bytes:
@@ -100,11 +108,42 @@ def load_certificates(pem: bytes, place: str) -> tuple[x509.Certificate, ...]:
         KeyMaterialError: there is none, or one cannot be read.
     """
     try:
-        return tuple(x509.load_pem_x509_certificates(pem))
+        return parsed_pem(pem)
     except ValueError as error:
         raise KeyMaterialError(
             f"{place} holds no certificate in PEM form; name the file that holds the chain"
         ) from error
+
+
+def parsed_pem(pem: bytes) -> tuple[x509.Certificate, ...]:
+    """Certificates of strangers, all of them readable: names, key, dates.
+
+    A certificate is taken apart piece by piece, when it is asked: one that loads may still raise
+    wherever its names are looked at, and not a ValueError either. Its extensions are examined
+    elsewhere, with words of their own (`profile`).
+
+    Raises:
+        ValueError: there is none, or something in one cannot be read.
+    """
+    return _readable(lambda: x509.load_pem_x509_certificates(pem))
+
+
+def parsed_der(certificates: Iterable[bytes]) -> tuple[x509.Certificate, ...]:
+    """The same of certificates in DER."""
+    return _readable(lambda: [x509.load_der_x509_certificate(each) for each in certificates])
+
+
+def _readable(load: Callable[[], Iterable[x509.Certificate]]) -> tuple[x509.Certificate, ...]:
+    try:
+        whole = tuple(load())
+        for each in whole:
+            _ = each.subject, each.issuer, each.public_key(), each.signature_algorithm_oid
+            _ = each.not_valid_before_utc, each.not_valid_after_utc
+            if each.serial_number <= 0:  # of which the library's next releases will raise
+                raise ValueError("a serial number is not positive")
+    except UNREADABLE as error:
+        raise ValueError(str(error)) from error
+    return whole
 
 
 def certificates_pem(certificates: Iterable[x509.Certificate]) -> bytes:

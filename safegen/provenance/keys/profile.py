@@ -17,6 +17,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 from cryptography.x509.oid import SignatureAlgorithmOID as Signed
 
 from safegen.provenance.keys import algorithms
+from safegen.provenance.keys.pem import UNREADABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,7 +73,7 @@ def has_readable_extensions(certificate: x509.Certificate) -> bool:
     """Whether the extensions can be parsed at all; the rules below need it."""
     try:
         return certificate.extensions is not None
-    except ValueError:
+    except UNREADABLE:
         return False
 
 

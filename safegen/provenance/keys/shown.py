@@ -12,8 +12,12 @@ from __future__ import annotations
 import unicodedata
 from typing import TYPE_CHECKING
 
+from cryptography.x509.oid import NameOID
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from cryptography.x509 import Certificate
 
 LONGEST = 64  # letters of a name that are shown, which is X.520's own bound (ub-common-name)
 _STACKED = 2  # accents on one letter; more hide the lines above and below
@@ -60,6 +64,19 @@ def signer_name(signature: Mapping[str, object]) -> str:
     """
     names = [str(signature.get(field) or "unnamed") for field in ("common_name", "issuer")]
     return f"{bounded(names[0])} ({bounded(names[1])}){remarks(*names)}"
+
+
+def issuer_name(certificate: Certificate) -> str:
+    """Who issued a certificate, as that says: its issuer's common name, and the organisation.
+
+    Like every name in a certificate it proves nothing, until a list of trust vouches for the path.
+    """
+    names = [
+        next((str(each.value) for each in certificate.issuer.get_attributes_for_oid(kind)), "")
+        for kind in (NameOID.COMMON_NAME, NameOID.ORGANIZATION_NAME)
+    ]
+    common, organisation = (name or "unnamed" for name in names)
+    return f"{bounded(common)} ({bounded(organisation)}){remarks(common, organisation)}"
 
 
 def shown(name: str) -> str:

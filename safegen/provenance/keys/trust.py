@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from safegen.errors import KeyMaterialError
-from safegen.provenance.keys.pem import certificates_pem
+from safegen.provenance.keys.pem import UNREADABLE, certificates_pem, parsed_pem
 from safegen.storage import read
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def read_anchors(path: Path) -> bytes:
         KeyMaterialError: the file holds none.
     """
     try:
-        certificates = x509.load_pem_x509_certificates(read(path))
+        certificates = parsed_pem(read(path))
     except ValueError as error:
         raise KeyMaterialError(
             f"{path} holds no PEM certificate to trust; name a root, such as keys/root.pem"
@@ -164,5 +164,5 @@ def _is_authority(certificate: x509.Certificate) -> bool:
         return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     except x509.ExtensionNotFound:
         return certificate.version is x509.Version.v1
-    except ValueError:
+    except UNREADABLE:
         return False

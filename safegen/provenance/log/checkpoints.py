@@ -6,13 +6,13 @@ import functools
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
-from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from pydantic import ValidationError
 
 from safegen import storage
 from safegen.errors import DataError
 from safegen.provenance.keys import detached
+from safegen.provenance.keys.pem import parsed_pem
 from safegen.provenance.log.proofs import continues
 from safegen.schemas.canonical import canonical_bytes
 from safegen.schemas.log import ConsistencyProof, LogCheckpoint, LoggedFile
@@ -114,7 +114,7 @@ def signed_by(checkpoint: LogCheckpoint) -> str:
     """Who the certificates of a checkpoint say that they are, or that it cannot be told."""
     chain = b"" if checkpoint.signature is None else checkpoint.signature.chain.encode()
     try:
-        return x509.load_pem_x509_certificates(chain)[0].subject.rfc4514_string()
+        return parsed_pem(chain)[0].subject.rfc4514_string()
     except ValueError:
         return "nobody who can be named"
 
@@ -152,6 +152,6 @@ def _with_chain(checkpoint: LogCheckpoint, chain: list[bytes]) -> LogCheckpoint:
 def _certificates(chain: bytes) -> list[bytes]:
     """A PEM chain, one by one; none when it cannot be read."""
     try:
-        return [each.public_bytes(Encoding.PEM) for each in x509.load_pem_x509_certificates(chain)]
+        return [each.public_bytes(Encoding.PEM) for each in parsed_pem(chain)]
     except ValueError:
         return []

@@ -3,7 +3,8 @@
 1. A revocation is made by a successor: a key of the same house whose certificate is younger than
    that of every key that it takes back. So a stolen key takes back nothing of what followed it.
 2. It is logged like a release, and the log is never appended to with a key that it took back.
-3. The list of all of them is signed anew, by a key that is not among them.
+3. The list of all of them is signed anew, by a key that is not among them; or by the root, whose
+   word counts for every signer that leads to it.
 4. A list is believed by whoever trusts its signer's root; of its keys, those of its own house.
 """
 
@@ -18,7 +19,14 @@ from pydantic import ValidationError
 from safegen import storage
 from safegen.errors import DataError, InputError, KeyMaterialError
 from safegen.provenance.keys import detached
-from safegen.provenance.keys.house import certificates, key_id, same_house
+from safegen.provenance.keys.house import (
+    certificates,
+    is_root,
+    key_id,
+    root_of,
+    same_house,
+    speaks_for,
+)
 from safegen.provenance.keys.profile import name_of
 from safegen.provenance.log.checkpoints import moment
 from safegen.schemas.canonical import Record, canonical_bytes, digest
@@ -87,6 +95,22 @@ def problem_with_revoker(
     taken_back = certificates(revocation.chain)
     if not taken_back or key_id(taken_back[0]) != revocation.id:
         return "its certificates are not those of the key that it names"
+    if is_root(chain, anchors):
+        return _problem_with_roots_word(taken_back, chain[0], anchors)
+    return _problem_with_successor(taken_back, chain, anchors)
+
+
+def _problem_with_roots_word(
+    taken_back: Sequence[Certificate], root: Certificate, anchors: Sequence[Certificate]
+) -> str | None:
+    if root_of(taken_back, anchors) == root and taken_back[0] != root:
+        return None
+    return f"{name_of(taken_back[0])} does not lead to {name_of(root)}"
+
+
+def _problem_with_successor(
+    taken_back: Sequence[Certificate], chain: Sequence[Certificate], anchors: Sequence[Certificate]
+) -> str | None:
     old, new = taken_back[0], chain[0]
     if key_id(old) == key_id(new):
         return "a key cannot take itself back: sign with its successor"
@@ -137,6 +161,10 @@ class BelievedList:
     def chain(self) -> tuple[Certificate, ...]:
         """Of its signer, leaf first."""
         return certificates(self.content.signature.chain if self.content.signature else None)
+
+    def counts_for(self, chain: Sequence[Certificate], anchors: Sequence[Certificate]) -> bool:
+        """Whether it counts for what a signer made: it is of the same house, or by its root."""
+        return speaks_for(self.chain, chain, anchors)
 
     def find(self, what: What, identity: str) -> Revocation | None:
         """The revocation of something; the earliest, where there are several."""
@@ -205,7 +233,10 @@ def _problem_with(given: BelievedList, anchors: bytes) -> str | None:
     if any(moment(each.since) is None for each in content.revocations):
         return "a date in it cannot be read"
     unsigned = canonical_bytes(content.model_copy(update={"signature": None}))
-    problem = detached.problem_with(content.signature, unsigned, anchors, when)
+    if is_root(given.chain, certificates(anchors)):  # which may sign lists, and nothing else here
+        problem = _problem_with_root(given, unsigned, when)
+    else:
+        problem = detached.problem_with(content.signature, unsigned, anchors, when)
     if problem is not None:
         return problem
     problems = (
@@ -213,3 +244,10 @@ def _problem_with(given: BelievedList, anchors: bytes) -> str | None:
         for each in content.revocations
     )
     return next((each for each in problems if each is not None), None)
+
+
+def _problem_with_root(given: BelievedList, unsigned: bytes, when: datetime) -> str | None:
+    root, signature = given.chain[0], given.content.signature
+    if not root.not_valid_before_utc <= when <= root.not_valid_after_utc:
+        return f"{name_of(root)} was not valid when it was signed"
+    return "it is not signed" if signature is None else detached.mismatch(signature, unsigned)

@@ -1,6 +1,7 @@
 """The step about what was taken back: the signer's key, the model, or exactly this file.
 
-A list counts for the files of its own house (`keys.house`). What an authority on a list of
+A list counts for the files of its own house (`keys.house`), and its models for what was made from
+those: an explanation's picture, an edited copy, whoever signed it. What an authority on a list of
 time-stamps saw signed before the moment of the revocation stays good, whatever became of the key or
 the model afterwards. Without such a stamp nothing proves when a key that was stolen signed. A file
 that is itself taken back stays so.
@@ -9,21 +10,23 @@ that is itself taken back stays so.
 from __future__ import annotations
 
 import contextlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from safegen.provenance.c2pa import claims
 from safegen.provenance.c2pa.manifest import SIGNED
-from safegen.provenance.keys.house import certificates, key_id, same_house
+from safegen.provenance.keys.house import certificates, key_id
 from safegen.provenance.log.revocation import outlives
 from safegen.schemas.canonical import digest
 from safegen.schemas.config import PackageDigests
 from safegen.verification.findings import found
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
+    from safegen.provenance.c2pa.ancestry import Ancestor
     from safegen.provenance.c2pa.manifest import Manifest
     from safegen.provenance.log.revocation import BelievedList
     from safegen.schemas.revocation import Revocation
@@ -46,25 +49,40 @@ def check_revocation(evidence: Evidence) -> StepFinding:
     if SIGNED not in evidence.manifest.successes:
         text = "Its signature does not hold, so it cannot be told whose list would count."
         return found("safegen.revocation.unclear", text)
-    lists = _own(evidence)
+    lists = list(_counting(evidence))
     if not lists:
         text = "None of the revocation lists that were given is of its signer's house."
         return found("safegen.revocation.others", text)
-    hits = [(each, hit) for each in lists for hit in _hits(evidence, each)]
-    against = [(each, hit) for each, hit in hits if not outlives(hit, evidence.manifest.seen_at)]
+    hits = [*_own_hits(evidence), *_inherited_hits(evidence)]
+    against = [each for each in hits if not outlives(each.hit, evidence.manifest.seen_at)]
     if against:
-        return found(CODES[against[0][1].what], _refused(*against[0]))
+        return found(CODES[against[0].hit.what], against[0].refusal())
     names = ", ".join(f"{each.name} of {each.content.time}" for each in lists)
     if not hits:
         return found("safegen.revocation.clear", f"Nothing of it was taken back, says {names}.")
-    _, hit = hits[0]
-    stamp = evidence.manifest.time_stamp
+    first, stamp = hits[0], evidence.manifest.time_stamp
     when = "" if stamp is None else f" at {stamp.time}, says {stamp.authority}"
-    text = f"Since {hit.since} {WORDS[hit.what]} is revoked ({hit.reason}); it was signed before"
-    return found("safegen.revocation.before", f"{text}{when}.")
+    text = f"Since {first.hit.since} {first.named} is revoked ({first.hit.reason}); it was signed"
+    return found("safegen.revocation.before", f"{text} before{when}.")
 
 
-def models_of(manifest: Manifest) -> Iterator[str]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Hit:
+    """What a list takes back of a file; `named` says what that is to the file."""
+
+    believed: BelievedList
+    hit: Revocation
+    named: str
+
+    def refusal(self) -> str:
+        why = f"{self.hit.reason}: {self.hit.note}" if self.hit.note else self.hit.reason
+        said = f"Since {self.hit.since} {self.named} is revoked ({why}), says {self.believed.name}"
+        if self.hit.what == "output":
+            return f"{said}."
+        return f"{said}; no trusted authority says that it was signed before (--time-trust)."
+
+
+def models_of(manifest: Manifest | Ancestor) -> Iterator[str]:
     """The names of the models that a manifest is of, or says that it was made by."""
     for package in manifest.said(claims.PACKAGE):
         with contextlib.suppress(ValidationError):
@@ -75,25 +93,40 @@ def models_of(manifest: Manifest) -> Iterator[str]:
             yield named
 
 
-def _own(evidence: Evidence) -> list[BelievedList]:
+def _counting(evidence: Evidence) -> Iterator[BelievedList]:
+    """The lists that count for the file's signer, or for one of what it was made from."""
     anchors = certificates(evidence.anchors)
-    chain = evidence.manifest.chain
-    return [each for each in evidence.revoked if same_house(chain, each.chain, anchors)]
+    manifest = evidence.manifest
+    chains = [manifest.chain, *(each.chain for each in manifest.ancestors)]
+    for each in evidence.revoked:
+        if any(each.counts_for(chain, anchors) for chain in chains):
+            yield each
 
 
-def _hits(evidence: Evidence, believed: BelievedList) -> Sequence[Revocation]:
-    """What a list takes back of a file, the gravest first."""
-    asked = (
-        believed.find("output", evidence.digest),
-        believed.find("key", key_id(evidence.manifest.chain[0])),
-        *(believed.find("model", each) for each in models_of(evidence.manifest)),
-    )
-    return [each for each in asked if each is not None]
+def _own_hits(evidence: Evidence) -> Iterator[_Hit]:
+    """What lists of its signer's house take back of a file, the gravest first."""
+    manifest, anchors = evidence.manifest, certificates(evidence.anchors)
+    for each in evidence.revoked:
+        if not each.counts_for(manifest.chain, anchors):
+            continue
+        asked = (
+            each.find("output", evidence.digest),
+            each.find("key", key_id(manifest.chain[0])),
+            *(each.find("model", model) for model in models_of(manifest)),
+        )
+        for hit in asked:
+            if hit is not None:
+                yield _Hit(believed=each, hit=hit, named=WORDS[hit.what])
 
 
-def _refused(believed: BelievedList, hit: Revocation) -> str:
-    why = f"{hit.reason}: {hit.note}" if hit.note else hit.reason
-    said = f"Since {hit.since} {WORDS[hit.what]} is revoked ({why}), says {believed.name}"
-    if hit.what == "output":
-        return f"{said}."
-    return f"{said}; no trusted authority says that it was signed before (--time-trust)."
+def _inherited_hits(evidence: Evidence) -> Iterator[_Hit]:
+    """Models that made what a file was made from, taken back by whoever signed that."""
+    anchors = certificates(evidence.anchors)
+    for ancestor in evidence.manifest.ancestors:
+        for each in evidence.revoked:
+            if not each.counts_for(ancestor.chain, anchors):
+                continue
+            for hit in (each.find("model", model) for model in models_of(ancestor)):
+                if hit is not None:
+                    named = f"the model behind {ancestor.title}, from which it was made,"
+                    yield _Hit(believed=each, hit=hit, named=named)

@@ -70,11 +70,13 @@ def _vouched(evidence: Evidence) -> StepFinding:
         if NOT_REVOKED in manifest.successes:
             text += ", and whoever issued its certificate says that it was not revoked"
             codes.append(NOT_REVOKED)
-        return found("safegen.signer.trusted", f"{text}.", codes)
+        text = f"{text}. Its certificate was issued by {manifest.issuer or 'nobody who is named'}."
+        return found("safegen.signer.trusted", text, codes)
     if evidence.anchors is None:
         text = (
             f"It names {manifest.signer} as its signer, and nobody vouches for that: anybody can "
             "make a certificate in any name. Name the roots that you trust with --trust."
+            f"{_issued(manifest)}"
         )
         return found("safegen.signer.no-list", text, [UNTRUSTED])
     if manifest.broken_path is not None:
@@ -87,7 +89,7 @@ def _vouched(evidence: Evidence) -> StepFinding:
     lists = _names(evidence.trust.signers if evidence.trust else ())
     text = (
         f"{manifest.signer} is on no list that you gave ({lists}). This says nothing against the "
-        "file, and nothing for it."
+        f"file, and nothing for it.{_issued(manifest)}"
     )
     return found("safegen.signer.unknown", text, [UNTRUSTED])
 
@@ -117,6 +119,12 @@ def check_time(evidence: Evidence) -> StepFinding:
         "the signature outlives its certificate."
     )
     return found("safegen.time.stamped", text, codes)
+
+
+def _issued(manifest: Manifest) -> str:
+    """Whom the signer's certificate names as its issuer, which proves nothing by itself."""
+    issuer = manifest.issuer
+    return "" if issuer is None else f" Its certificate names {issuer} as who issued it."
 
 
 def _reason(manifest: Manifest, broken: Finding) -> str:

@@ -3,14 +3,16 @@
 import contextlib
 import io
 import json
+import ssl
 
 import c2pa
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
 from safegen.provenance.c2pa.credentials import certificates_in
-from safegen.provenance.keys import algorithms
+from safegen.provenance.keys import algorithms, house, shown
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +38,24 @@ def test_another_manifest_has_none_here(store):
     data, label, _ = store
     with pytest.raises(ValueError, match="no signature of"):
         certificates_in(data, f"{label}x")
+
+
+@pytest.mark.filterwarnings("ignore:Parsed a serial number")
+def test_a_certificate_that_cannot_be_taken_apart_is_none(certified, issuing):
+    """Whichever bit is wrong: what is read gives names and a key, or nothing is read at all."""
+    whole = certified["es256"].certificate.public_bytes(Encoding.DER)
+    lost = 0
+    for bit in range(8 * len(whole)):
+        copy = bytearray(whole)
+        copy[bit // 8] ^= 1 << bit % 8
+        pem = ssl.DER_cert_to_PEM_cert(bytes(copy)).encode()
+        read = house.certificates(pem + issuing.pem)
+        lost += not read
+        for each in read:
+            assert house.key_id(each)
+            assert shown.issuer_name(each)
+        assert not house.same_house(read, (issuing.certificate,), (issuing.certificate,))
+    assert 100 < lost < 8 * len(whole)
 
 
 HEADER = b"\x18\x21\x82\x59"  # label 33, and a list of two byte strings

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from safegen.errors import DataError, InputError, KeyMaterialError
 from safegen.provenance.keys import detached, pki
 from safegen.provenance.keys.house import certificates, key_id, same_house
-from safegen.provenance.keys.opener import open_signer
+from safegen.provenance.keys.opener import open_list_signer, open_signer
 from safegen.provenance.keys.trust import read_trust
 from safegen.provenance.log.ledger import Ledger
 from safegen.provenance.log.revocation import entry_for, problem_with_revoker, read_lists, sign_list
@@ -62,6 +62,72 @@ def test_a_successor_s_list_is_believed(house):
     (believed,) = read_lists([path], trust(house))
     assert believed.find("key", key_id(chain(house / "old")[0])).reason == "keyCompromise"
     assert believed.find("key", key_id(chain(house / "new")[0])) is None
+
+
+def of_root(house):
+    """The house's root, as one who signs lists."""
+    folder = house / "old"
+    return open_list_signer(f"file:{folder / pki.ROOT_KEY}?chain={folder / pki.ROOT}")
+
+
+def test_a_root_s_list_is_believed_and_counts_for_all_that_lead_to_it(house):
+    ledger = Ledger(house / "ledger.db")
+    ledger.append([entry_for(of_key(house / "old"))], signer=open_signer(house / "new"))
+    root = of_root(house)
+    ledger.require(root)
+    made = sign_list(ledger.origin, ledger.revocations(), root)
+    (house / "list.json").write_text(made.model_dump_json())
+    (believed,) = read_lists([house / "list.json"], trust(house))
+    anchors = certificates(root.chain)
+    assert believed.find("key", key_id(chain(house / "old")[0]))
+    assert believed.counts_for(chain(house / "old"), anchors)
+    assert believed.counts_for(chain(house / "new"), anchors)
+
+
+def test_a_root_speaks_of_nobody_else(house):
+    pki.init(house / "other", organisation="Other")
+    with pytest.raises(KeyMaterialError, match="does not lead to"):
+        sign_list("urn:uuid:x", [of_key(house / "other")], of_root(house))
+    made = sign_list("urn:uuid:x", [of_key(house / "old")], of_root(house))
+    (house / "list.json").write_text(made.model_dump_json())
+    both = read_trust([house / "old" / pki.ROOT, house / "other" / pki.ROOT])
+    (believed,) = read_lists([house / "list.json"], both)
+    assert not believed.counts_for(chain(house / "other"), certificates(both.anchors))
+    with pytest.raises(KeyMaterialError, match="is not believed"):
+        read_lists([house / "list.json"], read_trust([house / "other" / pki.ROOT]))
+    changed = made.model_copy(update={"origin": "urn:uuid:y"})
+    (house / "list.json").write_text(changed.model_dump_json())
+    with pytest.raises(KeyMaterialError, match="signature does not match"):
+        read_lists([house / "list.json"], both)
+
+
+def test_an_issuing_authority_and_a_root_without_the_right_sign_no_list(house, monkeypatch):
+    folder = house / "old"
+    with pytest.raises(KeyMaterialError, match="cannot sign"):
+        open_list_signer(f"file:{folder / pki.ISSUER_KEY}?chain={folder / pki.ISSUER}")
+    whole = pki._key_usage
+    monkeypatch.setattr(pki, "_key_usage", lambda **of: without_crl_sign(whole(**of)))
+    pki.init(house / "weak")
+    weak = house / "weak"
+    with pytest.raises(KeyMaterialError, match="cannot sign"):
+        open_list_signer(f"file:{weak / pki.ROOT_KEY}?chain={weak / pki.ROOT}")
+
+
+def without_crl_sign(usage):
+    bits = ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment",
+            "key_agreement", "key_cert_sign")  # fmt: skip
+    given = {bit: getattr(usage, bit) for bit in bits}
+    return x509.KeyUsage(**given, crl_sign=False, encipher_only=False, decipher_only=False)
+
+
+def test_a_root_signs_no_list_outside_its_own_time(house):
+    made = sign_list("urn:uuid:x", [of_key(house / "old")], of_root(house))
+    early = made.model_copy(update={"time": "2001-01-01T00:00:00+00:00", "signature": None})
+    signature = detached.sign(canonical_bytes(early), of_root(house))
+    early = early.model_copy(update={"signature": signature})
+    (house / "list.json").write_text(early.model_dump_json())
+    with pytest.raises(KeyMaterialError, match="was not valid when it was signed"):
+        read_lists([house / "list.json"], trust(house))
 
 
 def test_a_stolen_key_takes_nothing_back(house):

@@ -152,6 +152,35 @@ def test_a_model_and_what_it_makes(made, tmp_path, stamps, monkeypatch):
         assert (seen.state, code(seen)) == ("invalid", "safegen.revocation.model")
 
 
+def test_what_was_made_from_a_revoked_model_s_outputs_is_traced(made, forge, tmp_path):
+    """The picture of an explanation, and a copy that another house edited and signed."""
+    ledger = tmp_path / "ledger.db"
+    with sqlite3.connect(made.ledger) as source, sqlite3.connect(ledger) as copy:
+        source.backup(copy)
+    output = (made.outputs / "0001.png").read_bytes()
+    figure = made.outputs / "explanations" / "0001.png"
+    model = safegen.load(made.model, keys=made.keys, ledger=ledger).digest
+    edited = forge.signed(ingredients=[("0001.png", output)])
+    again = forge.signed(ingredients=[("edited.png", edited)])
+    (tmp_path / "edited.png").write_bytes(edited)
+    (tmp_path / "again.png").write_bytes(again)
+    lists = {}
+    for name in ("before", "after"):
+        lists[name] = tmp_path / f"{name}.json"
+        lists[name].write_text(list_for_others(ledger, made.keys).model_dump_json())
+        revoke(ledger, made.keys, model=model) if name == "before" else None
+    trust = [made.root, forge.trust]
+    for path in (figure, tmp_path / "edited.png", tmp_path / "again.png"):
+        clear = safegen.verify(path, trust=trust, revoked=lists["before"])
+        assert (clear.state, code(clear)) == ("trusted", "safegen.revocation.clear"), path
+        seen = safegen.verify(path, trust=trust, revoked=lists["after"])
+        assert (seen.state, code(seen)) == ("invalid", "safegen.revocation.model"), path
+        assert "from which it was made, is revoked" in seen.text
+    (tmp_path / "plain.png").write_bytes(forge.signed())
+    other = safegen.verify(tmp_path / "plain.png", trust=trust, revoked=lists["after"])
+    assert (other.state, code(other)) == ("trusted", "safegen.revocation.others")
+
+
 def test_a_package_of_a_stolen_key_opens_where_the_ledger_had_it_before(made, tmp_path):
     shutil.copytree(made.keys, tmp_path / "keys")
     with sqlite3.connect(made.ledger) as source, sqlite3.connect(tmp_path / "ledger.db") as copy:
@@ -257,7 +286,11 @@ def test_theft_as_a_user_types_it(house):
     assert "is revoked since" in said
     code_, said = say(house.folder, "ledger", "revocations", "ledger.db", "--out", "revoked.json")
     assert (code_, "1 revoked, as of" in said) == (0, True), said
+    root = ("--keys", "file:keys/root.key?chain=keys/root.pem", "--out", "by-root.json")
+    code_, said = say(house.folder, "ledger", "revocations", "ledger.db", *root)
+    assert (code_, "1 revoked, as of" in said) == (0, True), said
     trusting = ("verify", path, "--trust", "keys/root.pem")
+    assert say(house.folder, *trusting, "--revoked", "by-root.json")[0] == 1
     shown = say(house.folder, *trusting, "--revoked", "revoked.json")
     assert shown[0] == 1
     assert "the key that signed it is revoked (keyCompromise)" in " ".join(shown[1].split())

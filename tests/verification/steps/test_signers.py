@@ -4,11 +4,14 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.ocsp import OCSPCertStatus
-from cryptography.x509.oid import ExtendedKeyUsageOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 import safegen
+from safegen.provenance.keys.shown import issuer_name
 
 DAY = timedelta(days=1)
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -44,6 +47,26 @@ def test_untrusted_is_not_called_fake_nor_valid_genuine(forge, made):
     assert str(made.root) in finding(foreign, "signer").text
     assert foreign.signer.name == "signer (Acme)"
     assert foreign.signer.trusted_by is None
+
+
+def test_who_issued_the_certificate_is_told_and_marked_as_any_name(forge):
+    path = forge.file()
+    for trust, told in ((forge.trust, "was issued by"), (None, "names")):
+        verdict = safegen.verify(path, trust=trust)
+        issuer = verdict.signer.issuer
+        assert issuer is not None
+        assert issuer == issuer_name(forge.leaf())
+        assert f"Its certificate {told} {issuer}" in finding(verdict, "signer").text
+    names = ((NameOID.COMMON_NAME, "\u0410cme\u202e CA"), (NameOID.ORGANIZATION_NAME, "n" * 500))
+    key = ec.generate_private_key(ec.SECP256R1())
+    hostile = x509.Name([x509.NameAttribute(*each, _validate=False) for each in names])
+    made = (x509.CertificateBuilder(hostile, hostile, key.public_key(), 1, NOW, NOW + DAY)).sign(
+        key, hashes.SHA256()
+    )
+    assert issuer_name(made) == (
+        f"\u0410cme\ufffd CA ({'n' * 64}... (64 of 500 letters)) "
+        "[with letters that cannot be seen; mixes Cyrillic and Latin letters]"
+    )
 
 
 @pytest.mark.parametrize(("first", "last"), [(-20, -10), (10, 20)])
