@@ -36,6 +36,9 @@ from typing import TYPE_CHECKING, Any
 from safegen.moved import say_where
 
 if TYPE_CHECKING:
+    from safegen.config.privacy import PrivacyConfig
+    from safegen.config.training import TrainingConfig
+    from safegen.config.workspace import Workspace
     from safegen.data.dataset import DataSet
     from safegen.data.sources import load as load_data
     from safegen.errors import BudgetRefused, InputError, Refused, SafegenError, UnsafeWarning
@@ -43,7 +46,10 @@ if TYPE_CHECKING:
     from safegen.pipeline.generate.model import Model, load
     from safegen.pipeline.generate.outputs import Output, Release
     from safegen.pipeline.sign import Signed, sign
-    from safegen.pipeline.train.train import train
+    from safegen.pipeline.train.planning import plan
+    from safegen.pipeline.train.train import resume, train
+    from safegen.privacy.accounting.plan import PrivacyPlan
+    from safegen.privacy.execution.settings import Execution
     from safegen.schemas.verdict import Verdict
     from safegen.verification.verify import verify, verify_tree
 
@@ -51,18 +57,25 @@ _HOMES = {
     "BudgetRefused": "errors",
     "DataSet": "data.dataset",
     "Evaluation": "pipeline.evaluate",
+    "Execution": "privacy.execution.settings",
     "InputError": "errors",
     "Model": "pipeline.generate.model",
     "Output": "pipeline.generate.outputs",
+    "PrivacyConfig": "config.privacy",
+    "PrivacyPlan": "privacy.accounting.plan",
     "Refused": "errors",
     "Release": "pipeline.generate.outputs",
     "SafegenError": "errors",
     "Signed": "pipeline.sign",
+    "TrainingConfig": "config.training",
     "UnsafeWarning": "errors",
     "Verdict": "schemas.verdict",
+    "Workspace": "config.workspace",
     "evaluate": "pipeline.evaluate",
     "load": "pipeline.generate.model",
     "load_data": "data.sources",
+    "plan": "pipeline.train.planning",
+    "resume": "pipeline.train.train",
     "sign": "pipeline.sign",
     "train": "pipeline.train.train",
     "verify": "verification.verify",
@@ -74,18 +87,25 @@ __all__ = [
     "BudgetRefused",
     "DataSet",
     "Evaluation",
+    "Execution",
     "InputError",
     "Model",
     "Output",
+    "PrivacyConfig",
+    "PrivacyPlan",
     "Refused",
     "Release",
     "SafegenError",
     "Signed",
+    "TrainingConfig",
     "UnsafeWarning",
     "Verdict",
+    "Workspace",
     "evaluate",
     "load",
     "load_data",
+    "plan",
+    "resume",
     "sign",
     "train",
     "verify",

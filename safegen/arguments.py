@@ -18,18 +18,23 @@ safegen.errors.InputError: reason is 4; give text or None
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import inspect
 import numbers
 import os
 import reprlib
+import sys
 import types
 import typing
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Literal, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
 
 from safegen.errors import InputError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -60,7 +65,10 @@ def checked(function: Callable[_P, _R]) -> Callable[_P, _R]:
 
     @functools.cache
     def hints() -> dict[str, Any]:
-        return {name: _hint(function, name) for name in signature.parameters}
+        return {
+            name: _hint(function.__annotations__.get(name, Any), function.__globals__)
+            for name in signature.parameters
+        }
 
     @functools.wraps(function)
     def call(*args: _P.args, **kwargs: _P.kwargs) -> _R:
@@ -69,22 +77,48 @@ def checked(function: Callable[_P, _R]) -> Callable[_P, _R]:
         except TypeError:  # an argument that is missing or unknown: Python says so itself
             return function(*args, **kwargs)
         for name, value in bound.arguments.items():
-            hint = hints()[name]
-            if not _fits(value, hint):
-                raise InputError(f"{name} is {reprlib.repr(value)}; give {_words(hint)}")
-            if isinstance(value, str) and "\0" in value and Path in _choices(hint):
-                raise InputError(f"{name} is {reprlib.repr(value)}; no path holds a NUL byte")
-            bound.arguments[name] = _plain(value)
+            bound.arguments[name] = _required(name, value, hints()[name])
         return function(*bound.args, **bound.kwargs)
 
     return call
 
 
-def _hint(function: Callable[..., object], name: str) -> Any:  # noqa: ANN401 - an annotation
-    """The type of an argument; Any where it has none, or one that only a type checker knows."""
-    own = types.SimpleNamespace(__annotations__={name: function.__annotations__.get(name, Any)})
+def require_types(value: DataclassInstance, wrong_choice: type[InputError] = InputError) -> None:
+    """Refuse a frozen dataclass with a field that is not of its annotated type.
+
+    To be called first in `__post_init__`. NumPy's numbers become Python's.
+
+    Args:
+        value: the dataclass.
+        wrong_choice: the error for a text that is none of those to choose from.
+
+    Raises:
+        InputError: the sentence names the field, what it is and what it may be.
+    """
+    scope = vars(sys.modules[type(value).__module__])
+    for each in dataclasses.fields(value):
+        given, hint = getattr(value, each.name), _hint(each.type, scope)
+        plain = _required(each.name, given, hint)
+        choices = [word for one in _choices(hint) for word in typing.get_args(one)]
+        if isinstance(given, str) and choices and given not in choices:
+            listed = f"{', '.join(choices[:-1])} or {choices[-1]}"
+            raise wrong_choice(f"{each.name} is {reprlib.repr(given)}; choose {listed}")
+        object.__setattr__(value, each.name, plain)
+
+
+def _required(name: str, value: object, hint: Any) -> object:  # noqa: ANN401 - an annotation
+    if not _fits(value, hint):
+        raise InputError(f"{name} is {reprlib.repr(value)}; give {_words(hint)}")
+    if isinstance(value, str) and "\0" in value and Path in _choices(hint):
+        raise InputError(f"{name} is {reprlib.repr(value)}; no path holds a NUL byte")
+    return _plain(value)
+
+
+def _hint(annotation: Any, scope: dict[str, Any]) -> Any:  # noqa: ANN401 - an annotation
+    """The type that is meant; Any where there is none, or one that only a type checker knows."""
+    own = types.SimpleNamespace(__annotations__={"it": annotation})
     try:
-        return typing.get_type_hints(own, function.__globals__)[name]
+        return typing.get_type_hints(own, scope)["it"]
     except NameError:
         return Any
 
@@ -145,7 +179,7 @@ def _word(hint: Any) -> str:  # noqa: ANN401 - an annotation
         return "a function"
     if _is_several(hint):
         return "several in a list"
-    return f"a {hint.__name__}"
+    return f"{'an' if hint.__name__[0] in 'AEIOU' else 'a'} {hint.__name__}"
 
 
 def _plain(value: object) -> object:

@@ -49,7 +49,7 @@ MOVED = {
     "pipeline.unread": "verification.unread",
     "pipeline.unsafe": "pipeline.generate.unsafe",
     "pipeline.verify": "verification.verify",
-    "pipeline.wishes": "training.config",
+    "pipeline.wishes": "config.training",
     "pipeline.words": "verification.c2pa_messages",
     "pipeline.worker": "verification.workers.worker",
     "pipeline.workers": "verification.workers.pool",

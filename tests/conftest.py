@@ -115,7 +115,10 @@ def made(tmp_path_factory, _own_home) -> Made:
     made = Made(tmp_path_factory.mktemp("made"))
     pki.init(made.keys)
     model = safegen.train(
-        "digits", out=made.model, steps=STEPS, prior="none", keys=made.keys, ledger=made.ledger
+        "digits",
+        out=made.model,
+        training=safegen.TrainingConfig(steps=STEPS, pretraining="none"),
+        workspace=safegen.Workspace(keys=made.keys, ledger=made.ledger),
     )
     model.generate(4, label=7, seed=0, purpose="a test", name="{number:04}").save(made.outputs)
     return made
@@ -133,7 +136,7 @@ def made_apart(made, tmp_path_factory) -> Made:
 def model(made):
     import safegen
 
-    return safegen.load(made.model, keys=made.keys, ledger=made.ledger)
+    return safegen.load(made.model, workspace=safegen.Workspace(keys=made.keys, ledger=made.ledger))
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,8 @@
 """What a caller from Python gives that is of the wrong type: one sentence, before any work."""
 
 import inspect
+import sys
+import types
 import typing
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -36,7 +38,10 @@ def parameters():
 
 
 def hints(door):
-    return typing.get_type_hints(door)
+    asked = {name: hint for name, hint in door.__annotations__.items() if name != "return"}
+    return typing.get_type_hints(
+        types.SimpleNamespace(__annotations__=asked), vars(sys.modules[door.__module__])
+    )
 
 
 def called(door, name, value):
@@ -83,12 +88,11 @@ def test_every_public_argument_is_checked(door, name):
         (Model.generate, "progress", 1, "progress is 1; give a function"),
         (Model.unsafe_sample, "reason", None, "reason is None; give text"),
         (Release.save, "folder", None, "folder is None; give a path"),
-        (safegen.load, "keys", None, "keys is None; give a path"),
+        (safegen.load, "workspace", "keys", "workspace is 'keys'; give a Workspace or None"),
         (safegen.load, "policy", {}, "policy is {}; give a path"),
-        (safegen.train, "epsilon", "8", "epsilon is '8'; give a number"),
-        (safegen.train, "steps", 1.5, "steps is 1.5; give a whole number or None"),
-        (safegen.train, "resume", 1, "resume is 1; give True or False"),
-        (safegen.train, "model", None, "model is None; give 'vae' or 'gan'"),
+        (safegen.train, "epsilon", "8", "epsilon is '8'; give a number or None"),
+        (safegen.train, "training", {}, "training is {}; give a TrainingConfig or None"),
+        (safegen.resume, "execution", 1, "execution is 1; give an Execution or None"),
         (safegen.verify, "path", 7, "path is 7; give a path"),
         (safegen.verify, "trust", 7, "trust is 7; give a path or several in a list or None"),
         (safegen.verify_tree, "paths", "out", "paths is 'out'; give several in a list"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,11 +10,15 @@ import typer
 
 from safegen.cli.console import Bars, plain, say
 from safegen.cli.console import out as console
-from safegen.cli.options import Budget, TimeTrust
+from safegen.cli.options import KEYS, PICTURES, Budget, TimeTrust
+from safegen.cli.settings import Settings, given_in, given_names, with_settings
+from safegen.config.privacy import PrivacyConfig
+from safegen.config.training import TrainingConfig
 from safegen.errors import InputError
-from safegen.schemas.choices import Family
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rich.table import Table
 
     from safegen.data.dataset import DataSet
@@ -21,9 +26,15 @@ if TYPE_CHECKING:
     from safegen.schemas.audit import AuditReport
 
 JSON, PAGE, PICTURE = "audit.json", "audit.html", "audit.png"
+ROOT = Path(KEYS) / "root.pem"
+PANEL = "Without a package"
+PROMISED = Settings(PrivacyConfig, PANEL, only=("epsilon",))
+TRAINED = Settings(TrainingConfig, PANEL, only=("family", "steps"))
 
 
+@with_settings(read=PICTURES, privacy=PROMISED, training=TRAINED)
 def audit(
+    context: typer.Context,
     package: Annotated[
         Path | None, typer.Argument(help="A model package; without one, a run is made on --data.")
     ] = None,
@@ -33,20 +44,15 @@ def audit(
     held_out: Annotated[
         str | None, typer.Option(help="Records like them that were not trained on.")
     ] = None,
-    data_root: Annotated[
-        Path | None, typer.Option(help="Folder that holds MNIST/raw or FashionMNIST/raw.")
-    ] = None,
-    size: Annotated[int | None, typer.Option(help="Resize pictures to this many pixels.")] = None,
+    *,
+    read: Callable[..., DataSet],
     out: Annotated[Path, typer.Option(help="Folder for the page, the picture, the JSON.")] = Path(
         "audit"
     ),
     time_trust: TimeTrust = None,
-    trust: Annotated[Path, typer.Option(help="Roots that may have signed the package.")] = Path(
-        "keys/root.pem"
-    ),
-    model: Annotated[Family, typer.Option(help="Without a package: what to train.")] = "vae",
-    epsilon: Annotated[float, typer.Option(help="Without a package: the run's budget.")] = 8.0,
-    steps: Annotated[int | None, typer.Option(help="Without a package: private steps.")] = None,
+    trust: Annotated[Path, typer.Option(help="Roots that may have signed the package.")] = ROOT,
+    privacy: PrivacyConfig,
+    training: TrainingConfig,
     seed: Annotated[int, typer.Option(help="Of the samples that are attacked.")] = 0,
     budget: Budget = None,
 ) -> None:
@@ -56,20 +62,18 @@ def audit(
     records in --data, membership inference. Without a package: a run on --data with canaries of
     both kinds, which takes its grant like any run. Exit 1 when anything contradicts the claim.
     """
-    if package is None and data is None:
-        raise InputError("nothing to audit: name a package, or records with --data")
+    _require_sense(context, package, data)
     with Bars() as bars:
         bars("starting", 0, 1)
         from safegen import storage
-        from safegen.data.sources import load
         from safegen.pipeline.audit import audit_package, audit_run
         from safegen.report.audit import draw, render
         from safegen.schemas.canonical import canonical_bytes
 
         storage.require_writable(out)
         bars("starting", 1, 1)
-        members = None if data is None else load(data, data_root=data_root, size=size)
-        others = _held_out(data, held_out, data_root, size, needed=package is not None)
+        members = None if data is None else read(data)
+        others = _held_out(data, held_out, read, needed=package is not None)
         if package is not None:
             done = audit_package(
                 package,
@@ -86,12 +90,10 @@ def audit(
             done = audit_run(
                 members,
                 others,
-                seed=seed,
+                privacy=privacy,
+                training=replace(training, seed=seed),
                 budget=budget,
                 progress=bars,
-                model=model,
-                epsilon=epsilon,
-                steps=steps,
             )
         storage.write(out / JSON, canonical_bytes(done.report))
         storage.write(out / PICTURE, draw(done))
@@ -101,24 +103,44 @@ def audit(
         raise typer.Exit(1)
 
 
+def _require_sense(context: typer.Context, package: Path | None, data: str | None) -> None:
+    """Whoever gives what is not looked at would believe that it was.
+
+    Raises:
+        InputError: nothing is to be audited, or an option has nothing to say here.
+    """
+    given = given_in(context, PROMISED, TRAINED)
+    if package is None and data is None:
+        raise InputError("nothing to audit: name a package, or records with --data")
+    if package is not None and given:
+        raise InputError(
+            f"{', '.join(given)} would change nothing in a package that is there; leave it out, or "
+            "leave out the package to audit a run of its own"
+        )
+    unread = given_names(context, *(("trust", "time_trust") if package is None else ()))
+    if data is None:
+        unread += given_names(context, "held_out", *PICTURES.names())
+    if unread:
+        needed = "a package" if package is None else "records in --data"
+        raise InputError(f"{', '.join(unread)} says nothing without {needed}; leave it out")
+
+
 def _held_out(
     data: str | None,
     held_out: str | None,
-    data_root: Path | None,
-    size: int | None,
+    read: Callable[..., DataSet],
     *,
     needed: bool,
 ) -> DataSet | None:
     """Records that were not trained on: those named, or the data set's own test split."""
-    from safegen.data.sources import load
     from safegen.errors import DataError
 
     if held_out is not None:
-        return load(held_out, data_root=data_root, size=size)
+        return read(held_out)
     if data is None:
         return None
     try:
-        return load(data, data_root=data_root, size=size, split="test")
+        return read(data, split="test")
     except DataError as error:
         if needed:
             raise DataError(

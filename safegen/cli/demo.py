@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from safegen.report.run import RunReport
     from safegen.schemas.verdict import Verdict
 
-EPSILON = 8.0
 COUNT = 20
 PURPOSE = "showing what safegen does"
 
@@ -49,6 +48,7 @@ def demo(
 
 def _make(folder: Path, progress: Progress) -> tuple[Model, Release]:
     """Keys, a private model, and a release."""
+    from safegen.config.workspace import Workspace
     from safegen.pipeline.train.train import train
     from safegen.provenance.keys import pki
 
@@ -57,10 +57,9 @@ def _make(folder: Path, progress: Progress) -> tuple[Model, Release]:
     model = train(
         "digits",
         out=folder / "model",
-        epsilon=EPSILON,
-        keys=folder / "keys",
-        ledger=folder / "ledger.db",
-        budget=str(folder / "budget.db"),
+        workspace=Workspace(
+            keys=folder / "keys", ledger=folder / "ledger.db", budget=folder / "budget.db"
+        ),
         progress=progress,
     )
     release = model.generate(COUNT, purpose=PURPOSE, seed=0, progress=progress)

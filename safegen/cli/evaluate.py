@@ -9,7 +9,8 @@ import typer
 
 from safegen.cli.console import Bars, plain, say
 from safegen.cli.console import out as console
-from safegen.cli.options import Budget, Ledger, Policy, TimeTrust
+from safegen.cli.options import KEYS, LEDGER, Budget, Ledger, Policy, TimeTrust
+from safegen.config.workspace import Workspace
 from safegen.schemas.choices import Augment, ProtocolName
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from safegen.schemas.evaluation import EvaluationReport, Fidelity, Neighbours, Side, Utility
 
 JSON, PAGE = "evaluation.json", "evaluation.html"
-KEYS = "keys"
 
 
 def evaluate(
@@ -61,7 +61,7 @@ def evaluate(
     keys: Annotated[
         str | None, typer.Option(help="Who signs them; ./keys where there is one.")
     ] = None,
-    ledger: Ledger = "ledger.db",
+    ledger: Ledger = LEDGER,
     policy: Policy = "baseline",
     trust: Annotated[Path, typer.Option(help="Roots that may have signed the package.")] = Path(
         "keys/root.pem"
@@ -102,7 +102,12 @@ def evaluate(
             trust=trust,
             time_trust=time_trust,
             budget=budget,
-            samples=Samples(columns=samples, seed=seed, keys=keys, ledger=ledger, policy=policy),
+            samples=Samples(
+                columns=samples,
+                seed=seed,
+                workspace=None if keys is None else Workspace(keys=keys, ledger=ledger),
+                policy=policy,
+            ),
             progress=bars,
         )
         written = canonical_bytes(done.report)

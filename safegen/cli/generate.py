@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from safegen.cli.console import Bars, plain, say
-from safegen.cli.options import Keys, Ledger, Policy, Revoked, TimeStamps, TimeTrust, Trust
+from safegen.cli.options import SIGNING, Policy, Revoked, TimeTrust, Trust
+from safegen.cli.settings import with_settings
 from safegen.location import is_missing
 
 if TYPE_CHECKING:
+    from safegen.config.workspace import Workspace
     from safegen.provenance.log.placing import Settled
 
 
+@with_settings(workspace=SIGNING)
 def generate(
     package: Annotated[Path, typer.Argument(help="A model package, as `safegen train` made it.")],
     out: Annotated[Path, typer.Option(help="Folder for the outputs and their receipts.")],
@@ -33,11 +36,10 @@ def generate(
             help="Of the files: fields {id}, {number}, {label}, {label_name}, {seed}; {number:04}."
         ),
     ] = "{id}-{number:04}",
-    keys: Keys = "keys",
-    ledger: Ledger = "ledger.db",
+    *,
+    workspace: Workspace,
     policy: Policy = "baseline",
     trust: Trust = None,
-    time_stamps: TimeStamps = None,
     time_trust: TimeTrust = None,
     revoked: Revoked = None,
 ) -> None:
@@ -52,19 +54,17 @@ def generate(
         from safegen.provenance.log.placing import take_up
 
         bars("starting", 1, 1)
-        if is_missing(ledger):
-            say(f"[dim]Beginning a new ledger: {plain(ledger)}[/]")
+        if is_missing(workspace.ledger):
+            say(f"[dim]Beginning a new ledger: {plain(workspace.ledger)}[/]")
         model = load(
             package,
-            keys=keys,
-            ledger=ledger,
+            workspace=workspace,
             policy=policy,
             trust=trust,
-            time_stamps=time_stamps,
             time_trust=time_trust,
             revoked=revoked or (),
         )
-        _tell(take_up(out, Log(ledger)))
+        _tell(take_up(out, Log(workspace.ledger)))
         asked = understand(
             count=count, purpose=purpose, label=label, seed=seed, classes=model.config.data.classes
         )
@@ -81,7 +81,7 @@ def generate(
         paths = release.save(out)
     say(
         f"[bold]{plain(out)}[/]: {len(paths)} signed outputs with receipts and explanations, "
-        f"seed {release.seed}, logged in {plain(ledger)}"
+        f"seed {release.seed}, logged in {plain(workspace.ledger)}"
     )
     if release.unstamped:
         say(f"[yellow]Without time-stamps:[/] {plain(release.unstamped)}")

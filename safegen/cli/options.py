@@ -7,19 +7,21 @@ from typing import Annotated
 
 import typer
 
-Keys = Annotated[
-    str,
-    typer.Option(help="Who signs: a folder made by `safegen keys init`, or a key's URI."),
-]
-Ledger = Annotated[str, typer.Option(help="Where releases are logged: a file or a database URL.")]
-Budget = Annotated[
-    str | None,
-    typer.Option(help="Where spending is kept; by default in your own data folder."),
-]
-TimeStamps = Annotated[
-    str | None,
-    typer.Option(metavar="URL", help="A time-stamp authority (RFC 3161) for every signature."),
-]
+from safegen.cli.settings import Settings, option_of, texts_of
+from safegen.config.privacy import PrivacyConfig
+from safegen.config.training import TrainingConfig
+from safegen.config.workspace import Workspace
+from safegen.data.sources import load
+from safegen.privacy.execution.settings import Execution
+
+DATA = texts_of(load)["source"]
+_WORKSPACE = Workspace()
+KEYS, LEDGER = str(_WORKSPACE.keys), str(_WORKSPACE.ledger)  # where nothing else is named
+
+Keys = option_of(Workspace, "keys")
+Ledger = option_of(Workspace, "ledger")
+Budget = option_of(Workspace, "budget")
+TimeStamps = option_of(Workspace, "timestamp_url")
 TimeTrust = Annotated[
     Path | None,
     typer.Option(help="PEM roots of time-stamp authorities; their stamps outlive signers."),
@@ -27,3 +29,11 @@ TimeTrust = Annotated[
 Revoked = Annotated[list[Path] | None, typer.Option(help="A revocation list; repeatable.")]
 Policy = Annotated[str, typer.Option(help="A shipped policy's name, or a YAML file.")]
 Trust = Annotated[Path | None, typer.Option(help="PEM certificates of the roots to trust.")]
+
+PRIVACY = Settings(PrivacyConfig, "Privacy")
+TRAINING = Settings(TrainingConfig, "Training")
+EXECUTION = Settings(Execution, "Speed and memory")
+WORKSPACE = Settings(Workspace, "Workspace")
+SIGNING = Settings(Workspace, "Workspace", leaving=("budget",))
+LOADING = Settings(load, "Data", leaving=("source",))
+PICTURES = Settings(load, "Data", only=("data_root", "size"))

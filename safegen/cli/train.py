@@ -4,97 +4,56 @@ from __future__ import annotations
 
 import os
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from safegen.cli.console import Bars, plain, say
-from safegen.cli.options import Budget, Keys, Ledger, TimeStamps
+from safegen.cli.options import (
+    DATA,
+    EXECUTION,
+    KEYS,
+    LOADING,
+    PRIVACY,
+    TRAINING,
+    WORKSPACE,
+)
+from safegen.cli.settings import given_in, with_settings
 from safegen.errors import FewRecordsWarning, InputError
-from safegen.schemas.choices import Family, WarmStart
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from safegen.config.privacy import PrivacyConfig
+    from safegen.config.training import TrainingConfig
+    from safegen.config.workspace import Workspace
     from safegen.data.dataset import DataSet
     from safegen.pipeline.generate.model import Model
-    from safegen.training.config import Wishes
+    from safegen.privacy.execution.settings import Execution
 
 
-DECIDED = (  # when a run begins; with --resume they are what they were
-    "model",
-    "epsilon",
-    "delta",
-    "steps",
-    "batch",
-    "noise_multiplier",
-    "records_per_group",
-    "seed",
-    "canaries",
-    "prior",
-    "warm_start",
+@with_settings(
+    read=LOADING,
+    privacy=PRIVACY,
+    training=TRAINING,
+    execution=EXECUTION,
+    workspace=WORKSPACE,
 )
-
-
 def train(
     context: typer.Context,
-    data: Annotated[
-        str,
-        typer.Argument(help="digits, mnist, fashion-mnist, a .npz file, or a folder of pictures."),
-    ],
+    data: Annotated[str, typer.Argument(help=DATA)],
     out: Annotated[Path, typer.Option(help="Folder of the new model package.")],
-    model: Annotated[Family, typer.Option(help="What to train.")] = "vae",
-    epsilon: Annotated[float, typer.Option(help="The most that the run may cost.")] = 8.0,
-    delta: Annotated[
-        float | None, typer.Option(help="By default 1/(n ln n), and 0.001 at most.")
-    ] = None,
-    steps: Annotated[int | None, typer.Option(help="Private steps; a preset by default.")] = None,
-    batch: Annotated[
-        int | None, typer.Option(help="Expected records, or groups, in a step.")
-    ] = None,
-    noise_multiplier: Annotated[
-        float | None, typer.Option(help="Sought by default; else training stops when spent.")
-    ] = None,
-    data_root: Annotated[
-        Path | None, typer.Option(help="Folder that holds MNIST/raw or FashionMNIST/raw.")
-    ] = None,
-    size: Annotated[int | None, typer.Option(help="Resize pictures to this many pixels.")] = None,
-    groups: Annotated[
-        Path | None,
-        typer.Option(help="CSV of record,group: then a group, such as a patient, is protected."),
-    ] = None,
-    records_per_group: Annotated[
-        int | None, typer.Option(help="Records of a group in a step, at most; 4 by default.")
-    ] = None,
-    download: Annotated[bool, typer.Option(help="Fetch a missing benchmark.")] = False,
-    seed: Annotated[int, typer.Option(help="Of first weights; never of noise.")] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    mode: Annotated[
-        str, typer.Option(help="book-keeping, or Opacus' hooks, ew, functorch, ghost.")
-    ] = "book-keeping",
-    micro_batch: Annotated[
-        int | None, typer.Option(help="Rows at a time, to save memory; the same sum.")
-    ] = None,
-    precision: Annotated[str, typer.Option(help="float32, or on a GPU tf32 or bf16.")] = "float32",
-    canaries: Annotated[
-        int, typer.Option(help="Made-up units that prove a lower bound; 0 for none.")
-    ] = 1000,
-    prior: Annotated[
-        str,
-        typer.Option(
-            help="Pictures that networks learn from first, at no cost: strokes, silhouettes or "
-            "leaves, drawn by code; a public data set; none; or the preset's."
-        ),
-    ] = "auto",
-    warm_start: Annotated[
-        WarmStart, typer.Option(help="moments: learn from one-shot releases first.")
-    ] = "auto",
+    *,
+    read: Callable[..., DataSet],
+    privacy: PrivacyConfig,
+    training: TrainingConfig,
+    execution: Execution,
+    workspace: Workspace,
     resume: Annotated[
         bool, typer.Option(help="Go on with the interrupted run in --out, as it was begun.")
     ] = False,
-    keys: Keys = "keys",
-    ledger: Ledger = "ledger.db",
-    budget: Budget = None,
-    time_stamps: TimeStamps = None,
 ) -> None:
     """Train a generator within a privacy budget, and package it with its certificate.
 
@@ -106,61 +65,29 @@ def train(
     try:
         with Bars(quiet=not speaks) as bars:
             bars("starting", 0, 1)
-            records: DataSet | str = data
+            records: DataSet = read(data)
             if speaks and not resume:  # what is refused is refused before torch is there
-                from safegen.data.sources import load
-                from safegen.training.config import Wishes
-
-                records = load(
-                    data, data_root=data_root, size=size, download=download, groups=groups
-                )
-                wishes = Wishes(
-                    epsilon=epsilon,
-                    delta=delta,
-                    model=model,
-                    steps=steps,
-                    batch=batch,
-                    noise_multiplier=noise_multiplier,
-                    records_per_group=records_per_group,
-                    seed=seed,
-                    canaries=canaries,
-                    prior=prior,
-                    warm_start=warm_start,
-                )
-                _admitted(records, wishes, budget)
+                training = with_public_data(training, read)
+                _admit(records, privacy, training, workspace)
             if speaks:
-                _make_keys_unless_there(keys)
+                _make_keys_unless_there(str(workspace.keys))
             from safegen.pipeline.train import train as pipeline
-            from safegen.privacy.execution.settings import execution_of
 
             bars("starting", 1, 1)
-            made = pipeline.train(
-                records,
-                out=out,
-                epsilon=epsilon,
-                delta=delta,
-                model=model,
-                steps=steps,
-                batch=batch,
-                noise_multiplier=noise_multiplier,
-                data_root=data_root,
-                size=size,
-                download=download,
-                groups=groups if records is data else None,
-                records_per_group=records_per_group,
-                seed=seed,
-                device=device,
-                execution=execution_of(mode, micro_batch, precision),
-                canaries=canaries,
-                prior=prior,
-                warm_start=warm_start,
-                resume=resume,
-                keys=keys,
-                ledger=ledger,
-                budget=budget,
-                time_stamps=time_stamps,
-                progress=bars,
-            )
+            if resume:
+                made = pipeline.resume(
+                    out, records, execution=execution, workspace=workspace, progress=bars
+                )
+            else:
+                made = pipeline.train(
+                    records,
+                    out=out,
+                    privacy=privacy,
+                    training=training,
+                    execution=execution,
+                    workspace=workspace,
+                    progress=bars,
+                )
     except KeyboardInterrupt:
         say(
             "If training had begun, what it was granted stays spent, and --resume "
@@ -170,21 +97,34 @@ def train(
         raise
     if speaks:
         _tell(made, out)
-        if time_stamps is not None and made.time_stamp is None:
-            say(f"[yellow]Without a time-stamp:[/] {plain(time_stamps)} did not give one.")
+        if workspace.timestamp_url is not None and made.time_stamp is None:
+            say(
+                f"[yellow]Without a time-stamp:[/] {plain(workspace.timestamp_url)} did not give "
+                "one."
+            )
 
 
-def _admitted(records: DataSet, wishes: Wishes, budget: str | None) -> None:
+def with_public_data(training: TrainingConfig, read: Callable[..., DataSet]) -> TrainingConfig:
+    """The same, with the data set that --prior may name, loaded like the records."""
+    from safegen.pipeline.train.planning import with_pictures
+
+    return with_pictures(training, partial(read, download=False, groups=None))
+
+
+def _admit(
+    records: DataSet, privacy: PrivacyConfig, training: TrainingConfig, workspace: Workspace
+) -> None:
     """Refuse what has no room, and warn of what may not be worth its budget, before any work.
 
     Raises:
         BudgetRefused: the data set's total would be exceeded.
     """
     from safegen.pipeline.train.admission import few_records, require_admission
-    from safegen.privacy.accounting.budget import Budget as Spending
+    from safegen.privacy.accounting.budget import Budget
 
-    require_admission(records.card, records.grouping, wishes, Spending(budget))
-    few = few_records(records.card, wishes.epsilon)
+    budget = Budget(workspace.budget)
+    require_admission(records.card, records.grouping, privacy, training, budget)
+    few = few_records(records.card, privacy.epsilon)
     if few is not None:
         warnings.simplefilter("ignore", FewRecordsWarning)  # it is said here, and once
         say(f"[yellow]{plain(few)}[/]")
@@ -196,11 +136,7 @@ def _require_undecided(context: typer.Context) -> None:
     Raises:
         InputError: an option was given that the run has decided already.
     """
-    given = [
-        f"--{name.replace('_', '-')}"
-        for name in DECIDED
-        if str(context.get_parameter_source(name)).endswith("COMMANDLINE")
-    ]
+    given = given_in(context, PRIVACY, TRAINING)
     if given:
         raise InputError(
             f"a resumed run goes on as it was begun; leave out {', '.join(given)}, or begin "
@@ -238,7 +174,7 @@ def _make_keys_unless_there(keys: str) -> None:
     from safegen.provenance.keys import pki
 
     folder = Path(keys)
-    if keys != "keys" or (folder / pki.LEAF).exists():  # the last file that is written
+    if keys != KEYS or (folder / pki.LEAF).exists():  # the last file that is written
         return
     with storage.alone(Path()):
         if folder.exists():

@@ -1,106 +1,45 @@
-"""Where data sets come from: names that everybody knows, a MedMNIST file, a folder of pictures."""
+"""Where data sets come from; nothing is imported for it before one is asked for."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
-
-import numpy as np
+from typing import TYPE_CHECKING, Annotated
 
 from safegen.arguments import checked
-from safegen.data.dataset import DataSet, assemble, digest_of, require_side
-from safegen.data.folder import read_folder
-from safegen.data.groups import read_groups
-from safegen.data.idx import BENCHMARKS, read_benchmark
-from safegen.data.medmnist import read_medmnist
-from safegen.data.pictures import resized
-from safegen.errors import DataError
+from safegen.option import NoOption, Spelled
+from safegen.schemas.choices import Split
 
-Split = Literal["train", "test"]
-
-DIGITS_SIZE = 32  # scikit-learn's digits are 8x8; the networks start at 28
+if TYPE_CHECKING:
+    from safegen.data.dataset import DataSet  # noqa: TC004 - NumPy comes when it is called
 
 
 @checked
 def load(
     source: str | Path,
     *,
-    data_root: str | Path | None = None,
+    data_root: Annotated[str | Path | None, Spelled(value="FOLDER")] = None,
     size: int | None = None,
-    split: Split = "train",
+    split: Annotated[Split, NoOption()] = "train",
     download: bool = False,
-    groups: str | Path | None = None,
+    groups: Annotated[str | Path | None, Spelled(value="CSV")] = None,
 ) -> DataSet:
     """Load a data set by its name or its place.
 
     Args:
-        source: `digits`, `mnist`, `fashion-mnist`, the path of a MedMNIST `.npz`, or of a folder
-            with one sub-folder of pictures a class. Without labels, or without sub-folders, all
-            records are one class.
-        data_root: the folder that holds `MNIST/raw` or `FashionMNIST/raw`, torchvision's layout.
+        source: `digits`, `mnist`, `fashion-mnist`, a MedMNIST `.npz`, or a folder with one
+            sub-folder of pictures a class; without labels or sub-folders, all are one class.
+        data_root: folder that holds MNIST/raw or FashionMNIST/raw.
         size: pixels a side to resize to; needed where pictures differ or do not fit.
         split: the records to train on, or those held out; `digits` and folders have no test split.
-        download: let torchvision fetch a missing benchmark into `data_root`.
-        groups: a CSV file that says which group each record belongs to (`data.groups`); without
-            one, every record is a privacy unit of its own.
+        download: let torchvision fetch a missing benchmark.
+        groups: CSV of record,group: then a group, such as a patient, is protected.
 
     Raises:
         DataError: nothing is there, or it cannot be read.
     """
+    from safegen.data.groups import read_groups
+    from safegen.data.known import read
+
     root = None if data_root is None else Path(data_root)
-    data = _load(source, root, size, split, download)
+    data = read(source, root, size, split, download)
     return data if groups is None else read_groups(Path(groups), data)
-
-
-def _load(
-    source: str | Path, data_root: Path | None, size: int | None, split: Split, download: bool
-) -> DataSet:
-    if size is not None:
-        require_side(size)
-    name = str(source)
-    if name == "digits":
-        _require_train(name, split)
-        return _digits(size or DIGITS_SIZE)
-    if name in BENCHMARKS:
-        images, labels = read_benchmark(name, data_root, split=split, download=download)
-        facts, digest = BENCHMARKS[name], digest_of(images[:, None], labels)
-        return assemble(
-            resized(images[:, None], size),
-            labels,
-            facts.classes,
-            name=name,
-            source=facts.source,
-            licence=facts.licence,
-            public=digest in facts.digests,
-            digest=digest,
-        )
-    path = Path(source)
-    if path.suffix == ".npz":
-        return read_medmnist(path, split, size)
-    if path.is_dir():
-        _require_train(name, split)
-        return read_folder(path, size)
-    known = ", ".join(("digits", *BENCHMARKS))
-    raise DataError(f"no data set {name!r}: name one of {known}, a .npz file, or a folder")
-
-
-def _require_train(name: str, split: Split) -> None:
-    if split != "train":
-        raise DataError(f"{name} has no {split} split; use its training records")
-
-
-def _digits(size: int) -> DataSet:
-    from sklearn.datasets import load_digits
-
-    bunch = load_digits()
-    grey = np.rint(bunch.images * (255 / 16)).astype(np.uint8)
-    return assemble(
-        resized(grey[:, None], size),
-        bunch.target.astype(np.int64),
-        tuple("0123456789"),
-        name="digits",
-        source="https://archive.ics.uci.edu/dataset/80 (test part, as shipped by scikit-learn)",
-        licence="CC-BY-4.0",
-        public=True,
-        digest=digest_of(grey[:, None], bunch.target),
-    )

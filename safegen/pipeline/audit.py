@@ -29,6 +29,9 @@ from safegen.audit.attacks import (
 )
 from safegen.audit.mechanism import examine
 from safegen.audit.pictures import canary_pictures, found_in_samples, inserted
+from safegen.config.privacy import PrivacyConfig
+from safegen.config.training import TrainingConfig
+from safegen.config.workspace import Workspace
 from safegen.data.dataset import DataSet
 from safegen.errors import DataError, InputError
 from safegen.package import files
@@ -131,43 +134,45 @@ def audit_run(
     data: DataSet,
     others: DataSet | None = None,
     *,
-    seed: int = 0,
-    budget: str | None = None,
+    privacy: PrivacyConfig | None = None,
+    training: TrainingConfig | None = None,
+    budget: str | Path | None = None,
     progress: Progress = silent,
-    **wishes: object,
 ) -> Audit:
     """Audit a training run that is made for it, with canaries of both kinds.
 
     Args:
         data: the records.
         others: records of the same kind that are not trained on; a fifth of `data` when None.
-        seed: of first weights, canary pictures and samples.
+        privacy: what the run promises.
+        training: what it trains; its seed is also of canary pictures and samples.
         budget: where the data set's spending is kept.
         progress: told how far the work is.
-        wishes: `epsilon`, `model`, `steps` and so on, as `pipeline.train.train.train` takes them.
 
     Raises:
         BudgetRefused: the data set's budget does not allow it.
     """
     from safegen.provenance.keys import pki
 
+    privacy, training = privacy or PrivacyConfig(), training or TrainingConfig()
+    seed = training.seed
+    if privacy.delta is None:  # of the data set, which has more units than what is left to train on
+        privacy = dataclasses.replace(privacy, delta=default_delta(data.card.units))
     generator = np.random.default_rng(seed)
     members, others = (data, others) if others is not None else _split(data, generator)
     coins = np.random.default_rng()  # nobody may know them, the auditor's guesses neither
     canaries = canary_pictures(members, CANARY_PICTURES, coins)
     with tempfile.TemporaryDirectory() as place:
         pki.init(Path(place) / "keys")
-        delta = wishes.pop("delta", None) or default_delta(data.card.units)
         train(
             inserted(members, canaries),
-            delta=delta,  # type: ignore[arg-type]
             out=Path(place) / "model",
-            keys=Path(place) / "keys",
-            ledger=Path(place) / "ledger.db",
-            budget=budget,
-            seed=seed,
+            privacy=privacy,
+            training=training,
+            workspace=Workspace(
+                keys=Path(place) / "keys", ledger=Path(place) / "ledger.db", budget=budget
+            ),
             progress=progress,
-            **wishes,  # type: ignore[arg-type]
         )
         opened = files.read(Path(place) / "model")
     certificate, made = opened.certificate, open_generator(opened)

@@ -38,6 +38,7 @@ from safegen.schemas.evaluation import Augment, EvaluationReport, Method, Protoc
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from safegen.config.workspace import Workspace
     from safegen.evaluation.held_out import Records
     from safegen.evaluation.measure import Found
     from safegen.evaluation.protocols import ClassifierProtocol
@@ -61,15 +62,13 @@ class Samples:
     Attributes:
         columns: of each class, at most.
         seed: from which they can be made again.
-        keys: who signs them; None for no outputs.
-        ledger: where they are logged.
+        workspace: whose keys sign them, and where they are logged; None for no outputs.
         policy: what they must meet.
     """
 
     columns: int = 6
     seed: int = 0
-    keys: str | Path | None = None
-    ledger: str | Path = "ledger.db"
+    workspace: Workspace | None = None
     policy: str | Path = "baseline"
 
 
@@ -293,12 +292,11 @@ def _releasing(
     time_trust: str | Path | None,
 ) -> Model | None:
     """Who will release samples, opened before minutes of work; None when none are asked for."""
-    if samples is None or samples.keys is None or samples.columns < 1:
+    if samples is None or samples.workspace is None or samples.columns < 1:
         return None
     return load(
         opened.folder,
-        keys=samples.keys,
-        ledger=samples.ledger,
+        workspace=samples.workspace,
         policy=samples.policy,
         trust=trust,
         time_trust=time_trust,

@@ -6,6 +6,7 @@ from typing import Literal
 
 Family = Literal["vae", "gan"]
 WarmStart = Literal["auto", "moments", "none"]
+Drawn = Literal["strokes", "silhouettes", "leaves"]  # pictures by code, to learn from first
 ProtocolName = Literal["quick", "dpimagebench"]
 Algorithm = Literal["es256", "es384", "ed25519", "ps256"]  # of signatures; C2PA's names
 Reason = Literal[  # for revoking: those of RFC 5280, 5.3.1, that fit
@@ -17,4 +18,5 @@ Reason = Literal[  # for revoking: those of RFC 5280, 5.3.1, that fit
     "cessationOfOperation",
     "privilegeWithdrawn",
 ]
+Split = Literal["train", "test"]
 Augment = Literal["affine", "none"]

@@ -1,4 +1,4 @@
-"""File names on which writers and readers agree."""
+"""File names, and the largest seed, on which writers and readers agree."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+LARGEST_SEED = 2**53 - 1  # JSON's largest exact whole number
 
 # A model package.
 WEIGHTS, CONFIG, CERTIFICATE = "weights.safetensors", "config.json", "certificate.json"

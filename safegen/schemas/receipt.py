@@ -18,9 +18,8 @@ from safegen.schemas.canonical import Record
 from safegen.schemas.decision import Decision
 from safegen.schemas.explanation import AnyExplanation
 from safegen.schemas.log import InclusionProof, LogCheckpoint, LogEntry
+from safegen.schemas.names import LARGEST_SEED
 from safegen.schemas.signature import Signature
-
-LARGEST_SEED = 2**53 - 1  # JSON's largest exact whole number
 
 
 class _Slip(Record):

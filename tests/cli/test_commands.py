@@ -188,9 +188,9 @@ def train(*arguments, cwd, keys):
         (["digits", "--seed", "-1"], ["the seed is -1"]),
         (["digits", "--noise-multiplier", "0.3", "--epsilon", "0.1"], ["pay for one step"]),
         (["digits", "--mode", "fast"], ["'fast'", "book-keeping"]),
-        (["digits", "--micro-batch", "0"], ["micro-batch of 0"]),
+        (["digits", "--micro-batch", "0"], ["micro_batch is 0"]),
         (["digits", "--precision", "fp8"], ["'fp8'", "bf16"]),
-        (["digits", "--canaries", "3"], ["3 canaries"]),
+        (["digits", "--canaries", "3"], ["canaries is 3"]),
         (["digits", "--groups", "nowhere.csv"], ["nowhere.csv"]),
         (["digits", "--resume"], ["no interrupted run", "--resume"]),
         (["digits", "--resume", "--epsilon", "5"], ["leave out --epsilon", "as it was begun"]),
@@ -269,9 +269,9 @@ def test_names_of_ones_own(made, tmp_path):
 
 def test_what_was_cut_off_is_finished_and_told(made, tmp_path, monkeypatch):
     """Logged and never placed: the next release into the folder places it."""
-    from safegen import load, storage
+    from safegen import Workspace, load, storage
 
-    model = load(made.model, keys=made.keys, ledger=tmp_path / "ledger.db")
+    model = load(made.model, workspace=Workspace(keys=made.keys, ledger=tmp_path / "ledger.db"))
 
     def full(*_):
         raise StorageError("full")

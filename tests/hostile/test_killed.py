@@ -26,7 +26,8 @@ from safegen.pipeline.generate import model
 made, ledger = sys.argv[1:]
 
 def work(folder):
-    opened = safegen.load(made + "/model", keys=made + "/keys", ledger=ledger)
+    opened = safegen.load(made + "/model",
+        workspace=safegen.Workspace(keys=made + "/keys", ledger=ledger))
     journal = os.open(folder + "/journal", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     def tell(path):
         digest = "sha256:" + hashlib.sha256(open(path, "rb").read()).hexdigest()

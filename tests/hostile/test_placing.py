@@ -251,7 +251,9 @@ def test_killed_at_every_step(made, anew, tmp_path, handed_out):
 def test_the_next_release_finishes_what_was_cut_off(made, model, tmp_path):
     """Without anybody asking for it, and whoever is killed in between."""
     out = tmp_path / "out"
-    loaded = safegen.load(made.model, keys=made.keys, ledger=tmp_path / "l.db")
+    loaded = safegen.load(
+        made.model, workspace=safegen.Workspace(keys=made.keys, ledger=tmp_path / "l.db")
+    )
     release = loaded.generate(2, purpose="x")
 
     def work():
@@ -376,7 +378,9 @@ def test_two_processes_save_into_one_folder(made, model, tmp_path):
     """With names that nobody shares both are saved whole; with shared names one is refused."""
     for name, expected in (("{id}-{number}", [0, 0]), ("{number}", [0, 1])):
         out, ledger = tmp_path / name[1:3] / "out", tmp_path / f"{name[1:3]}.db"
-        loaded = safegen.load(made.model, keys=made.keys, ledger=ledger)
+        loaded = safegen.load(
+            made.model, workspace=safegen.Workspace(keys=made.keys, ledger=ledger)
+        )
         ready, go = os.pipe()
         releases = [loaded.generate(2, purpose="x", seed=n, name=name) for n in range(2)]
         loaded._safeguards.ledger._engine.dispose()

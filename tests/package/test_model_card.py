@@ -203,7 +203,12 @@ def test_a_new_package_has_its_card(made):
 
 def test_nothing_rests_on_the_card(made, copy):
     (copy / "README.md").write_text("epsilon 0.001, says who?")
-    assert safegen.load(copy, keys=made.keys, ledger=made.ledger).certificate.epsilon > 1
+    assert (
+        safegen.load(
+            copy, workspace=safegen.Workspace(keys=made.keys, ledger=made.ledger)
+        ).certificate.epsilon
+        > 1
+    )
     (copy / "README.md").unlink()
     assert files.read(copy).digest == files.read(made.model).digest
 

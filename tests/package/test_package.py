@@ -25,7 +25,7 @@ def copy(made, tmp_path):
 
 
 def load(folder, made):
-    return safegen.load(folder, keys=made.keys, ledger=made.ledger)
+    return safegen.load(folder, workspace=safegen.Workspace(keys=made.keys, ledger=made.ledger))
 
 
 def test_a_package_holds_what_it_should(made):
@@ -114,7 +114,9 @@ def test_a_package_of_a_stranger_is_not_signed_on(made, copy, tmp_path):
     with pytest.raises(TamperedError, match="whom you do not trust"):
         load(copy, made)
     root = tmp_path / "stranger" / "root.pem"
-    trusting = safegen.load(copy, keys=made.keys, ledger=made.ledger, trust=root)
+    trusting = safegen.load(
+        copy, workspace=safegen.Workspace(keys=made.keys, ledger=made.ledger), trust=root
+    )
     with pytest.raises(safegen.Refused, match="model-certified"):
         trusting.generate(1, purpose="x")
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+import safegen
 from safegen.cli.commands import build
 from safegen.data.sources import load
 from safegen.errors import DataError, InputError, TamperedError
@@ -25,7 +26,7 @@ def digits():
 @pytest.fixture(scope="module")
 def audited(digits, tmp_path_factory):
     budget = str(tmp_path_factory.mktemp("audited") / "budget.db")
-    return budget, audit_run(digits, budget=budget, steps=25)
+    return budget, audit_run(digits, budget=budget, training=safegen.TrainingConfig(steps=25))
 
 
 def test_a_package_is_audited_without_its_records_at_no_cost(made):

@@ -91,7 +91,10 @@ def test_the_model_card_says_which_classifiers_were_alone(done):
 def test_it_says_what_was_compared_with_what(done, made):
     report = done.report
     assert (
-        report.model_digest == safegen.load(made.model, keys=made.keys, ledger=made.ledger).digest
+        report.model_digest
+        == safegen.load(
+            made.model, workspace=safegen.Workspace(keys=made.keys, ledger=made.ledger)
+        ).digest
     )
     assert report.same_records
     assert report.held_out.what == "the records of others, named as held out"
@@ -247,7 +250,7 @@ def test_the_dpimagebench_protocol_averages_its_networks(made, digits, others, m
 
 def test_samples_are_released_like_any_output(made, digits, others, tmp_path):
     ledger = tmp_path / "ledger.db"
-    asked = Samples(columns=2, keys=made.keys, ledger=str(ledger))
+    asked = Samples(columns=2, workspace=safegen.Workspace(keys=made.keys, ledger=str(ledger)))
     done = evaluate(made.model, digits, held_out=others, trust=made.root, seeds=1, samples=asked)
     assert len(done.shown) == 20
     assert done.real.shape == (20, 1, 32, 32)
@@ -263,7 +266,11 @@ def test_keys_that_are_not_there_are_missed_before_any_work(made, digits, others
     with pytest.raises(KeyMaterialError, match=r"no leaf\.pem in"):
         evaluate(
             made.model, digits, held_out=others, trust=made.root,
-            samples=Samples(keys=tmp_path / "nokeys", ledger=tmp_path / "ledger.db"),
+            samples=Samples(
+                workspace=safegen.Workspace(
+                    keys=tmp_path / "nokeys", ledger=tmp_path / "ledger.db"
+                )
+            ),
             progress=lambda stage, *_: told.append(stage),
         )  # fmt: skip
     assert not told
@@ -278,7 +285,9 @@ def test_samples_that_the_policy_refuses_are_withheld_with_its_reason(
         "  - id: never\n    stage: request\n    require: model.epsilon < 0.0\n    because: Never.\n"
         "  - id: signed\n    stage: release\n    require: output.signed\n    because: Always.\n"
     )
-    asked = Samples(keys=made.keys, ledger=str(tmp_path / "l.db"), policy=strict)
+    asked = Samples(
+        workspace=safegen.Workspace(keys=made.keys, ledger=str(tmp_path / "l.db")), policy=strict
+    )
     done = evaluate(made.model, digits, held_out=others, trust=made.root, seeds=1, samples=asked)
     assert done.shown == ()
     assert done.withheld.startswith("the policy refused them")

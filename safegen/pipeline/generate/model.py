@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from safegen.arguments import checked
+from safegen.config.old_names import old_names
+from safegen.config.workspace import Workspace
 from safegen.errors import DataError, KeyMaterialError, TamperedError
 from safegen.explain.registry import DEFAULT
 from safegen.modality.image import modality_named
@@ -40,8 +42,66 @@ if TYPE_CHECKING:
     from safegen.schemas.config import PackageConfig
 
 
+@old_names()
+@checked
+def load(
+    folder: str | Path,
+    *,
+    workspace: Workspace | None = None,
+    policy: str | Path = "baseline",
+    trust: str | Path | None = None,
+    time_trust: str | Path | None = None,
+    revoked: str | Path | Iterable[str | Path] = (),
+) -> Model:
+    """Open a model package.
+
+    Args:
+        folder: the package.
+        workspace: whose keys sign what it makes, which ledger knows of it, and who stamps it.
+        policy: what it must meet; a shipped policy's name or a YAML file.
+        trust: PEM certificates of who may have signed the package; by default the root beside
+            the keys. A package of anybody else is refused, because its claims would be signed on.
+        time_trust: PEM roots of time-stamp authorities to believe: with them, a package that was
+            stamped in time outlives its signer's certificate.
+        revoked: revocation lists, from `safegen ledger revocations`; what the ledger itself
+            takes back is known without them.
+
+    Raises:
+        RevokedError: the model, or the key that signed it, was taken back.
+        DataError: the folder is not a package.
+        TamperedError: a file is not what was signed.
+        KeyMaterialError: nothing can be signed with these keys, or the policy requires
+            time-stamps and no authority is named.
+        PolicyError: the policy cannot be loaded.
+    """
+    workspace = workspace or Workspace()
+    opened, signer = files.read(Path(folder)), open_signer(workspace.keys)
+    loaded = load_policy(policy)
+    anchors = signer.anchor if trust is None else read_anchors(Path(trust))
+    times = None if time_trust is None else read_anchors(Path(time_trust))
+    manifest, log = require_signed(opened, anchors, times), Ledger(workspace.ledger)
+    named = (revoked,) if isinstance(revoked, str | Path) else revoked
+    require_in_force(
+        opened,
+        manifest,
+        log,
+        read_lists((Path(each) for each in named), trust_in(anchors)),
+        anchors,
+    )
+    safeguards = Safeguards(
+        signer=signer,
+        ledger=log,
+        policy=loaded,
+        certified=agrees(opened.certificate),
+        stamping=Stamping(workspace.timestamp_url, required=loaded.stamps_required, times=times),
+    )
+    return Model(opened, safeguards, manifest.time_stamp)
+
+
 class Model:
     """A certified generator. What it makes leaves only through `generate`."""
+
+    open = staticmethod(load)  # the same by another name: `Model.open(folder)`
 
     def __init__(
         self, opened: files.Package, safeguards: Safeguards, stamp: TimeStamp | None
@@ -184,63 +244,6 @@ def open_generator(opened: files.Package) -> PictureGenerator:
             f"{generator.classes}"
         )
     return generator
-
-
-@checked
-def load(
-    folder: str | Path,
-    *,
-    keys: str | Path = "keys",
-    ledger: str | Path = "ledger.db",
-    policy: str | Path = "baseline",
-    trust: str | Path | None = None,
-    time_stamps: str | None = None,
-    time_trust: str | Path | None = None,
-    revoked: str | Path | Iterable[str | Path] = (),
-) -> Model:
-    """Open a model package.
-
-    Args:
-        folder: the package.
-        keys: who signs what it makes.
-        ledger: where that is logged.
-        policy: what it must meet; a shipped policy's name or a YAML file.
-        trust: PEM certificates of who may have signed the package; by default the root beside
-            `keys`. A package of anybody else is refused, because its claims would be signed on.
-        time_stamps: address of an authority (RFC 3161) that stamps every signature.
-        time_trust: PEM roots of time-stamp authorities to believe: with them, a package that was
-            stamped in time outlives its signer's certificate.
-        revoked: revocation lists, from `safegen ledger revocations`; what `ledger` itself takes
-            back is known without them.
-
-    Raises:
-        RevokedError: the model, or the key that signed it, was taken back.
-        DataError: the folder is not a package.
-        TamperedError: a file is not what was signed.
-        KeyMaterialError: nothing can be signed with these keys, or the policy requires
-            time-stamps and no authority is named.
-        PolicyError: the policy cannot be loaded.
-    """
-    opened, signer, loaded = files.read(Path(folder)), open_signer(keys), load_policy(policy)
-    anchors = signer.anchor if trust is None else read_anchors(Path(trust))
-    times = None if time_trust is None else read_anchors(Path(time_trust))
-    manifest, log = require_signed(opened, anchors, times), Ledger(ledger)
-    named = (revoked,) if isinstance(revoked, str | Path) else revoked
-    require_in_force(
-        opened,
-        manifest,
-        log,
-        read_lists((Path(each) for each in named), trust_in(anchors)),
-        anchors,
-    )
-    safeguards = Safeguards(
-        signer=signer,
-        ledger=log,
-        policy=loaded,
-        certified=agrees(opened.certificate),
-        stamping=Stamping(time_stamps, required=loaded.stamps_required, times=times),
-    )
-    return Model(opened, safeguards, manifest.time_stamp)
 
 
 def require_signed(

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from safegen.errors import RequestError
 from safegen.policy.facts import RequestFacts
-from safegen.schemas.receipt import LARGEST_SEED, GenerationRequest
+from safegen.schemas.names import LARGEST_SEED
+from safegen.schemas.receipt import GenerationRequest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

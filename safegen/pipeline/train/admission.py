@@ -12,25 +12,33 @@ import math
 from typing import TYPE_CHECKING
 
 from safegen.errors import PlanError
+from safegen.pipeline.train.planning import plan_for, preset_for
 from safegen.privacy.accounting.plan import default_delta
 from safegen.privacy.accounting.room import two_digits
-from safegen.training.config import plan_for, preset_for
 from safegen.training.recipe import TOO_FEW, too_few
 
 if TYPE_CHECKING:
+    from safegen.config.privacy import PrivacyConfig
+    from safegen.config.training import TrainingConfig
     from safegen.privacy.accounting.budget import Budget
     from safegen.privacy.accounting.room import Room
     from safegen.schemas.card import DataCard
-    from safegen.training.config import Wishes
 
 
-def require_admission(card: DataCard, grouping: str | None, wishes: Wishes, budget: Budget) -> None:
+def require_admission(
+    card: DataCard,
+    grouping: str | None,
+    privacy: PrivacyConfig,
+    training: TrainingConfig,
+    budget: Budget,
+) -> None:
     """Refuse what surely has no room.
 
     Args:
         card: the data set's.
         grouping: digest of which group each record is in; None when records are units.
-        wishes: what the caller decides.
+        privacy: what is to be promised.
+        training: what is to be trained.
         budget: where their spending is kept.
 
     Raises:
@@ -40,30 +48,30 @@ def require_admission(card: DataCard, grouping: str | None, wishes: Wishes, budg
     room = budget.room(card)
     if room.public:
         return
-    if room.surely_exceeded_by(_costs(wishes, card), _delta(wishes, card)):
-        raise room.refusal(None, _fits(room, wishes, card))
+    if room.surely_exceeded_by(_costs(privacy, training, card), _delta(privacy, card)):
+        raise room.refusal(None, _fits(room, privacy, training, card))
 
 
-def _costs(wishes: Wishes, card: DataCard) -> float:
+def _costs(privacy: PrivacyConfig, training: TrainingConfig, card: DataCard) -> float:
     """Epsilon that a run will cost; when its noise is given, what that costs up to epsilon."""
-    if wishes.noise_multiplier is None:
-        return wishes.epsilon
-    plan = plan_for(wishes, preset_for(wishes, card), card)
-    return plan.costs()
+    if privacy.noise_multiplier is None:
+        return privacy.epsilon
+    return plan_for(privacy, training, preset_for(privacy, training, card), card).costs()
 
 
-def _delta(wishes: Wishes, card: DataCard) -> float:
-    return default_delta(card.units) if wishes.delta is None else wishes.delta
+def _delta(privacy: PrivacyConfig, card: DataCard) -> float:
+    return default_delta(card.units) if privacy.delta is None else privacy.delta
 
 
-def _fits(room: Room, wishes: Wishes, card: DataCard) -> float:
-    """The largest epsilon that would be let in, all else as wished; 0 for none."""
-    best = two_digits(room.largest_at_best(_delta(wishes, card)))
+def _fits(room: Room, privacy: PrivacyConfig, training: TrainingConfig, card: DataCard) -> float:
+    """The largest epsilon that would be let in, all else as asked for; 0 for none."""
+    best = two_digits(room.largest_at_best(_delta(privacy, card)))
     if not best:
         return 0.0
-    smaller = dataclasses.replace(wishes, epsilon=best)
+    smaller = dataclasses.replace(privacy, epsilon=best)
+    chosen = preset_for(smaller, training, card)
     try:
-        return room.largest(plan_for(smaller, preset_for(smaller, card), card, rough=True))
+        return room.largest(plan_for(smaller, training, chosen, card, rough=True))
     except PlanError:  # the rest pays for no run
         return 0.0
 

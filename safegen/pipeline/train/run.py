@@ -30,6 +30,7 @@ from safegen.pipeline.train.initialization import (
 )
 from safegen.pipeline.train.miniature import miniature
 from safegen.pipeline.train.networks import canaries_of, throwaway, training_of
+from safegen.pipeline.train.planning import plan_for, preset_for, public_data
 from safegen.privacy.execution.processes import Processes
 from safegen.privacy.mechanism import noise
 from safegen.privacy.mechanism.engine import Settings
@@ -39,7 +40,6 @@ from safegen.schemas.card import published
 from safegen.schemas.names import DIGESTS
 from safegen.training import checkpoint
 from safegen.training.checkpoint import RunFacts, Standing
-from safegen.training.config import Wishes, plan_for, preset_for
 from safegen.training.events import RunFinished, RunStarted
 
 if TYPE_CHECKING:
@@ -48,7 +48,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from safegen.data.dataset import DataSet
+    from safegen.config.privacy import PrivacyConfig
+    from safegen.config.training import TrainingConfig
     from safegen.pipeline.train.networks import Resumed
     from safegen.pipeline.train.publish import Publisher
     from safegen.pipeline.train.sealing import TrainingData
@@ -77,24 +78,26 @@ class Run:
         """Told how far work is that is no private step."""
         return self.callbacks.progress
 
-    def begin(self, wishes: Wishes, public: DataSet | None = None) -> None:
+    def begin(self, privacy: PrivacyConfig, training: TrainingConfig) -> None:
         """Plan, rehearse, take the grant, and train from the first step.
 
         Args:
-            wishes: what the caller decides.
-            public: the data set that is the prior; None when the prior is drawn by code.
+            privacy: what is to be promised.
+            training: what is to be trained.
 
         Raises:
-            DataError: the prior is the records themselves, of another shape, or not public.
+            DataError: the pictures to learn from first are the records themselves, of another
+                shape, or not public.
         """
+        public = public_data(training)
         if public is not None:
             require_public(public, self.data, self.budget)
-        require_admission(self.data.card, self.data.grouping, wishes, self.budget)
+        require_admission(self.data.card, self.data.grouping, privacy, training, self.budget)
         self.progress("planning", 0, 1)
-        chosen = preset_for(wishes, self.data.card)
-        plan = plan_for(wishes, chosen, self.data.card)
+        chosen = preset_for(privacy, training, self.data.card)
+        plan = plan_for(privacy, training, chosen, self.data.card)
         self.budget.require_room(plan, self.data.card)
-        few = few_records(self.data.card, wishes.epsilon)
+        few = few_records(self.data.card, privacy.epsilon)
         if few is not None:
             warnings.warn(few, FewRecordsWarning, stacklevel=3)
         self._rehearse(plan, chosen.architecture, chosen.recipe)
@@ -103,7 +106,7 @@ class Run:
             chosen.recipe,
             chosen.architecture,
             public,
-            seed=wishes.seed,
+            seed=training.seed,
             device=self.processes.device,
             progress=self.progress,
         )
@@ -114,10 +117,10 @@ class Run:
             grouping=self.data.grouping,
             architecture=chosen.architecture,
             recipe=recipe,
-            seed=wishes.seed,
-            canaries=wishes.canaries,
+            seed=training.seed,
+            canaries=privacy.canaries,
             release_key=f"{noise.new_key():032x}",
-            unsafe_seeded_noise=wishes.unsafe_seeded_noise,
+            unsafe_seeded_noise=privacy.unsafe_seeded_noise,
         )
         self._train(facts, start, None, _releases(facts), fresh=True)
 

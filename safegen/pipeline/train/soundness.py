@@ -14,7 +14,7 @@ import numpy as np
 from safegen.audit.canaries import compare, dispersion, lower_bound, participation
 from safegen.errors import TrainingError
 from safegen.privacy.accounting.events import epsilon_of
-from safegen.privacy.accounting.plan import SMALLEST_DELTA
+from safegen.privacy.accounting.ranges import SMALLEST_DELTA
 
 if TYPE_CHECKING:
     from safegen.audit.canaries import Comparison

@@ -36,6 +36,8 @@ from safegen.privacy.accounting.room import Room
 from safegen.schemas.card import published
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from safegen.privacy.accounting.accounts import Account, Counted, Run
     from safegen.privacy.accounting.plan import PrivacyPlan
     from safegen.schemas.card import DataCard
@@ -64,7 +66,7 @@ class Grant:
 class Budget:
     """The spending of every data set that one owner keeps."""
 
-    def __init__(self, url: str | None = None) -> None:
+    def __init__(self, url: str | Path | None = None) -> None:
         """Open the ledger of spending, or begin one.
 
         Args:

@@ -11,14 +11,11 @@ from typing import Literal, get_args
 
 from safegen.errors import PlanError
 from safegen.privacy.accounting import events as accounting
+from safegen.privacy.accounting.ranges import MOST_STEPS, NOISE_RANGE, SMALLEST_DELTA
 from safegen.schemas.card import Unit
 from safegen.schemas.certificate import Event, Gaussian, PoissonSubsampledGaussian
 
 LARGEST_DELTA = 1e-3  # by default: with few records, 1 / (n ln n) would promise nothing
-SMALLEST_DELTA = 1e-12  # below which the accountant's numbers are not sure any more
-NOISE_RANGE = (0.05, 1e6)  # that a certificate can state
-MOST_STEPS = 10_000_000  # likewise
-DEFAULT_CANARIES = 1000  # made-up units in a run, for the lower bound on epsilon
 
 Purpose = Literal["basis", "classes", "latents", "components", "grain", "judge"]
 

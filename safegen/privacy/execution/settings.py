@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import torch
-
+from safegen.arguments import require_types
 from safegen.errors import PlanError
+from safegen.option import Spelled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import torch
+
+Device = Literal["auto", "cpu", "cuda"]
 Mode = Literal["book-keeping", "hooks", "ew", "functorch", "ghost"]
 Precision = Literal["float32", "tf32", "bf16"]
 GHOST_ROWS = 512
@@ -23,28 +26,25 @@ class Execution:
     """Settings of speed and memory.
 
     Attributes:
-        mode: how per-unit gradients are clipped: by book-keeping, or by one of Opacus' modes,
-            which also take layers that book-keeping has no rule for.
-        micro_batch: rows that go through the network at a time; all of a step's when None, or
+        device: where networks train; `auto` takes a GPU where there is one.
+        mode: how per-unit gradients are clipped: by book-keeping, or by one of Opacus' modes
+            `hooks`, `ew`, `functorch` and `ghost`, which also take layers that book-keeping has no
+            rule for.
+        micro_batch: rows that go through the network at a time; all of a step's by default, or
             half as many each time that a GPU's memory ends. Less memory, the same sum.
-        precision: of matrix products in the network's forward and backward pass, with
-            book-keeping. `bf16` and `tf32` are for GPUs that have them; norms and sums stay in
-            32 and 64 bits, because sensitivity rests on them.
+        precision: of matrix products with book-keeping; `bf16` and `tf32` are for GPUs. Norms and
+            sums stay in 32 and 64 bits, because sensitivity rests on them.
     """
 
-    mode: Mode = "book-keeping"
+    device: Device = "auto"
+    mode: Annotated[Mode, Spelled(value="MODE")] = "book-keeping"
     micro_batch: int | None = None
     precision: Precision = "float32"
 
     def __post_init__(self) -> None:
-        if self.mode not in get_args(Mode):
-            raise PlanError(f"no mode {self.mode!r}; choose {', '.join(get_args(Mode))}")
-        if self.precision not in get_args(Precision):
-            raise PlanError(
-                f"no precision {self.precision!r}; choose {', '.join(get_args(Precision))}"
-            )
+        require_types(self, PlanError)
         if self.micro_batch is not None and self.micro_batch < 1:
-            raise PlanError(f"a micro-batch of {self.micro_batch} rows holds nothing; choose 1 up")
+            raise PlanError(f"micro_batch is {self.micro_batch}; a pass needs 1 row or more")
         if self.precision != "float32" and self.mode != "book-keeping":
             raise PlanError(
                 f"precision {self.precision} needs mode `book-keeping`: Opacus' modes would take "
@@ -64,6 +64,8 @@ class Execution:
     @contextlib.contextmanager
     def products(self, device: torch.device) -> Iterator[None]:
         """Matrix products of this precision, for the network's own passes."""
+        import torch
+
         matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
         before = matmul.allow_tf32, cudnn.allow_tf32
         matmul.allow_tf32 = cudnn.allow_tf32 = self.precision == "tf32"
@@ -74,12 +76,3 @@ class Execution:
                 yield
         finally:
             matmul.allow_tf32, cudnn.allow_tf32 = before
-
-
-def execution_of(mode: str, micro_batch: int | None, precision: str) -> Execution:
-    """Settings from what somebody typed.
-
-    Raises:
-        PlanError: there is no such mode or precision.
-    """
-    return Execution(mode=mode, micro_batch=micro_batch, precision=precision)  # type: ignore[arg-type]

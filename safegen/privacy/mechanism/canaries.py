@@ -17,8 +17,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from safegen.privacy.accounting.plan import DEFAULT_CANARIES
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -38,7 +36,7 @@ class Canaries(nn.Module):
         heard: over how many steps.
     """
 
-    def __init__(self, count: int = DEFAULT_CANARIES) -> None:
+    def __init__(self, count: int) -> None:
         super().__init__()
         self.table = nn.Embedding(count, 1)
         nn.init.zeros_(self.table.weight)

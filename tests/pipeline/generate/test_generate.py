@@ -199,7 +199,9 @@ def test_a_refusal_at_release_is_logged_too(made, tmp_path):
         "- {id: any, stage: request, require: 'true', because: Anybody may ask.}\n"
         "- {id: bright, stage: release, require: output.contrast > 0.49, because: It is dull.}\n"
     )
-    loaded = safegen.load(made.model, keys=made.keys, ledger=made.ledger, policy=strict)
+    loaded = safegen.load(
+        made.model, workspace=safegen.Workspace(keys=made.keys, ledger=made.ledger), policy=strict
+    )
     before = len(Ledger(made.ledger))
     with pytest.raises(Refused, match="bright: It is dull") as refusal:
         loaded.generate(1, purpose="x")
@@ -216,7 +218,11 @@ def test_a_rule_about_the_label_holds_for_each_output(made, tmp_path):
         "- {id: ask, stage: request, require: request.label != 7, because: No sevens.}\n"
         "- {id: leave, stage: release, require: request.label != 7, because: No sevens.}\n"
     )
-    loaded = safegen.load(made.model, keys=made.keys, ledger=made.ledger, policy=no_sevens)
+    loaded = safegen.load(
+        made.model,
+        workspace=safegen.Workspace(keys=made.keys, ledger=made.ledger),
+        policy=no_sevens,
+    )
     assert len(loaded.generate(7, purpose="0 to 6").outputs) == 7
     with pytest.raises(Refused, match="leave: No sevens"):
         loaded.generate(8, purpose="0 to 7")
@@ -234,7 +240,9 @@ def test_a_batch_with_a_forbidden_class_is_refused_before_anything_is_made(
         f'- {{id: leave, stage: release, require: "{rule}", because: No sevens.}}\n'
     )
     loaded = safegen.load(
-        made.model, keys=made.keys, ledger=tmp_path / "l.db", policy=tmp_path / "no-sevens.yaml"
+        made.model,
+        workspace=safegen.Workspace(keys=made.keys, ledger=tmp_path / "l.db"),
+        policy=tmp_path / "no-sevens.yaml",
     )
     with monkeypatch.context() as patch:
         patch.setattr(type(loaded._generator), "draw", None)  # nothing can be sampled
@@ -250,7 +258,9 @@ def test_a_signature_that_does_not_hold_is_withheld(made, monkeypatch):
     """What is signed is read back as a stranger would, and a wrong signature never leaves."""
     from safegen.provenance.keys.custody.local import FileSigner
 
-    loaded = safegen.load(made.model, keys=made.keys, ledger=made.ledger)
+    loaded = safegen.load(
+        made.model, workspace=safegen.Workspace(keys=made.keys, ledger=made.ledger)
+    )
     right = FileSigner.sign
     monkeypatch.setattr(FileSigner, "key_pem", None)
     monkeypatch.setattr(FileSigner, "sign", lambda self, data: right(self, data + b"!"))
@@ -264,7 +274,9 @@ def test_a_file_that_changed_while_it_was_signed_is_withheld(made, monkeypatch):
     from safegen.cli.tamper import with_one_bit_changed
     from safegen.provenance.c2pa.sdk import sign_store
 
-    loaded = safegen.load(made.model, keys=made.keys, ledger=made.ledger)
+    loaded = safegen.load(
+        made.model, workspace=safegen.Workspace(keys=made.keys, ledger=made.ledger)
+    )
     monkeypatch.setattr(
         "safegen.provenance.c2pa.manifest.sign_store",
         lambda *arguments, **named: with_one_bit_changed(sign_store(*arguments, **named)),
@@ -291,7 +303,9 @@ def test_class_names_come_before_class_numbers():
 
 
 def test_a_signer_that_fails_lets_nothing_out(made, monkeypatch):
-    loaded = safegen.load(made.model, keys=made.keys, ledger=made.ledger)
+    loaded = safegen.load(
+        made.model, workspace=safegen.Workspace(keys=made.keys, ledger=made.ledger)
+    )
     before = len(Ledger(made.ledger))
 
     def broken(self, data):

@@ -149,7 +149,9 @@ def test_a_sample_that_is_refused_in_the_middle_leaves_nothing(made, tmp_path):
         "- {id: no, stage: release, because: No threes.,"
         " require: request.label != 3 || output.contrast > 1.0}\n"
     )
-    loaded = safegen.load(made.model, keys=made.keys, ledger=made.ledger, policy=strict)
+    loaded = safegen.load(
+        made.model, workspace=safegen.Workspace(keys=made.keys, ledger=made.ledger), policy=strict
+    )
     before = len(Ledger(made.ledger))
     with pytest.raises(Refused, match="No threes"):
         loaded.generate(5, purpose="x").save(tmp_path / "out")

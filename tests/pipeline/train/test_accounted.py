@@ -89,11 +89,22 @@ def test_training_asks(made, tmp_path, monkeypatch):
 # Streams
 
 
-def small(folder, made, **options):
+def places(folder, made):
+    return safegen.Workspace(
+        keys=made.keys, ledger=folder / "ledger.db", budget=folder / "budget.db"
+    )
+
+
+def small(folder, made, family="vae"):
     return safegen.train(
-        "digits", out=folder / "model", size=28, keys=made.keys, prior="none", steps=45, batch=20,
-        canaries=100, budget=str(folder / "budget.db"), ledger=folder / "ledger.db", **options,
-    )  # fmt: skip
+        safegen.load_data("digits", size=28),
+        out=folder / "model",
+        privacy=safegen.PrivacyConfig(canaries=100),
+        training=safegen.TrainingConfig(
+            family=family, steps=45, expected_batch_size=20, pretraining="none"
+        ),
+        workspace=places(folder, made),
+    )
 
 
 def forms(key):
@@ -128,12 +139,13 @@ def test_no_file_ever_holds_a_stream(made, tmp_path, monkeypatch, capfd, model):
         patch.setattr("safegen.pipeline.train.run.rehearse_run", lambda *_: None)  # it trains, too
         patch.setattr("safegen.training.loop.Training._finish", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            small(tmp_path, made, model=model)
+            small(tmp_path, made, model)
     standing, _ = checkpoint.read(tmp_path / "model" / checkpoint.NAME)
-    small(tmp_path, made, resume=True)
+    records = safegen.load_data("digits", size=28)
+    safegen.resume(tmp_path / "model", records, workspace=places(tmp_path, made))
 
-    places = [path for path in tmp_path.rglob("*") if path.is_file()]
-    written += [(path.name, path.read_bytes()) for path in places]
+    left = [path for path in tmp_path.rglob("*") if path.is_file()]
+    written += [(path.name, path.read_bytes()) for path in left]
     written.append(("the terminal", "".join(capfd.readouterr()).encode()))
     names = {name for name, _ in written}
     assert {checkpoint.NAME, "weights.safetensors", "config.json", "budget.db"} <= names

@@ -12,9 +12,9 @@ import safegen
 from safegen.errors import BudgetRefused, FewRecordsWarning
 from safegen.pipeline.evaluate import _notes
 from safegen.pipeline.train.admission import few_records, require_admission
+from safegen.pipeline.train.planning import plan_for, preset_for
 from safegen.privacy.accounting.budget import Budget
 from safegen.privacy.accounting.plan import plan_within
-from safegen.training.config import Wishes, plan_for, preset_for
 
 COUNT = 600
 
@@ -36,32 +36,31 @@ def budget(tmp_path, scans):
     return spent
 
 
+def admit(scans, budget, steps=None, **promised):
+    privacy, training = safegen.PrivacyConfig(**promised), safegen.TrainingConfig(steps=steps)
+    require_admission(scans.card, None, privacy, training, budget)
+
+
 def test_the_epsilon_that_is_named_fits_the_run_that_was_wished(budget, scans):
     with pytest.raises(BudgetRefused, match="needs more than is left") as refused:
-        require_admission(scans.card, None, Wishes(epsilon=9.0), budget)
+        admit(scans, budget, epsilon=9.0)
     fits = float(str(refused.value).split("an --epsilon of ")[1].split()[0])
     assert fits > 10 - 6
-    wishes = Wishes(epsilon=fits)
-    budget.require_room(plan_for(wishes, preset_for(wishes, scans.card), scans.card), scans.card)
+    privacy, training = safegen.PrivacyConfig(epsilon=fits), safegen.TrainingConfig()
+    chosen = preset_for(privacy, training, scans.card)
+    budget.require_room(plan_for(privacy, training, chosen, scans.card), scans.card)
     with pytest.raises(BudgetRefused):
-        require_admission(scans.card, None, Wishes(epsilon=1.1 * fits), budget)
+        admit(scans, budget, epsilon=1.1 * fits)
 
 
 def test_what_may_fit_is_left_to_the_plan(budget, scans):
-    for wishes in (Wishes(epsilon=4.0), Wishes(epsilon=9.0, noise_multiplier=50.0, steps=1)):
-        require_admission(scans.card, None, wishes, budget)
+    admit(scans, budget, epsilon=4.0)
+    admit(scans, budget, steps=1, epsilon=9.0, noise_multiplier=50.0)
 
 
 def test_given_noise_is_counted_as_what_it_costs(budget, scans):
     with pytest.raises(BudgetRefused, match="an --epsilon of"):
-        require_admission(
-            scans.card, None, Wishes(epsilon=9.0, noise_multiplier=1.0, steps=300), budget
-        )
-
-
-@pytest.mark.parametrize("epsilon", [0.0, -1.0, float("nan"), float("inf")])
-def test_no_epsilon_at_all_is_the_plans_to_refuse(budget, scans, epsilon):
-    require_admission(scans.card, None, Wishes(epsilon=epsilon), budget)
+        admit(scans, budget, steps=300, epsilon=9.0, noise_multiplier=1.0)
 
 
 REFUSED = """

@@ -110,7 +110,7 @@ def test_it_is_told_that_a_place_is_left_empty(trained, monkeypatch):
 
 def test_how_many_records_of_a_group_take_part_is_never_read_off_the_records(tmp_path):
     """Of three records in two groups four take part at most, as of any others."""
-    from safegen.training.config import Wishes, _records_per_group
+    from safegen.pipeline.train.planning import _records_per_group
 
     for sizes in ([1, 1], [2, 1], [1, 9]):
         count = sum(sizes)
@@ -121,4 +121,4 @@ def test_how_many_records_of_a_group_take_part_is_never_read_off_the_records(tmp
             ),
             [str(group) for group, size in enumerate(sizes) for _ in range(size)],
         )  # fmt: skip
-        assert _records_per_group(Wishes(), data.card) == 4
+        assert _records_per_group(safegen.PrivacyConfig(), data.card) == 4

@@ -34,12 +34,21 @@ out = folder / "model"
 resume = (out / "checkpoint.safetensors").exists()
 if resume:
     print("planned", flush=True)
-safegen.train(
-    "digits", out=out, size=28, steps=int(sys.argv[3]), batch=24, epsilon=4.0, keys=keys,
-    ledger=folder / "ledger.db", budget=str(folder / "budget.db"), resume=resume, canaries=200,
-    prior="none",
-    progress=progress,
-)
+records = safegen.load_data("digits", size=28)
+places = safegen.Workspace(keys=keys, ledger=folder / "ledger.db", budget=folder / "budget.db")
+if resume:
+    safegen.resume(out, records, workspace=places, progress=progress)
+else:
+    safegen.train(
+        records,
+        out=out,
+        privacy=safegen.PrivacyConfig(epsilon=4.0, canaries=200),
+        training=safegen.TrainingConfig(
+            steps=int(sys.argv[3]), expected_batch_size=24, pretraining="none"
+        ),
+        workspace=places,
+        progress=progress,
+    )
 print("done", flush=True)
 """
 
@@ -132,15 +141,11 @@ def test_fifty_kills_at_random_moments(made, tmp_path):
 
 
 def test_an_interrupted_run_is_named_and_not_overwritten(made, tmp_path, monkeypatch):
-    def train(**options):
-        return safegen.train(
-            "digits", out=tmp_path / "model", steps=5, keys=made.keys, prior="none",
-            budget=str(tmp_path / "b.db"),
-            ledger=tmp_path / "ledger.db", **options,
-        )  # fmt: skip
+    def train():
+        return small(tmp_path, made, size=32)
 
     with pytest.raises(InputError, match="holds no interrupted run"):
-        train(resume=True)
+        resumed(tmp_path, made)
     with monkeypatch.context() as patch:
         patch.setattr("safegen.pipeline.train.run.rehearse_run", lambda *_: None)  # it steps, too
         patch.setattr("safegen.training.loop.Training._step", lambda *_: 1 / 0)
@@ -149,11 +154,8 @@ def test_an_interrupted_run_is_named_and_not_overwritten(made, tmp_path, monkeyp
     with pytest.raises(InputError, match=r"interrupted run.*--resume"):
         train()
     with pytest.raises(InputError, match="of other records"):
-        safegen.train(
-            "digits", out=tmp_path / "model", size=28, keys=made.keys, resume=True,
-            budget=str(tmp_path / "b.db"), ledger=tmp_path / "ledger.db", groups=groups(tmp_path),
-        )  # fmt: skip
-    assert train(resume=True).certificate.events[0].count == 5
+        resumed(tmp_path, made, groups=groups(tmp_path))
+    assert resumed(tmp_path, made, size=32).certificate.events[0].count == 5
 
 
 def groups(folder):
@@ -163,13 +165,25 @@ def groups(folder):
     return path
 
 
-def small(folder, made, **options):
-    fields = {
-        "out": folder / "model", "steps": 5, "size": 28, "keys": made.keys, "canaries": 0,
-        "budget": str(folder / "budget.db"), "ledger": folder / "ledger.db", "epsilon": 4.0,
-        "prior": "none",
-    }  # fmt: skip
-    return safegen.train("digits", **(fields | options))
+def places(folder, made, budget=None):
+    return safegen.Workspace(
+        keys=made.keys, ledger=folder / "ledger.db", budget=budget or folder / "budget.db"
+    )
+
+
+def small(folder, made, *, out=None, steps=5, groups=None, size=28, **promised):
+    return safegen.train(
+        safegen.load_data("digits", size=size, groups=groups),
+        out=out or folder / "model",
+        privacy=safegen.PrivacyConfig(epsilon=4.0, canaries=0, **promised),
+        training=safegen.TrainingConfig(steps=steps, pretraining="none"),
+        workspace=places(folder, made),
+    )
+
+
+def resumed(folder, made, *, out=None, groups=None, size=28, budget=None):
+    data = safegen.load_data("digits", size=size, groups=groups)
+    return safegen.resume(out or folder / "model", data, workspace=places(folder, made, budget))
 
 
 def interrupted(folder, made, monkeypatch, **options):
@@ -189,9 +203,9 @@ def test_a_second_copy_of_a_finished_run_is_refused(made, tmp_path, monkeypatch)
     early = standing.model_copy(update={"counted": 20, "claimed": 40})
     copy = tmp_path / "copy"
     checkpoint.keep(copy / checkpoint.NAME, early, tensors)
-    assert small(tmp_path, made, resume=True).certificate.events[0].count == 45
+    assert resumed(tmp_path, made).certificate.events[0].count == 45
     with pytest.raises(InputError, match="finished from another copy"):
-        small(tmp_path, made, resume=True, out=copy)
+        resumed(tmp_path, made, out=copy)
 
 
 def test_a_wrong_ledger_does_not_cost_the_run(made, tmp_path, monkeypatch):
@@ -205,17 +219,17 @@ def test_a_wrong_ledger_does_not_cost_the_run(made, tmp_path, monkeypatch):
 
         patch.setattr(Budget, "grant", refused)
         with pytest.raises(BudgetRefused):
-            small(tmp_path, made, resume=True)
-    assert small(tmp_path, made, resume=True).certificate.outcome == "completed"
+            resumed(tmp_path, made)
+    assert resumed(tmp_path, made).certificate.outcome == "completed"
 
 
 def test_a_run_goes_on_in_the_budget_that_granted_it(made, tmp_path, monkeypatch):
     interrupted(tmp_path, made, monkeypatch)
     elsewhere = str(tmp_path / "elsewhere.db")
     with pytest.raises(StorageError, match="from another budget ledger; name that one"):
-        small(tmp_path, made, resume=True, budget=elsewhere)
+        resumed(tmp_path, made, budget=elsewhere)
     assert Budget(elsewhere).accounts() == ()
-    assert small(tmp_path, made, resume=True).certificate.outcome == "completed"
+    assert resumed(tmp_path, made).certificate.outcome == "completed"
 
 
 def test_a_refused_run_leaves_nothing(made, tmp_path, monkeypatch):
@@ -249,10 +263,10 @@ def test_another_grouping_of_the_same_records_is_another_run(made, tmp_path, mon
     other.write_text("\n".join(["record,group", *(f"{n},{n % 899}" for n in range(1797))]))
     interrupted(tmp_path, made, monkeypatch, groups=one)
     with pytest.raises(InputError, match="grouping"):
-        small(tmp_path, made, resume=True, groups=other)
+        resumed(tmp_path, made, groups=other)
     with pytest.raises(BudgetRefused, match="another grouping"):
         small(tmp_path, made, out=tmp_path / "second", groups=other)
-    assert small(tmp_path, made, resume=True, groups=one).certificate.units == 899
+    assert resumed(tmp_path, made, groups=one).certificate.units == 899
 
 
 def test_a_resumed_run_rehearses_on_the_engine_that_goes_on(made, tmp_path, monkeypatch):
@@ -265,5 +279,5 @@ def test_a_resumed_run_rehearses_on_the_engine_that_goes_on(made, tmp_path, monk
     with monkeypatch.context() as patch:
         patch.setattr(Lattice, "noise", lambda *arguments: whole(*arguments) // 2)
         with pytest.raises(PlanError, match="does not keep the plan"):
-            small(tmp_path, made, resume=True)
-    assert small(tmp_path, made, resume=True).certificate.outcome == "completed"
+            resumed(tmp_path, made)
+    assert resumed(tmp_path, made).certificate.outcome == "completed"

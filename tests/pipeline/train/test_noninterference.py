@@ -24,6 +24,7 @@ from safegen.audit.noninterference import DECLARED, differing, interference, pla
 from safegen.data.dataset import assemble
 from safegen.pipeline.train import course, run
 from safegen.pipeline.train import train as training
+from safegen.pipeline.train.planning import preset_for
 from safegen.pipeline.train.sealing import sealed
 from safegen.privacy.accounting.budget import Budget
 from safegen.privacy.mechanism.outlet import Canned
@@ -31,7 +32,6 @@ from safegen.privacy.mechanism.sealed import PrivateRecords
 from safegen.provenance.c2pa.sdk import read_store
 from safegen.provenance.log.ledger import Ledger
 from safegen.training import checkpoint
-from safegen.training.config import preset_for
 
 COUNT, CLASSES, STEPS = 42, 4, 24  # two checkpoints' worth
 LONE = COUNT - 1  # the only record of the last class, and the last of the last group
@@ -117,8 +117,8 @@ def fix_everything(patch, neighbour=None):
         made.fix_draws(public=0, secret=0)
         return made
 
-    def few(wishes, card):
-        chosen = preset_for(wishes, card)
+    def few(*asked):
+        chosen = preset_for(*asked)
         recipe = chosen.recipe.model_copy(update={"prior_pictures": 300, "prior_epochs": 1})
         return dataclasses.replace(chosen, recipe=recipe)
 
@@ -168,8 +168,16 @@ def trained(folder, keys, neighbour=None, stopped=None, **wishes):
                 inner.setattr(*stopped)
                 with pytest.raises(ZeroDivisionError):
                     safegen.train(records(), **(fields | wishes))
-            wishes = {"resume": True}
-        safegen.train(records(), **(fields | wishes))
+            places = {name: fields[name] for name in ("keys", "ledger", "budget")}
+            safegen.resume(
+                fields["out"],
+                records(),
+                execution=safegen.Execution(device="cpu"),
+                workspace=safegen.Workspace(**places),
+                progress=heard,
+            )
+        else:
+            safegen.train(records(), **(fields | wishes))
     return trace | package_of(folder)
 
 

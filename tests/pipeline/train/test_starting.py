@@ -8,15 +8,16 @@ import torch
 
 import safegen
 from safegen.data.dataset import assemble
+from safegen.data.groups import read_groups
 from safegen.data.sources import load
 from safegen.errors import DataError, InputError, PlanError
 from safegen.pipeline.train import initialization
+from safegen.pipeline.train.planning import preset_for
 from safegen.privacy.accounting import events as accounting
 from safegen.privacy.accounting.budget import Budget
 from safegen.privacy.mechanism.release import Mechanism
 from safegen.progress import silent
 from safegen.training import checkpoint
-from safegen.training.config import preset_for
 from safegen.training.priors import PRIORS, draw_prior
 
 STEPS = 24  # two checkpoints' worth
@@ -31,8 +32,8 @@ def digits():
 def _quick(monkeypatch):
     """Few pictures: what is learnt of them is another test's."""
 
-    def few(wishes, card):
-        chosen = preset_for(wishes, card)
+    def few(*asked):
+        chosen = preset_for(*asked)
         recipe = chosen.recipe.model_copy(update={"prior_pictures": 300, "prior_epochs": 1})
         return dataclasses.replace(chosen, recipe=recipe)
 
@@ -41,17 +42,33 @@ def _quick(monkeypatch):
 
 
 @pytest.fixture
-def train(made, tmp_path, digits):
-    def begin(data=digits, **wishes):
-        fields = {
-            "out": tmp_path / "model", "steps": STEPS, "batch": 32, "canaries": 0, "epsilon": 4.0,
-            "noise_multiplier": 6.0,  # given, so that none is sought: that takes seconds
-            "keys": made.keys, "ledger": tmp_path / "ledger.db",
-            "budget": str(tmp_path / "budget.db"),
-        }  # fmt: skip
-        return safegen.train(data, **(fields | wishes))
+def train(places, tmp_path, digits):
+    def begin(data=digits, *, out="model", batch=32, **asked):
+        return safegen.train(
+            data,
+            out=tmp_path / out,
+            privacy=safegen.PrivacyConfig(
+                epsilon=4.0,
+                noise_multiplier=6.0,  # given, so that none is sought: that takes seconds
+                canaries=0,
+            ),
+            training=safegen.TrainingConfig(steps=STEPS, expected_batch_size=batch, **asked),
+            workspace=places,
+        )
 
     return begin
+
+
+@pytest.fixture
+def places(made, tmp_path):
+    return safegen.Workspace(
+        keys=made.keys, ledger=tmp_path / "ledger.db", budget=tmp_path / "budget.db"
+    )
+
+
+@pytest.fixture
+def resume(places, tmp_path, digits):
+    return lambda: safegen.resume(tmp_path / "model", digits, workspace=places)
 
 
 @pytest.fixture
@@ -90,7 +107,7 @@ def check_certificate(model, made_releases):
 @pytest.mark.parametrize("family", ["vae", "gan"])
 @pytest.mark.parametrize("prior", [*PRIORS, "none"])
 def test_a_warm_start_from_each_prior_is_counted_in_full(train, released, family, prior):
-    model = train(model=family, prior=prior, warm_start="moments")
+    model = train(family=family, pretraining=prior, warm_start="moments")
     names = check_certificate(model, released)
     assert names[:3] == ["basis", "classes", "latents"]
     assert model.config.recipe.warm_start == "moments"
@@ -113,7 +130,7 @@ def test_components_and_grain_are_counted_too(train, released, monkeypatch):
     """As presets for many records have them."""
     monkeypatch.setattr("safegen.training.recipe.CLEAR", 100)
     monkeypatch.setattr("safegen.training.recipe.MANY", 100)
-    model = train(prior="leaves", warm_start="moments")
+    model = train(pretraining="leaves", warm_start="moments")
     names = check_certificate(model, released)
     assert names == [
         "basis", "classes", "latents", "components 0", "components 1", "components 2", "grain"
@@ -125,7 +142,7 @@ def test_components_and_grain_are_counted_too(train, released, monkeypatch):
 
 
 def test_without_prior_and_warm_start_nothing_but_the_latents_is_released(train, released):
-    model = train(prior="none", warm_start="none")
+    model = train(pretraining="none", warm_start="none")
     assert check_certificate(model, released) == ["latents"]
 
 
@@ -142,7 +159,7 @@ def other_pictures(shape=(1, 28, 28), count=150):
 
 def test_a_public_data_set_can_be_the_prior(train, released):
     others = other_pictures()
-    model = train(prior=others)
+    model = train(pretraining=others)
     check_certificate(model, released)
     assert model.config.recipe.prior == f"others ({others.card.digest})"
     (text,) = [t for t in model.certificate.public_by_assumption if "the prior" in t]
@@ -152,7 +169,7 @@ def test_a_public_data_set_can_be_the_prior(train, released):
 
 def test_a_prior_may_be_named_like_any_data_set(train, digits):
     others = other_pictures()
-    model = train(others, prior="digits", size=28)
+    model = train(others, pretraining="digits")
     assert model.config.recipe.prior == f"digits ({digits.card.digest})"
 
 
@@ -162,14 +179,14 @@ def test_a_prior_may_be_named_like_any_data_set(train, digits):
         ("digits", "cannot be the prior of a run on itself"),
         (other_pictures((3, 28, 28)), r"3 channels and 28x28.*records 1 and 28x28"),
         (other_pictures((1, 32, 32)), r"32x32.*28x28"),
-        ("crayons", r"no prior 'crayons': choose auto, none, strokes, silhouettes, leaves"),
+        ("crayons", r"no pretraining 'crayons': choose auto, none, strokes, silhouettes, leaves"),
     ],
 )
 def test_a_prior_that_does_not_fit_is_refused_before_anything_is_spent(
     train, tmp_path, prior, reason
 ):
     with pytest.raises(DataError, match=reason):
-        train(prior=prior, size=28)
+        train(pretraining=prior)
     assert Budget(str(tmp_path / "budget.db")).accounts() == ()
     assert not (tmp_path / "model").exists()
 
@@ -177,9 +194,9 @@ def test_a_prior_that_does_not_fit_is_refused_before_anything_is_spent(
 def test_what_a_private_run_learnt_from_is_no_prior(train, tmp_path):
     """Otherwise it would be looked at again, and nobody would count it."""
     others = other_pictures()
-    train(others, prior="none", out=tmp_path / "first")
+    train(others, pretraining="none", out="first")
     with pytest.raises(DataError, match="private runs have trained on it"):
-        train(prior=others)
+        train(pretraining=others)
 
 
 def test_a_warm_start_that_is_none_is_refused(train):
@@ -190,7 +207,7 @@ def test_a_warm_start_that_is_none_is_refused(train):
 def test_a_prior_of_which_nothing_can_be_learnt_is_refused(train, tmp_path, monkeypatch):
     monkeypatch.setattr(initialization, "loss_scale", lambda *_, **__: float("nan"))
     with pytest.raises(PlanError, match="nothing can be learnt from the prior strokes"):
-        train(prior="strokes")
+        train(pretraining="strokes")
     assert Budget(str(tmp_path / "budget.db")).accounts() == ()
     assert not (tmp_path / "model").exists()
 
@@ -200,19 +217,18 @@ def test_a_prior_of_one_colour_is_survived(train, digits, value):
     dull = dataclasses.replace(
         other_pictures(), images=np.full((40, 1, 28, 28), value, dtype=np.uint8)
     )
-    assert train(prior=dull).certificate.outcome == "completed"
+    assert train(pretraining=dull).certificate.outcome == "completed"
 
 
 @pytest.mark.parametrize("family", ["vae", "gan"])
 @pytest.mark.parametrize("groups", [False, True])
 def test_one_class_groups_and_a_warm_start(train, released, tmp_path, family, groups):
     data = other_pictures()
-    options = {}
     if groups:
         lines = [f"{number},{number // 3}" for number in range(150)]
         (tmp_path / "groups.csv").write_text("\n".join(["record,group", *lines]))
-        options["groups"] = tmp_path / "groups.csv"
-    model = train(data, model=family, prior="strokes", warm_start="moments", batch=20, **options)
+        data = read_groups(tmp_path / "groups.csv", data)
+    model = train(data, family=family, pretraining="strokes", warm_start="moments", batch=20)
     check_certificate(model, released)
     assert model.certificate.units == (50 if groups else 150)
 
@@ -229,20 +245,19 @@ MOMENTS = {
 @pytest.mark.parametrize("family", ["vae", "gan"])
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_run_stopped_anywhere_makes_the_same_releases_again(
-    train, released, tmp_path, monkeypatch, family, moment
+    train, resume, released, tmp_path, monkeypatch, family, moment
 ):
     """One grant, nothing counted twice, nothing forgotten."""
     stopped, claimed = MOMENTS[moment]
-    wishes = {"model": family, "prior": "strokes", "warm_start": "moments"}
     with monkeypatch.context() as patch:
         patch.setattr(stopped, lambda *_, **__: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            train(**wishes)
+            train(family=family, pretraining="strokes", warm_start="moments")
     standing, _ = checkpoint.read(tmp_path / "model" / checkpoint.NAME)
     assert standing.claimed == claimed
     before = list(released)
     del released[:]
-    model = train(resume=True)
+    model = resume()
     first = {name: given for name, _, given in before}
     again = {name: given for name, _, given in released}
     for name in {*first} & {*again} - {"latents"}:
@@ -259,13 +274,13 @@ def test_a_run_stopped_anywhere_makes_the_same_releases_again(
 
 
 def test_a_budget_that_cannot_be_reached_does_not_cost_a_run_before_its_first_step(
-    train, tmp_path, monkeypatch
+    train, resume, tmp_path, monkeypatch
 ):
     """Its grant is taken already; only a run that never had one leaves nothing."""
     with monkeypatch.context() as patch:
         patch.setattr("safegen.pipeline.train.course.training_of", lambda *_, **__: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            train(prior="none")
+            train(pretraining="none")
 
     def locked(*_, **__):
         raise safegen.errors.StorageError("locked")
@@ -273,30 +288,29 @@ def test_a_budget_that_cannot_be_reached_does_not_cost_a_run_before_its_first_st
     with monkeypatch.context() as patch:
         patch.setattr(Budget, "grant", locked)
         with pytest.raises(InputError, match="locked"):
-            train(resume=True)
-    assert train(resume=True).certificate.outcome == "completed"
+            resume()
+    assert resume().certificate.outcome == "completed"
 
 
-def test_first_weights_and_pictures_survive_in_the_checkpoint(train, tmp_path, monkeypatch):
+def test_first_weights_and_pictures_survive_in_the_checkpoint(train, resume, tmp_path, monkeypatch):
     """So that a resumed run learns nothing anew from the prior."""
     with monkeypatch.context() as patch:
         patch.setattr("safegen.pipeline.train.course.from_releases", lambda *_, **__: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            train(prior="strokes")
+            train(pretraining="strokes")
     _, tensors = checkpoint.read(tmp_path / "model" / checkpoint.NAME)
     start = initialization.start_in(tensors)
     assert torch.equal(start.reference, draw_prior("strokes", 300, (1, 28, 28), 1))
     held = initialization.start_tensors(start)
     assert {name: t.shape for name, t in held.items()} == {n: t.shape for n, t in tensors.items()}
     monkeypatch.setattr("safegen.pipeline.train.run.from_prior", lambda *_, **__: 1 / 0)
-    assert train(resume=True).certificate.outcome == "completed"
+    assert resume().certificate.outcome == "completed"
 
 
 def test_learning_from_a_prior_looks_at_no_record(digits, monkeypatch):
     """Whatever the records are, first weights and loss scale are the same."""
-    from safegen.training.config import Wishes
-
-    chosen = preset_for(Wishes(prior="strokes"), digits.card)
+    training = safegen.TrainingConfig(pretraining="strokes")
+    chosen = preset_for(safegen.PrivacyConfig(), training, digits.card)
     recipe = chosen.recipe.model_copy(update={"prior_pictures": 300, "prior_epochs": 1})
     made = [
         initialization.from_prior(

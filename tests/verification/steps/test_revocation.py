@@ -138,7 +138,11 @@ def test_a_model_and_what_it_makes(made, tmp_path, stamps, monkeypatch):
     listed = tmp_path / "revoked.json"
     listed.write_text(list_for_others(tmp_path / "ledger.db", made.keys).model_dump_json())
     with pytest.raises(RevokedError, match="must not be used"):
-        safegen.load(made.model, keys=made.keys, ledger=tmp_path / "new.db", revoked=listed)
+        safegen.load(
+            made.model,
+            workspace=safegen.Workspace(keys=made.keys, ledger=tmp_path / "new.db"),
+            revoked=listed,
+        )
     typed = ["generate", made.model, "--out", tmp_path / "typed", "--purpose", "a test", "--keys",
              made.keys, "--ledger", tmp_path / "new.db", "--revoked", listed]  # fmt: skip
     monkeypatch.setattr("sys.argv", ["safegen", *map(str, typed)])
@@ -191,9 +195,14 @@ def test_a_package_of_a_stolen_key_opens_where_the_ledger_had_it_before(made, tm
         shutil.copy(tmp_path / "ledger.db", tmp_path / ledger) if ledger == "late.db" else None
         time.sleep(1.1)
         revoke(tmp_path / ledger, tmp_path / "keys", key=kept, reason="keyCompromise", since=date)
-    safegen.load(made.model, keys=tmp_path / "keys", ledger=tmp_path / "late.db")
+    safegen.load(
+        made.model, workspace=safegen.Workspace(keys=tmp_path / "keys", ledger=tmp_path / "late.db")
+    )
     with pytest.raises(RevokedError, match="the key that signed it is revoked"):
-        safegen.load(made.model, keys=tmp_path / "keys", ledger=tmp_path / "ledger.db")
+        safegen.load(
+            made.model,
+            workspace=safegen.Workspace(keys=tmp_path / "keys", ledger=tmp_path / "ledger.db"),
+        )
 
 
 def test_a_list_counts_for_its_own_house_s_files(house, forge):

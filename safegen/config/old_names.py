@@ -1,0 +1,158 @@
+"""Keyword names of 0.1 that went into configurations: they work, with a warning, until 0.3.
+
+train("digits", out="m", steps=50)
+train("digits", out="m", training=TrainingConfig(steps=50))     # what it has become
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+
+from safegen.config.privacy import PrivacyConfig
+from safegen.config.training import TrainingConfig
+from safegen.config.workspace import Workspace
+from safegen.errors import InputError
+from safegen.privacy.execution.settings import Execution
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+SORTS: dict[str, type] = {
+    "privacy": PrivacyConfig,
+    "training": TrainingConfig,
+    "execution": Execution,
+    "workspace": Workspace,
+}
+OLD = {  # keyword of 0.1: the argument and the field that it is now
+    "delta": ("privacy", "delta"),
+    "noise_multiplier": ("privacy", "noise_multiplier"),
+    "records_per_group": ("privacy", "records_per_group"),
+    "canaries": ("privacy", "canaries"),
+    "unsafe_seeded_noise": ("privacy", "unsafe_seeded_noise"),
+    "model": ("training", "family"),
+    "steps": ("training", "steps"),
+    "batch": ("training", "expected_batch_size"),
+    "prior": ("training", "pretraining"),
+    "warm_start": ("training", "warm_start"),
+    "seed": ("training", "seed"),
+    "device": ("execution", "device"),
+    "keys": ("workspace", "keys"),
+    "ledger": ("workspace", "ledger"),
+    "budget": ("workspace", "budget"),
+    "time_stamps": ("workspace", "timestamp_url"),
+}
+
+
+LOADING = ("data_root", "size", "download", "groups")  # arguments of `load_data` now
+UNTIL = "the old names go with 0.3"
+
+
+def old_names(
+    resume: Callable[..., Any] | None = None,
+) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
+    """The same function, which also takes the keywords that it took in 0.1.
+
+    Args:
+        resume: what `resume=True` of old stands for.
+
+    Raises:
+        InputError: an old keyword stands beside the configuration that it has gone into, or
+            beside `resume=True`, which would have to ignore it.
+    """
+
+    def renamed(function: Callable[_P, _R]) -> Callable[_P, _R]:
+        known = inspect.signature(function).parameters
+
+        @functools.wraps(function)
+        def call(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+            given: dict[str, Any] = kwargs
+            old = {
+                name: given.pop(name)
+                for name in list(given)
+                if name in OLD and name not in known and OLD[name][0] in known
+            }
+            resumed = resume is not None and given.pop("resume", False)
+            if resumed:
+                _require_undecided(old, given)
+            positional = _loaded(function.__name__, args, given) if "data" in known else args
+            if old:
+                given.update(_gathered(function.__name__, old, given))
+            if resumed and resume is not None:
+                warnings.warn(
+                    f"resume=True is safegen.resume(out, data) now; {UNTIL}",
+                    DeprecationWarning,
+                    stacklevel=2,
+                )
+                return cast("_R", resume(given.pop("out"), *positional, **given))
+            return function(*positional, **given)
+
+        return call
+
+    return renamed
+
+
+def _require_undecided(old: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    """Somebody who resumes with another epsilon would believe that it holds."""
+    decided = [name for name in old if OLD[name][0] in {"privacy", "training"}]
+    decided += [name for name in ("epsilon", "privacy", "training") if given.get(name) is not None]
+    if decided:
+        raise InputError(
+            f"a resumed run goes on as it was begun; leave out {', '.join(decided)}, or begin "
+            "another run in a new folder"
+        )
+
+
+def _loaded(door: str, args: tuple[Any, ...], given: dict[str, Any]) -> tuple[Any, ...]:
+    """The data set that old keywords of loading make of its name; arguments as they were without.
+
+    Raises:
+        InputError: there is a data set already, which they cannot change.
+    """
+    old = {name: given.pop(name) for name in LOADING if name in given}
+    if not old:
+        return args
+    data = args[0] if args else given.pop("data")
+    from safegen.data.groups import read_groups
+    from safegen.data.sources import load
+
+    named = isinstance(data, str | Path)
+    if not named and set(old) != {"groups"}:
+        raise InputError(f"{', '.join(old)} cannot change a data set; give them to its maker")
+    say = f"data=safegen.load_data(..., {', '.join(f'{name}=...' for name in old)})"
+    warnings.warn(
+        f"{', '.join(old)} of {door} went into load_data: give {say}; {UNTIL}",
+        DeprecationWarning,
+        stacklevel=3,
+    )
+    made = load(data, **old) if named else read_groups(Path(old["groups"]), data)
+    return (made, *args[1:])
+
+
+def _gathered(door: str, old: Mapping[str, Any], beside: dict[str, Any]) -> dict[str, Any]:
+    """The configurations that old keywords make; a warning says how to write them."""
+    made: dict[str, dict[str, Any]] = {}
+    for name, value in old.items():
+        argument, field = OLD[name]
+        if beside.get(argument) is not None:
+            raise InputError(f"{name} is given beside {argument}, where its place is; say it there")
+        made.setdefault(argument, {})[field] = value
+    if "privacy" in made and beside.get("epsilon") is not None:  # else it would be said twice
+        made["privacy"]["epsilon"] = beside.pop("epsilon")
+    now = ", ".join(
+        f"{argument}=safegen.{SORTS[argument].__name__}"
+        f"({', '.join(f'{field}=...' for field in fields)})"
+        for argument, fields in made.items()
+    )
+    warnings.warn(
+        f"{', '.join(old)} of {door} went into configurations: give {now}; {UNTIL}",
+        DeprecationWarning,
+        stacklevel=3,
+    )
+    return {argument: SORTS[argument](**fields) for argument, fields in made.items()}
