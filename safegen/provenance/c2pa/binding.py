@@ -15,15 +15,17 @@ from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 from safegen.provenance.media.layout import Part, parts_of, top_boxes
-from safegen.provenance.media.references import referenced
+from safegen.provenance.media.references import elsewhere, is_boxed, referenced
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from safegen.provenance.c2pa.claims import Json
 
 DATA, BOXES, BMFF = "c2pa.hash.data", "c2pa.hash.boxes", "c2pa.hash.bmff"
 LOOSE_BOXES = {"/ftyp", "/mfra", "/free", "/skip"}  # C2PA leaves them out of every film's hash
+ELSEWHERE = "some of its content lies in another file, which no hash of this one covers"
 STORE_BOX = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")  # the uuid of C2PA's own box
 
 Range = tuple[int, int]
@@ -40,6 +42,8 @@ def unbound(data: bytes, store: bytes, hashes: Mapping[str, Json]) -> str | None
     """
     if not hashes:
         return "its manifest has no hash of it"
+    if _reaches_out(data):
+        return ELSEWHERE
     for label, said in hashes.items():
         try:
             fault = _fault(label, said, data, store)
@@ -48,6 +52,31 @@ def unbound(data: bytes, store: bytes, hashes: Mapping[str, Json]) -> str | None
         if fault is not None:
             return fault
     return None
+
+
+def unbindable(data: bytes, *, beside: bool) -> str | None:
+    """Why no manifest would bind all of a file, in words; None when one can.
+
+    Args:
+        data: the whole file, before it is signed.
+        beside: whether the manifest stays out of the file; then every byte of that is hashed.
+    """
+    if _reaches_out(data):
+        return ELSEWHERE
+    if beside or not is_boxed(data):
+        return None
+    try:
+        return _content_left_out(LOOSE_BOXES, data)
+    except ValueError:  # whoever signs it says what is wrong with it
+        return None
+
+
+def _reaches_out(data: bytes) -> bool:
+    """Whether a film says that some of it lies in another file."""
+    try:
+        return is_boxed(data) and elsewhere(data)
+    except ValueError:
+        return False  # and its tables, if they count, are refused where they are read
 
 
 def _fault(label: str, said: Json, data: bytes, store: bytes) -> str | None:
@@ -138,7 +167,7 @@ def _bmff_fault(said: Json, data: bytes) -> str | None:
     return _content_left_out({str(each["xpath"]) for each in _dicts(said.get("exclusions"))}, data)
 
 
-def _content_left_out(paths: set[str], data: bytes) -> str | None:
+def _content_left_out(paths: AbstractSet[str], data: bytes) -> str | None:
     """Which box that may be left out holds what the file's own tables call its content."""
     loose = [
         (start, end, kind.decode("latin-1"))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from cryptography.exceptions import UnsupportedAlgorithm
 
-from safegen.errors import SafegenError
+from safegen.errors import DataError, SafegenError
 from safegen.provenance.c2pa import binding
 from safegen.provenance.c2pa.ancestry import Ancestor, ancestors_of, chain_in
 from safegen.provenance.c2pa.claims import generator
@@ -172,9 +172,11 @@ def sign(
     Raises:
         KeyMaterialError: the signer could not sign.
         TimeStampError: the authority gave no time-stamp.
-        DataError: the bytes are not a whole file of the claim's media type.
+        DataError: the bytes are not a whole file of the claim's media type, or no manifest would
+            bind all of it.
         SafegenError: what was signed does not hold; it is withheld.
     """
+    _require_bindable(data, claim, beside=False)
     trust = trust_in(signer.anchor, times)
     signed = _sign(data, claim, signer, stamps, trust, beside=False)
     return signed, _checked(read(signed, claim.mime, trust=trust), claim, signer)
@@ -189,6 +191,7 @@ def sign_beside(
     times: bytes | None = None,
 ) -> tuple[bytes, Manifest]:
     """Make a signed manifest that binds `data` and is stored in a file of its own; as `sign`."""
+    _require_bindable(data, claim, beside=True)
     trust = trust_in(signer.anchor, times)
     store = _sign(data, claim, signer, stamps, trust, beside=True)
     manifest = read(data, claim.mime, trust=trust, beside=store)
@@ -259,8 +262,24 @@ def _sign(
     )
 
 
+def _require_bindable(data: bytes, claim: Claim, *, beside: bool) -> None:
+    """Refuse what every verifier here would refuse, before a key is asked."""
+    fault = binding.unbindable(data, beside=beside)
+    if fault is not None:
+        raise _cannot_bind(claim, fault)
+
+
+def _cannot_bind(claim: Claim, fault: str) -> DataError:
+    return DataError(
+        f"{claim.title} cannot be signed: {fault}, so that it could be replaced; write the file "
+        "anew with another program, and sign that"
+    )
+
+
 def _checked(manifest: Manifest, claim: Claim, signer: Signer) -> Manifest:
     """A signature that does not hold never leaves."""
+    if UNBOUND in manifest.failures:
+        raise _cannot_bind(claim, manifest.failures[UNBOUND])
     wanted = {"Trusted"} if signer.anchor else {"Trusted", "Valid"}
     broken = {**manifest.failures, **manifest.broken_ingredients, **manifest.declared}
     if manifest.state not in wanted or manifest.broken_ingredients or manifest.declared:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Literal
 
+from safegen.provenance.media.avi import frames
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -205,7 +207,14 @@ def _jxl(data: bytes) -> Iterator[Part]:
 
 
 def _riff(data: bytes) -> Iterator[Part]:
-    """Chunks, whose names C2PA does not use; one of odd length is followed by a zero."""
+    """Chunks, whose names C2PA does not use; one of odd length is followed by a zero.
+
+    Of a film, the frames as well: its index may call any bytes of the file so.
+    """
+    if data[8:12] == b"AVI ":
+        for start, end in frames(data):
+            if start < len(data):
+                yield Part("", start, min(end, len(data)), "content")
     at = 12
     while at + 8 <= len(data):
         kind, length = struct.unpack_from("<4sI", data, at)

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import safegen
-from safegen.provenance.c2pa import sdk
-from safegen.provenance.c2pa.binding import STORE_BOX, unbound
-from safegen.provenance.c2pa.claims import SOURCE_TYPES
+from safegen.errors import DataError
+from safegen.provenance.c2pa import manifest, sdk
+from safegen.provenance.c2pa.binding import STORE_BOX, unbindable, unbound
+from safegen.provenance.c2pa.claims import SOURCE_TYPES, created_claim
 from safegen.provenance.c2pa.manifest import read
 from safegen.provenance.keys import algorithms
 from safegen.provenance.media.layout import JXL, parts_of
@@ -400,6 +401,130 @@ def test_a_films_content_may_not_lie_in_what_is_left_out(kind):
         assert (unbound(data, b"", {"c2pa.hash.bmff.v3": said}) is None) == holds
         kept = {"exclusions": [OWN, {"xpath": "/ftyp"}]}  # then the box is hashed
         assert unbound(data, b"", {"c2pa.hash.bmff.v3": kept}) is None
+
+
+LEFT_OUT = {"c2pa.hash.bmff.v3": {"exclusions": [OWN, {"xpath": "/ftyp"}, {"xpath": "/free"}]}}
+
+
+def track(*tables, kinds=(b"stbl", b"minf", b"mdia", b"trak")):
+    return nested(b"".join(tables), *kinds)
+
+
+def with_free(head, kind=b"moov"):
+    """A film of 100 bytes of media data, and a free box of 100 behind it."""
+    whole = nested(b"isom", b"ftyp") + nested(head, kind)
+    return whole + nested(bytes(100), b"mdat") + nested(bytes(100), b"free")
+
+
+def stsc(*entries):
+    pack = b"".join(struct.pack(">3I", *each, 1) for each in entries)
+    return full(b"stsc", struct.pack(">I", len(entries)) + pack)
+
+
+def stsz(*sizes, fixed=0):
+    listed = b"" if fixed else struct.pack(f">{len(sizes)}I", *sizes)
+    return full(b"stsz", struct.pack(">II", fixed, len(sizes)) + listed)
+
+
+@pytest.mark.parametrize(
+    ("tables", "longest"),
+    [
+        ((stsc((1, 2)), stsz(40, 59)), 99),
+        ((stsc((1, 2)), stsz(40, 60)), 100),
+        ((stsc((1, 2)), stsz(40, 61)), 101),
+        ((stsc((1, 4)), stsz(0, 0, 0, 0, fixed=25)), 100),
+        ((stsc((1, 5)), stsz(0, 0, 0, 0, 0, fixed=25)), 125),
+        ((full(b"stz2", struct.pack(">3xBI", 8, 1) + b"\x65"),), 101),
+        ((full(b"stz2", struct.pack(">3xBI", 4, 14) + b"\x77" * 7), stsc((1, 14))), 98),
+        ((full(b"stz2", struct.pack(">3xBI", 16, 1) + b"\0\x65"),), 101),
+    ],
+)
+def test_a_chunk_may_not_reach_into_what_is_left_out(tables, longest):
+    start = 0
+    for _ in range(2):  # its head has one length, wherever its data begin
+        stco = full(b"stco", struct.pack(">II", 1, start))
+        data = with_free(track(stco, *tables))
+        start = data.index(b"mdat") + 4
+    assert (unbound(data, b"", LEFT_OUT) is None) == (longest <= 100)
+
+
+def test_later_chunks_have_the_samples_behind_the_earlier_ones():
+    start, tables = 0, (stsc((1, 1), (3, 2)), stsz(10, 10, 10, 71))
+    for sizes, bound in (((10, 10, 10, 70), True), ((10, 10, 10, 71), False)):
+        for _ in range(2):
+            stco = full(b"stco", struct.pack(">4I", 3, start, start + 10, start + 20))
+            tables = (stsc((1, 1), (3, 2)), stsz(*sizes))
+            data = with_free(track(stco, *tables))
+            start = data.index(b"mdat") + 4
+        assert (unbound(data, b"", LEFT_OUT) is None) == bound
+
+
+@pytest.mark.parametrize(
+    ("header", "run", "bound"),
+    [
+        ((0x10, 50), (0x0, 2, b""), True),
+        ((0x10, 51), (0x0, 2, b""), False),
+        ((0x0, None), (0x200, 2, struct.pack(">II", 40, 60)), True),
+        ((0x0, None), (0x200, 2, struct.pack(">II", 40, 61)), False),
+        ((0x0, None), (0x300, 1, struct.pack(">II", 900, 100)), True),
+        ((0x0, None), (0x300, 1, struct.pack(">II", 1, 101)), False),
+        ((0x0, None), (0x0, 2, b""), False),  # by the track's own size, which is 60
+    ],
+)
+def test_a_run_may_not_reach_into_what_is_left_out(header, run, bound):
+    (flag, size), (flags, count, fields) = header, run
+    trex = full(b"trex", struct.pack(">5I", 7, 1, 0, 60, 0))
+    moov = nested(nested(trex, b"mvex"), b"moov")
+    offset = 0
+    for _ in range(2):
+        stated = b"" if size is None else struct.pack(">I", size)
+        tfhd = nested(struct.pack(">II", 0x20000 | flag, 7) + stated, b"tfhd")
+        trun = nested(struct.pack(">IIi", 1 | flags, count, offset) + fields, b"trun")
+        moof = nested(tfhd + trun, b"traf", b"moof")
+        offset = len(moof) + 8
+    data = nested(b"isom", b"ftyp") + moov + moof
+    data += nested(bytes(100), b"mdat") + nested(bytes(100), b"free")
+    assert (unbound(data, b"", LEFT_OUT) is None) == bound
+
+
+@pytest.mark.parametrize(
+    ("entry", "inside"),
+    [
+        (full(b"url ", b"")[:8] + b"\0\0\0\1", True),
+        (full(b"url ", b"other.mov\0"), False),
+        (full(b"urn ", b"urn:x\0"), False),
+        (full(b"imdt", b"\0\0\0\1"), True),
+        (b"\0\0\0\x08url ", False),
+    ],
+)
+def test_what_lies_in_another_file_is_bound_by_nothing(entry, inside):
+    dref = full(b"dref", struct.pack(">I", 1) + entry)
+    data = with_free(track(dref, kinds=(b"dinf", b"minf", b"mdia", b"trak")))
+    for said in (LEFT_OUT, {"c2pa.hash.data": {"exclusions": []}}):
+        assert (unbound(data, b"", said) is None) == inside
+    assert (unbindable(data, beside=True) is None) == inside
+
+
+def test_boxes_too_deep_bind_nothing():
+    data = with_free(nested(b"", *[b"trak"] * 3000))
+    assert "cannot be read" in unbound(data, b"", LEFT_OUT)
+
+
+def test_what_nobody_could_bind_is_not_signed(plain, signer, monkeypatch):
+    """Before a key is asked: a picture in a free box, a film in another file."""
+    monkeypatch.setattr(manifest, "sign_store", lambda *_, **__: pytest.fail("it was signed"))
+    loose = plain["image/avif"].replace(b"mdat", b"free")
+    with pytest.raises(DataError, match="cannot be signed: some of its content lies in a box free"):
+        manifest.sign(loose, claim_of("image/avif"), signer)
+    dref = full(b"dref", struct.pack(">I", 1) + full(b"url ", b"other.mov\0"))
+    away = with_free(track(dref, kinds=(b"dinf", b"minf", b"mdia", b"trak")))
+    for way in (manifest.sign, manifest.sign_beside):
+        with pytest.raises(DataError, match="content lies in another file"):
+            way(away, claim_of("video/mp4"), signer)
+
+
+def claim_of(mime):
+    return created_claim(title="a file", mime=mime, source_type=SOURCE_TYPES["algorithmic"])
 
 
 def test_a_picture_in_a_free_box_may_be_replaced_and_is_refused(plain, sealed):
