@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import hashlib
 import http.server
 import io
 import json
@@ -74,36 +76,67 @@ def _own_home(tmp_path_factory):
         yield
 
 
-_REHEARSED: set[str] = set()
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _own_checkout():
-    """Every child process imports what is under test, wherever it runs, whatever is installed."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(ROOT), prepend=os.pathsep)
-        yield
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory) -> Path:
+    """One folder for all processes that run the tests side by side."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
 
 @pytest.fixture(autouse=True)
-def _each_run_in_miniature_once(monkeypatch):
-    """Runs of one sort are gone through in miniature once a session; faults are planted elsewhere.
+def _each_sort_of_run_is_rehearsed_once(request, monkeypatch, shared_folder):
+    """Runs of one sort are rehearsed by whoever trains first; faults are planted elsewhere.
 
-    `tests/pipeline/train/test_leaks.py` goes through every one of its own. Nothing is
-    imported for this.
+    Tests that plant one and train say so (`rehearses`), and `tests/pipeline/train/test_leaks.py`
+    goes through every run of its own. Nothing is imported for this.
     """
     run = sys.modules.get("safegen.pipeline.train.run")
-    if run is None:
+    if run is None or request.node.get_closest_marker("rehearses"):
         return
-    whole = run.rehearse_run
+    engine, whole = run.rehearse, run.rehearse_run
+    kept = shared_folder / "rehearsed"
+    kept.mkdir(exist_ok=True)
 
-    def once(small):
-        sort = repr((small.architecture, small.recipe, small.execution, small.plan.unit))
-        if sort not in _REHEARSED:
-            whole(small)
-            _REHEARSED.add(sort)
+    def once(rehearsal, *sort):
+        mark = kept / hashlib.sha256(repr(sort).encode()).hexdigest()
+        if not mark.exists():
+            rehearsal()
+            mark.touch()
 
-    monkeypatch.setattr(run, "rehearse_run", once)
+    def engine_once(training, plan, shape):
+        started = {"prior": None, "prior_pictures": 0, "prior_epochs": 0}  # the engine sees none
+        recipe, execution = training._recipe.model_copy(update=started), training.engine._execution
+        sort = type(training._objective), shape, recipe, execution, plan.records_per_unit, plan.unit
+        once(lambda: engine(training, plan, shape), "engine", *sort)
+
+    def run_once(small):
+        sort = small.architecture, small.recipe, small.execution, small.plan.unit
+        once(lambda: whole(small), "run", *sort)
+
+    monkeypatch.setattr(run, "rehearse", engine_once)
+    monkeypatch.setattr(run, "rehearse_run", run_once)
+
+
+@pytest.fixture(scope="session")
+def few_pictures():
+    """Makes runs learn their first weights of few pictures, once: what is learnt is others' test.
+
+    It is given the patch that it lasts as long as.
+    """
+
+    def make_few(patch):
+        from safegen.pipeline.train import run
+
+        whole = run.preset_for
+
+        def few(*asked):
+            chosen = whole(*asked)
+            recipe = chosen.recipe.model_copy(update={"prior_pictures": 300, "prior_epochs": 1})
+            return dataclasses.replace(chosen, recipe=recipe)
+
+        patch.setattr(run, "preset_for", few)
+
+    return make_few
 
 
 @pytest.fixture(scope="session")

@@ -305,6 +305,7 @@ def test_sums_that_are_no_numbers_are_refused(monkeypatch):
     assert {each.p_value for each in network.noise(made)} == {0.0}
 
 
+@pytest.mark.rehearses
 def test_training_refuses_such_an_engine_before_anything_is_spent(made, tmp_path, monkeypatch):
     import safegen
     from safegen.errors import PlanError

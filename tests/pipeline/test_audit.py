@@ -24,9 +24,12 @@ def digits():
 
 
 @pytest.fixture(scope="module")
-def audited(digits, tmp_path_factory):
+def audited(digits, tmp_path_factory, few_pictures):
     budget = str(tmp_path_factory.mktemp("audited") / "budget.db")
-    return budget, audit_run(digits, budget=budget, training=safegen.TrainingConfig(steps=25))
+    with pytest.MonkeyPatch.context() as patch:
+        few_pictures(patch)
+        done = audit_run(digits, budget=budget, training=safegen.TrainingConfig(steps=25))
+    return budget, done
 
 
 def test_a_package_is_audited_without_its_records_at_no_cost(made):

@@ -269,6 +269,7 @@ def test_another_grouping_of_the_same_records_is_another_run(made, tmp_path, mon
     assert resumed(tmp_path, made, groups=one).certificate.units == 899
 
 
+@pytest.mark.rehearses
 def test_a_resumed_run_rehearses_on_the_engine_that_goes_on(made, tmp_path, monkeypatch):
     """It may go on in another mode, or on another machine, than where it began."""
     from safegen.errors import PlanError

@@ -29,15 +29,8 @@ def digits():
 
 
 @pytest.fixture(autouse=True)
-def _quick(monkeypatch):
-    """Few pictures: what is learnt of them is another test's."""
-
-    def few(*asked):
-        chosen = preset_for(*asked)
-        recipe = chosen.recipe.model_copy(update={"prior_pictures": 300, "prior_epochs": 1})
-        return dataclasses.replace(chosen, recipe=recipe)
-
-    monkeypatch.setattr("safegen.pipeline.train.run.preset_for", few)
+def _quick(monkeypatch, few_pictures):
+    few_pictures(monkeypatch)
     monkeypatch.setattr("safegen.training.releases.warmstart.DRAWN", 300)
 
 
@@ -250,6 +243,7 @@ def test_a_run_stopped_anywhere_makes_the_same_releases_again(
     """One grant, nothing counted twice, nothing forgotten."""
     stopped, claimed = MOMENTS[moment]
     with monkeypatch.context() as patch:
+        patch.setattr("safegen.pipeline.train.run.rehearse_run", lambda *_: None)  # it stops, too
         patch.setattr(stopped, lambda *_, **__: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             train(family=family, pretraining="strokes", warm_start="moments")
@@ -278,6 +272,7 @@ def test_a_budget_that_cannot_be_reached_does_not_cost_a_run_before_its_first_st
 ):
     """Its grant is taken already; only a run that never had one leaves nothing."""
     with monkeypatch.context() as patch:
+        patch.setattr("safegen.pipeline.train.run.rehearse_run", lambda *_: None)  # it stops, too
         patch.setattr("safegen.pipeline.train.course.training_of", lambda *_, **__: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             train(pretraining="none")
@@ -295,6 +290,7 @@ def test_a_budget_that_cannot_be_reached_does_not_cost_a_run_before_its_first_st
 def test_first_weights_and_pictures_survive_in_the_checkpoint(train, resume, tmp_path, monkeypatch):
     """So that a resumed run learns nothing anew from the prior."""
     with monkeypatch.context() as patch:
+        patch.setattr("safegen.pipeline.train.run.rehearse_run", lambda *_: None)  # it stops, too
         patch.setattr("safegen.pipeline.train.course.from_releases", lambda *_, **__: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             train(pretraining="strokes")
