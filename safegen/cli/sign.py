@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from safegen.cli.console import plain, say
-from safegen.cli.options import Keys, Ledger, TimeStamps, TimeTrust
+from safegen.cli.options import SIGNING, TimeTrust
+from safegen.cli.settings import with_settings
 from safegen.location import is_missing
 
+if TYPE_CHECKING:
+    from safegen.config.workspace import Workspace
 
+
+@with_settings(workspace=SIGNING)
 def sign(
     path: Annotated[Path, typer.Argument(help="The file; signed in its place.")],
     out: Annotated[Path | None, typer.Option(help="Another place for the signed file.")] = None,
@@ -26,12 +31,16 @@ def sign(
             "model, model-data, photograph, digital-creation or algorithmic."
         ),
     ] = None,
-    keys: Keys = "keys",
-    ledger: Ledger = "ledger.db",
-    time_stamps: TimeStamps = None,
+    *,
+    workspace: Workspace,
     time_trust: TimeTrust = None,
     require_time_stamp: Annotated[
-        bool, typer.Option(help="Refuse when the authority does not answer.")
+        bool,
+        typer.Option(
+            "--require-time-stamp",
+            help="Refuse when the authority does not answer.",
+            rich_help_panel="Workspace",
+        ),
     ] = False,
 ) -> None:
     """Sign an edited file: what it was before becomes part of its manifest, and is never dropped.
@@ -41,15 +50,13 @@ def sign(
     """
     from safegen.pipeline.sign import sign as pipeline
 
-    begins = is_missing(ledger)
+    begins = is_missing(workspace.ledger)
     signed = pipeline(
         path,
-        keys=keys,
-        ledger=ledger,
+        workspace=workspace,
         out=out,
         parent=parent,
         source=source,
-        time_stamps=time_stamps,
         stamp_required=require_time_stamp,
         time_trust=time_trust,
     )
@@ -60,9 +67,9 @@ def sign(
     stamped = f", time-stamped by {plain(stamp.authority)}" if stamp else ""
     say(
         f"[bold]{plain(signed.path)}[/]: signed by {plain(signed.manifest.signer)}{history}{where}"
-        f"{stamped}, logged in {plain(ledger)}"
+        f"{stamped}, logged in {plain(workspace.ledger)}"
     )
     if begins:
-        say(f"[dim]That began a new ledger: {plain(ledger)}[/]")
+        say(f"[dim]That began a new ledger: {plain(workspace.ledger)}[/]")
     if signed.unstamped:
         say(f"[yellow]Without a time-stamp:[/] {plain(signed.unstamped)}")

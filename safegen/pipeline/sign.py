@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 
 from safegen import storage
 from safegen.arguments import checked
+from safegen.config.old_names import old_names
+from safegen.config.workspace import Workspace
 from safegen.errors import InputError, StorageError
 from safegen.provenance.c2pa import sidecar
 from safegen.provenance.c2pa.claims import EDITS, SOURCE_TYPES, Claim, created_claim, edited_claim
@@ -53,16 +55,15 @@ class Signed:
     unstamped: str | None
 
 
+@old_names()
 @checked
-def sign(  # noqa: PLR0913 - a signature has as many choices as it has
+def sign(
     path: str | Path,
     *,
-    keys: str | Path = "keys",
-    ledger: str | Path = "ledger.db",
+    workspace: Workspace | None = None,
     out: str | Path | None = None,
     parent: str | Path | None = None,
     source: str | None = None,
-    time_stamps: str | None = None,
     stamp_required: bool = False,
     time_trust: str | Path | None = None,
 ) -> Signed:
@@ -70,16 +71,14 @@ def sign(  # noqa: PLR0913 - a signature has as many choices as it has
 
     Args:
         path: the file; signed in its place unless `out` says otherwise. A link is followed.
-        keys: who signs.
-        ledger: where it is logged.
+        workspace: whose keys sign, which ledger knows of it, and who stamps it.
         out: another place for the signed file; nothing may be there. A released output needs one,
             since the receipt beside it is about that very file.
         parent: the signed file that this one was made from, where editing lost or broke its
             manifest.
         source: how it came to be, or how it was changed: a key of `claims.SOURCE_TYPES`. A file
             with a history was edited by a human unless this says otherwise; one without must say.
-        time_stamps: address of a time-stamp authority (RFC 3161).
-        stamp_required: whether to refuse when that does not answer.
+        stamp_required: whether to refuse when the authority for time-stamps does not answer.
         time_trust: PEM roots of time-stamp authorities to believe: a history that they stamped in
             time outlives its signer's certificate.
 
@@ -92,12 +91,12 @@ def sign(  # noqa: PLR0913 - a signature has as many choices as it has
             signed; what was there is intact.
         TimeStampError: a time-stamp is required, and the authority gave none.
     """
-    path = followed(Path(path))
+    workspace, path = workspace or Workspace(), followed(Path(path))
     target = path if out is None else Path(out)
-    signer = open_signer(keys)
+    signer = open_signer(workspace.keys)
     times = None if time_trust is None else read_anchors(Path(time_trust))
-    stamping = Stamping(time_stamps, required=stamp_required, times=times)
-    log = Ledger(ledger)
+    stamping = Stamping(workspace.timestamp_url, required=stamp_required, times=times)
+    log = Ledger(workspace.ledger)
     log.require(signer)
     placing.take_up(target.parent, log)
     # 1 and 2. Find its history.
