@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 out = Console(highlight=False, soft_wrap=True, emoji=False)
 err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
+COLOURS = {"passed": "green", "warned": "yellow", "not_applicable": "dim"}  # of outcomes
 MINUTE = 60.0  # seconds between two lines about a stage that goes on, in a log
 
 
@@ -52,9 +53,7 @@ def complain(error: SafegenError) -> None:
     err.print(f"[bold red]error:[/] {plain(error)}")
     if isinstance(error, Refused):
         for finding in error.decision.findings:
-            mark = (
-                "[green]passed[/]" if finding.outcome == "passed" else f"[red]{finding.outcome}[/]"
-            )
+            mark = f"[{COLOURS.get(finding.outcome, 'red')}]{finding.outcome}[/]"
             err.print(f"  {mark}  {plain(finding.rule)}: {plain(finding.text)}")
 
 

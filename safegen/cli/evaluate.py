@@ -9,7 +9,7 @@ import typer
 
 from safegen.cli.console import Bars, plain, say
 from safegen.cli.console import out as console
-from safegen.cli.options import KEYS, LEDGER, Budget, Ledger, Policy, TimeTrust
+from safegen.cli.options import BASELINE, KEYS, LEDGER, Budget, Ledger, Policy, TimeTrust
 from safegen.config.workspace import Workspace
 from safegen.schemas.choices import Augment, ProtocolName
 
@@ -62,7 +62,7 @@ def evaluate(
         str | None, typer.Option(help="Who signs them; ./keys where there is one.")
     ] = None,
     ledger: Ledger = LEDGER,
-    policy: Policy = "baseline",
+    policy: Policy = BASELINE,
     trust: Annotated[Path, typer.Option(help="Roots that may have signed the package.")] = Path(
         "keys/root.pem"
     ),

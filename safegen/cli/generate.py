@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from safegen.cli.console import Bars, plain, say
-from safegen.cli.options import SIGNING, Policy, Revoked, TimeTrust, Trust
+from safegen.cli.options import BASELINE, SIGNING, Deployment, Policy, Revoked, TimeTrust, Trust
 from safegen.cli.settings import with_settings
 from safegen.location import is_missing
 
@@ -36,9 +36,11 @@ def generate(
             help="Of the files: fields {id}, {number}, {label}, {label_name}, {seed}; {number:04}."
         ),
     ] = "{id}-{number:04}",
+    actor: Annotated[str, typer.Option(help="Who asks, for policies that want to know.")] = "",
     *,
     workspace: Workspace,
-    policy: Policy = "baseline",
+    policy: Policy = BASELINE,
+    deployment: Deployment = None,
     trust: Trust = None,
     time_trust: TimeTrust = None,
     revoked: Revoked = None,
@@ -60,6 +62,7 @@ def generate(
             package,
             workspace=workspace,
             policy=policy,
+            deployment=deployment,
             trust=trust,
             time_trust=time_trust,
             revoked=revoked or (),
@@ -76,6 +79,7 @@ def generate(
             seed=seed,
             format=format,
             name=name,
+            actor=actor,
             progress=bars,
         )
         paths = release.save(out)

@@ -27,7 +27,15 @@ TimeTrust = Annotated[
     typer.Option(help="PEM roots of time-stamp authorities; their stamps outlive signers."),
 ]
 Revoked = Annotated[list[Path] | None, typer.Option(help="A revocation list; repeatable.")]
-Policy = Annotated[str, typer.Option(help="A shipped policy's name, or a YAML file.")]
+Policy = Annotated[
+    list[str],
+    typer.Option(help="A shipped policy's name, or a YAML file; repeatable, and all must allow."),
+]
+BASELINE = ["baseline"]  # the policy where none is named
+Deployment = Annotated[
+    Path | None,
+    typer.Option(help="A YAML file that says where and for whom the system runs."),
+]
 Trust = Annotated[Path | None, typer.Option(help="PEM certificates of the roots to trust.")]
 
 PRIVACY = Settings(PrivacyConfig, "Privacy")

@@ -69,7 +69,7 @@ class Samples:
     columns: int = 6
     seed: int = 0
     workspace: Workspace | None = None
-    policy: str | Path = "baseline"
+    policy: str | Path | Sequence[str | Path] = "baseline"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,63 +1,68 @@
-"""Facts to a Decision: every rule of the stage is asked, never only the first that fails."""
+"""Facts to a Decision: every rule of the stage is asked, never only the first that fails; pure."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from safegen.errors import Refused
-from safegen.policy.facts import AdmissionFacts, PublishFacts, ReleaseFacts
-from safegen.schemas.decision import Decision, RuleFinding
+from safegen.policy.expression import activation, conjunction
+from safegen.policy.facts import Facts
+from safegen.policy.rules import DATE, PLACES
+from safegen.schemas.decision import LETS_PASS, Decision, RuleFinding
 
 if TYPE_CHECKING:
-    from safegen.policy.facts import Facts, ForeseenFacts
-    from safegen.policy.load import Policy
-    from safegen.schemas.decision import Stage
+    from collections.abc import Iterator, Sequence
+
+    from safegen.policy.expression import Expression
+    from safegen.policy.facts import Fact
+    from safegen.policy.policy import Policy
+    from safegen.policy.rules import Rule
+    from safegen.schemas.decision import Identity, Stage
+
+CHUNK = 32  # conditions asked as one; an expression nests no deeper than the evaluator's limit
 
 
-def decide(policy: Policy, facts: Facts) -> Decision:
-    """Judge facts by a policy; pure.
+def decide(policy: Policy, facts: Facts, screens: Sequence[Identity] = ()) -> Decision:
+    """Judge facts by a policy.
+
+    Args:
+        policy: one, or several together.
+        facts: of one stage.
+        screens: what measured, for the record.
 
     Returns:
-        The decision with one finding a rule of the stage that the facts belong to. A policy
-        without a rule for that stage allows nothing there.
+        The decision with one finding a rule of that stage. Where no rule of the stage applies,
+        nothing is allowed: nobody said that it may.
     """
-    stage = _stage_of(facts)
-    findings = tuple(rule.judge(facts) for rule in policy.rules if rule.stage == stage)
-    if findings and isinstance(facts, ReleaseFacts):
-        findings += tuple(_no_score(name, reason) for name, reason in facts.failures.items())
-    if not findings:
-        text = f"The policy has no rule for the {stage} stage, so it allows nothing there."
-        findings = (RuleFinding(rule="no-rule", outcome="failed", text=text),)
-    return Decision(
-        policy=policy.name,
-        policy_digest=policy.digest,
-        stage=stage,
-        allowed=all(finding.outcome == "passed" for finding in findings),
-        findings=findings,
-    )
+    findings = (*_out_of_force(policy, facts), *_of_rules(policy, facts))
+    findings += tuple(_no_score(name, reason) for name, reason in facts.failures.items())
+    if not any(finding.outcome == "passed" for finding in findings):
+        asked = any(rule.stage == facts.stage for rule in policy.rules)
+        text = f"The policy has no rule for the {facts.stage} stage, so it allows nothing there."
+        if asked:
+            text = f"No rule of the {facts.stage} stage passed, so it allows nothing there."
+        findings = (*findings, RuleFinding(rule="no-rule", outcome="failed", text=text))
+    return _decision(policy, facts, findings, screens)
 
 
-def decide_early(policy: Policy, facts: ForeseenFacts) -> Decision | None:
-    """Judge what a release can be refused for before it is made; pure.
+def decide_early(policy: Policy, facts: Facts) -> Decision | None:
+    """Judge what a release can be refused for before it is made.
 
     Returns:
         A refusal with every finding that is known already; None when no rule is broken so far. It
         allows nothing: what is allowed, `decide` says of the output itself.
     """
-    known = [rule.foresee(facts) for rule in policy.rules if rule.stage == "release"]
-    findings = tuple(finding for finding in known if finding is not None)
-    if all(finding.outcome == "passed" for finding in findings):
+    known = activation(facts.known, facts.stage, policy.more)
+    told = [rule.foresee(facts, known) for rule in policy.rules if rule.stage == facts.stage]
+    findings = (*_out_of_force(policy, facts), *(each for each in told if each is not None))
+    if all(finding.outcome in LETS_PASS for finding in findings):
         return None
-    return Decision(
-        policy=policy.name,
-        policy_digest=policy.digest,
-        stage="release",
-        allowed=False,
-        findings=findings,
-    )
+    return _decision(policy, facts, findings, ())
 
 
-def refuse_early(policy: Policy, facts: ForeseenFacts) -> None:
+def refuse_early(policy: Policy, facts: Facts) -> None:
     """Raise when no output of this kind could leave, whatever it turns out to be.
 
     Raises:
@@ -65,36 +70,105 @@ def refuse_early(policy: Policy, facts: ForeseenFacts) -> None:
     """
     decision = decide_early(policy, facts)
     if decision is not None:
-        raise _refusal(decision)
+        raise refusal(decision)
 
 
-def admit(policy: Policy, facts: Facts) -> Decision:
+def admit(policy: Policy, facts: Facts, screens: Sequence[Identity] = ()) -> Decision:
     """Judge facts, and raise when the answer is no.
 
     Raises:
         Refused: with the whole decision.
     """
-    decision = decide(policy, facts)
+    decision = decide(policy, facts, screens)
     if not decision.allowed:
-        raise _refusal(decision)
+        raise refusal(decision)
     return decision
 
 
-def _stage_of(facts: Facts) -> Stage:
-    if isinstance(facts, PublishFacts):
-        return "publish"
-    return "request" if isinstance(facts, AdmissionFacts) else "release"
+def refusal(decision: Decision) -> Refused:
+    """A decision that allows nothing, as an error with its reasons."""
+    broken = [finding for finding in decision.findings if finding.outcome not in LETS_PASS]
+    reasons = "; ".join(f"{finding.rule}: {finding.text}" for finding in broken)
+    return Refused(f"policy {decision.policy} refuses this {decision.stage}: {reasons}", decision)
 
 
-def _no_score(screen: str, reason: str) -> RuleFinding:
-    return RuleFinding(
-        rule=f"screen-{screen}",
-        outcome="error",
-        text=f"The screen {screen} says nothing: {reason}.",
+def _decision(
+    policy: Policy, facts: Facts, findings: tuple[RuleFinding, ...], screens: Sequence[Identity]
+) -> Decision:
+    stopped = any(finding.outcome not in LETS_PASS for finding in findings)
+    return Decision(
+        policy=policy.name,
+        policy_digest=policy.digest,
+        stage=facts.stage,
+        allowed=bool(findings) and not stopped,
+        findings=findings,
+        policies=policy.parts or None,
+        screens=tuple(screens) or None,
+        deployment=facts.deployment,
     )
 
 
-def _refusal(decision: Decision) -> Refused:
-    broken = [finding for finding in decision.findings if finding.outcome != "passed"]
-    reasons = "; ".join(f"{finding.rule}: {finding.text}" for finding in broken)
-    return Refused(f"policy {decision.policy} refuses this {decision.stage}: {reasons}", decision)
+def _out_of_force(policy: Policy, facts: Facts) -> Iterator[RuleFinding]:
+    """A policy that is not in force allows nothing; one without dates always is."""
+    for name, period in policy.periods:
+        if DATE not in facts.known:
+            text = f"Whether policy {name} is in force is not known, for the date is not."
+            yield RuleFinding(rule=f"{name}-in-force", outcome="error", text=text)
+        elif not period.holds(str(facts.known[DATE])):
+            text = f"Policy {name} is in force {period}; today is {facts.known[DATE]}."
+            yield RuleFinding(rule=f"{name}-in-force", outcome="failed", text=text)
+
+
+def _of_rules(policy: Policy, facts: Facts) -> tuple[RuleFinding, ...]:
+    """What each rule says: all at once where all of them pass, one by one where any does not."""
+    known = activation(facts.known, facts.stage, policy.more)
+    short = _short_cut(policy, facts.stage, facts.known.get(DATE), facts.known.get(PLACES))
+    if short.needed <= facts.known.keys() and all(
+        each.evaluate(known) is True for each in short.conditions
+    ):
+        return tuple(
+            rule.judge(facts, known) if finding is None else finding
+            for rule, finding in short.findings
+        )
+    return tuple(rule.judge(facts, known) for rule in policy.rules if rule.stage == facts.stage)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ShortCut:
+    """What is the same in every decision of one day and place in which all conditions hold.
+
+    Attributes:
+        needed: facts that must be known.
+        conditions: which must all be true, in few expressions.
+        findings: of each rule; None where a person's word is asked for.
+    """
+
+    needed: frozenset[str]
+    conditions: tuple[Expression, ...]
+    findings: tuple[tuple[Rule, RuleFinding | None], ...]
+
+
+@lru_cache(maxsize=256)
+def _short_cut(policy: Policy, stage: Stage, day: Fact | None, places: Fact | None) -> _ShortCut:
+    where = {name: value for name, value in ((DATE, day), (PLACES, places)) if value is not None}
+    dated = Facts(stage=stage, known=where)
+    conditions, findings = [], []
+    for rule in (each for each in policy.rules if each.stage == stage):
+        away = rule.away(dated)
+        if away is None and rule.condition is not None:
+            conditions.append(rule.condition)
+        stands = away or (rule.passed() if rule.attest is None else None)
+        findings.append((rule, None if stands is None or stands.outcome == "error" else stands))
+    return _ShortCut(
+        needed=frozenset().union(*(each.facts for each in conditions)),
+        conditions=tuple(
+            conjunction(conditions[start : start + CHUNK], stage, policy.more)
+            for start in range(0, len(conditions), CHUNK)
+        ),
+        findings=tuple(findings),
+    )
+
+
+def _no_score(screen: str, reason: str) -> RuleFinding:
+    text = f"The screen {screen} says nothing: {reason}."
+    return RuleFinding(rule=f"screen-{screen}", outcome="error", text=text)

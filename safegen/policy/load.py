@@ -1,4 +1,4 @@
-"""A policy file: YAML to Policy; every error names the key path.
+"""A policy file: YAML to Policy; every error names the file, the line and the key path.
 
 name: baseline
 description: What every release from safegen must meet.
@@ -8,65 +8,52 @@ rules:
     stage: request
     require: request.purpose != ""
     because: A request states what its outputs are for.
+
+`safegen.schemas.policy` has all keys.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
-
-import yaml
+from typing import TYPE_CHECKING, get_args
 
 from safegen.errors import PolicyError
-from safegen.policy.extras import stamps_required, training_mining
-from safegen.policy.facts import OLD_NAMES
-from safegen.policy.rules import Rule, compile_rule
+from safegen.policy.document import parse
+from safegen.policy.expression import compile_expression
+from safegen.policy.extending import tightened
+from safegen.policy.facts_file import require_facts
+from safegen.policy.plain_yaml import read_plain
+from safegen.policy.policy import Policy, together
+from safegen.policy.rules import Period, Rule
+from safegen.policy.vocabulary import families, nearest, types_at
 from safegen.schemas.canonical import sha256
 from safegen.schemas.decision import Stage
+from safegen.schemas.mining import KEPT_TO_ITSELF
+from safegen.schemas.policy import PolicyDocument
 from safegen.screens.registry import registered
-from safegen.storage import read
 
 if TYPE_CHECKING:
-    from collections.abc import Set as AbstractSet
+    from safegen.policy.plain_yaml import PlainFile
+    from safegen.policy.vocabulary import Families
+    from safegen.schemas.policy import PeriodDocument, RuleDocument
 
-    from safegen.schemas.mining import Mining
-
-STAGES = get_args(Stage)
-GENERATION = ("request", "release")  # both, or neither in a policy for finished files alone
-SCORES = "output.screens."
-_RULE_KEYS = {"id", "stage", "require", "because"}
-_POLICY_KEYS = {"name", "description", "rules"}
-_OPTIONAL_KEYS = {"time_stamps", "training_mining"}
+Sources = str | Path | Policy | Iterable[str | Path | Policy]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """A loaded policy.
+def load_policies(sources: Sources = "baseline") -> Policy:
+    """Load policies that hold together.
 
-    Attributes:
-        name: its own.
-        description: one sentence.
-        digest: of the file's bytes.
-        rules: compiled, in the file's order; never empty.
-        stamps_required: whether nothing may leave without a time-stamp (`time_stamps: required`);
-            otherwise, an output leaves without one when the authority does not answer.
-        training_mining: what others may do with the outputs, in CAWG's words.
+    Args:
+        sources: one or several: the name of a shipped policy, the path of a YAML file, or a policy
+            that is loaded already.
+
+    Raises:
+        PolicyError: none is named, two have one name, or one of them does not load.
     """
-
-    name: str
-    description: str
-    digest: str
-    rules: tuple[Rule, ...]
-    stamps_required: bool
-    training_mining: Mining
-
-    @property
-    def screens(self) -> frozenset[str]:
-        """Names of the screens whose scores its rules judge."""
-        spoken = {OLD_NAMES.get(name, name) for rule in self.rules for name in rule.facts}
-        return frozenset(name.removeprefix(SCORES) for name in spoken if name.startswith(SCORES))
+    named = (sources,) if isinstance(sources, str | Path | Policy) else tuple(sources)
+    return together([each if isinstance(each, Policy) else load_policy(each) for each in named])
 
 
 def load_policy(source: str | Path = "baseline") -> Policy:
@@ -76,69 +63,10 @@ def load_policy(source: str | Path = "baseline") -> Policy:
         source: the name of a shipped policy, or the path of a YAML file.
 
     Raises:
-        PolicyError: it is not there, or something in it is wrong; the message names the key path.
+        PolicyError: it is not there, or something in it is wrong; the message names file, line and
+            key path.
     """
-    path = _find(source)
-    data = read(path)
-    try:
-        content = yaml.load(data, _PlainLoader)  # noqa: S506 - builds nothing but text
-    except RecursionError as error:
-        raise PolicyError(f"{path} is nested too deeply to be a policy") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "its bytes are not text"
-        raise PolicyError(f"{path} is not YAML{where}: {problem}") from error
-    if not isinstance(content, dict):
-        raise PolicyError(f"{path}: expected keys {_listed(_POLICY_KEYS)} at the top")
-    stamping = stamps_required(content.get("time_stamps", "preferred"), f"{path}: time_stamps")
-    mining = training_mining(content.get("training_mining", {}), f"{path}: training_mining")
-    _require_keys(content, _POLICY_KEYS, str(path), optional=_OPTIONAL_KEYS)
-    rules = content["rules"]
-    if not isinstance(rules, list) or not rules:
-        raise PolicyError(
-            f"{path}: rules: expected a list of at least one; an empty policy refuses"
-        )
-    compiled = tuple(_rule(rule, f"{path}: rules[{place}]") for place, rule in enumerate(rules))
-    names = [rule.id for rule in compiled]
-    for place, name in enumerate(names):
-        if name in names[:place]:
-            raise PolicyError(f"{path}: rules[{place}].id: {name!r} is taken; give it another name")
-    stages = {rule.stage for rule in compiled}
-    for stage in GENERATION:
-        if stage not in stages and stages != {"publish"}:
-            raise PolicyError(f"{path}: rules: none for the {stage} stage, so nothing could leave")
-    return Policy(
-        name=_text(content, "name", str(path)),
-        description=_text(content, "description", str(path)),
-        digest=sha256(data),
-        rules=compiled,
-        stamps_required=stamping,
-        training_mining=mining,
-    )
-
-
-class _PlainLoader(yaml.BaseLoader):
-    """YAML of lists, mappings and text alone.
-
-    No types to misread (`no`, `2026-01-01`), no references, and no key twice: a second `require`
-    would silently replace the first.
-    """
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
-            raise yaml.composer.ComposerError(None, None, "references are not allowed", mark)
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key, _ in node.value:
-            if key.value in seen or key.value == "<<":
-                problem = f"the key {key.value!r} is there twice or merges others"
-                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
+    return _load(_find(source, Path()), ())
 
 
 def shipped_policies() -> tuple[str, ...]:
@@ -146,14 +74,53 @@ def shipped_policies() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in _shipped_folder().glob("*.yaml")))
 
 
-def _find(source: str | Path) -> Path:
+def _load(path: Path, extending: tuple[Path, ...]) -> Policy:
+    if path.resolve() in extending:
+        circle = " -> ".join(each.name for each in (*extending, path))
+        raise PolicyError(f"{path}: extends leads back to where it began: {circle}")
+    file = read_plain(path)
+    document, more = parse(file, PolicyDocument), families(registered())
+    rules = tuple(
+        _rule(rule, document, more, file, place) for place, rule in enumerate(document.rules)
+    )
+    for place, rule in enumerate(rules):
+        if rule.id in [other.id for other in rules[:place]]:
+            raise PolicyError(
+                f"{file.at('rules', place, 'id')}: {rule.id!r} is taken; give it another name"
+            )
+    mining = {} if document.training_mining is None else document.training_mining.model_dump()
+    own = Policy(
+        name=document.name,
+        description=document.description,
+        digest=sha256(file.data),
+        version=document.version,
+        law=document.law,
+        rules=rules,
+        stamps_required=document.time_stamps == "required",
+        training_mining={**KEPT_TO_ITSELF, **{k: use for k, use in mining.items() if use}},
+        periods=((document.name, _period(document.effective)),) if document.effective else (),
+        more=more,
+        given=document.given,
+        tests=tuple(document.tests),
+    )
+    if document.extends is not None:
+        base = _load(_find(document.extends, path.parent), (*extending, path.resolve()))
+        own = tightened(own, base, document, file)
+    _check_tests(own, file)
+    return own
+
+
+def _find(source: str | Path, beside: Path) -> Path:
     shipped = _shipped_folder() / f"{source}.yaml"
     if re.fullmatch(r"[\w-]+", str(source)) and shipped.is_file():
         return shipped
-    path = Path(source)
+    path = beside / source
     if not path.is_file():
+        guess = nearest(str(source), shipped_policies())
         names = ", ".join(shipped_policies())
-        raise PolicyError(f"no policy {source}: name a file, or one that is shipped: {names}")
+        raise PolicyError(
+            f"no policy {source}: name a file, or one that is shipped: {names}{guess}"
+        )
     return path
 
 
@@ -164,39 +131,45 @@ def _shipped_folder() -> Path:
     return installed if installed.is_dir() else package.parent / "policies"
 
 
-def _rule(content: Any, key: str) -> Rule:  # noqa: ANN401 - as YAML gave it
-    if not isinstance(content, dict):
-        raise PolicyError(f"{key}: expected keys {_listed(_RULE_KEYS)}")
-    _require_keys(content, _RULE_KEYS, key)
-    stage = content["stage"]
-    if stage not in STAGES:
-        raise PolicyError(f"{key}.stage: {stage!r} is no stage; choose {_listed(STAGES)}")
-    return compile_rule(
-        id=_text(content, "id", key),
-        stage=stage,
-        require=_text(content, "require", key),
-        because=_text(content, "because", key),
-        key=f"{key}.require",
-        screens=registered(),
+def _rule(
+    rule: RuleDocument, document: PolicyDocument, more: Families, file: PlainFile, place: int
+) -> Rule:
+    try:
+        condition = rule.require and compile_expression(rule.require, rule.stage, more)
+    except ValueError as error:
+        raise PolicyError(f"{file.at('rules', place, 'require')}: {error}") from error
+    return Rule(
+        id=rule.id,
+        stage=rule.stage,
+        condition=condition or None,
+        attest=rule.attest,
+        because=rule.because,
+        warns=rule.severity == "warn",
+        law=rule.law or (document.law if rule.article else None),
+        article=rule.article,
+        uncertain=rule.uncertain,
+        remedy=rule.remedy,
+        effective=_period(rule.effective),
+        jurisdiction=tuple(rule.jurisdiction or document.jurisdiction or ()),
+        key=f"{document.name}/{rule.id}",
     )
 
 
-def _require_keys(
-    content: dict[Any, Any], needed: set[str], key: str, optional: AbstractSet[str] = frozenset()
-) -> None:
-    for name in sorted(needed - content.keys()):
-        raise PolicyError(f"{key}: {name} is missing")
-    known = needed | optional
-    for name in sorted(map(str, content.keys() - known)):
-        raise PolicyError(f"{key}.{name}: no such key; known are {_listed(known)}")
+def _period(document: PeriodDocument | None) -> Period:
+    return Period() if document is None else Period(begin=document.from_, end=document.until)
 
 
-def _text(content: dict[Any, Any], name: str, key: str) -> str:
-    value = content[name]
-    if not isinstance(value, str) or not value.strip():
-        raise PolicyError(f"{key}.{name}: expected text, found {value!r}")
-    return value.strip()
-
-
-def _listed(names: Any) -> str:  # noqa: ANN401 - any collection of names
-    return ", ".join(sorted(names))
+def _check_tests(policy: Policy, file: PlainFile) -> None:
+    """Tests speak of facts that there are, of their types, and of rules that there are."""
+    ids = {rule.id for rule in policy.rules}
+    anywhere: dict[str, type] = {}
+    for stage in get_args(Stage):
+        anywhere |= types_at(stage, policy.more)
+    require_facts(policy.given, anywhere, file, ("given",))
+    for place, test in enumerate(policy.tests):
+        keys = ("tests", place)
+        require_facts(test.facts, types_at(test.stage, policy.more), file, (*keys, "facts"))
+        for rule in (*test.expect, *test.attested):
+            if rule not in ids:
+                where = file.at(*keys, "expect" if rule in test.expect else "attested", rule)
+                raise PolicyError(f"{where}: no rule {rule!r} here{nearest(rule, ids)}")

@@ -1,33 +1,46 @@
-"""One compiled rule in CEL, the Common Expression Language; the only importer of its evaluator."""
+"""One rule of a policy, and what it says of facts: whatever is not plainly true refuses."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cel_expr_python import cel
-
-from safegen.errors import PolicyError
-from safegen.policy.facts import AdmissionFacts, PublishFacts, ReleaseFacts, flatten, types_of
-from safegen.schemas.decision import RuleFinding, Stage
+from safegen.policy.places import meet
+from safegen.schemas.decision import RuleFinding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Sequence
+    from datetime import date
 
-    from safegen.policy.facts import Facts, ForeseenFacts
+    from safegen.policy.expression import Expression
+    from safegen.policy.facts import Fact, Facts
+    from safegen.schemas.decision import Outcome, Stage
+    from safegen.schemas.policy import AttestDocument
 
-FACTS_AT: Mapping[Stage, type[Facts]] = {
-    "request": AdmissionFacts,
-    "release": ReleaseFacts,
-    "publish": PublishFacts,
+DATE, PLACES = "time.date", "deployment.jurisdictions"
+HINTS = {
+    "deployment": "name a deployment file with --deployment",
+    "output.screens": "have that screen asked",
 }
-_CEL_TYPES = {
-    str: cel.Type.STRING,
-    int: cel.Type.INT,
-    float: cel.Type.DOUBLE,
-    bool: cel.Type.BOOL,
-}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Period:
+    """From when until when something is in force, both days included; None leaves it open."""
+
+    begin: date | None = None
+    end: date | None = None
+
+    def holds(self, day: str) -> bool:
+        """Whether a day, as `2026-11-28`, lies in it."""
+        begin, end = self.begin, self.end
+        return (begin is None or begin.isoformat() <= day) and (
+            end is None or day <= end.isoformat()
+        )
+
+    def __str__(self) -> str:
+        begin = f"from {self.begin} " if self.begin else ""
+        return f"{begin}until {self.end}" if self.end else begin.strip()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,100 +50,130 @@ class Rule:
     Attributes:
         id: its name in findings.
         stage: when it is asked.
-        require: the expression that must be true.
+        condition: what must be true; None where a person's word is all.
+        attest: what a person must vouch for; None where nothing is.
         because: the reason, for people.
-        facts: which it speaks of.
+        warns: whether breaking it warns only.
+        law: the instrument that asks for it.
+        article: where in it.
+        uncertain: what is not settled about it.
+        remedy: what to do when it is broken.
+        effective: when it holds.
+        jurisdiction: where it holds; everywhere when empty.
+        key: the name under which a person vouches for it, `policy/rule`.
     """
 
     id: str
     stage: Stage
-    require: str
+    condition: Expression | None
+    attest: AttestDocument | None = None
     because: str
-    facts: frozenset[str]
-    _compiled: Any
+    warns: bool = False
+    law: str | None = None
+    article: str | None = None
+    uncertain: str | None = None
+    remedy: str | None = None
+    effective: Period = Period()
+    jurisdiction: tuple[str, ...] = ()
+    key: str
 
-    def judge(self, facts: Facts) -> RuleFinding:
-        """Evaluate on facts of the rule's own stage; whatever is not plainly true refuses.
+    @property
+    def facts(self) -> frozenset[str]:
+        """Which it speaks of."""
+        return frozenset() if self.condition is None else self.condition.facts
 
-        cel-expr-python does not raise when evaluation fails: it returns an ERROR value whose
-        content is a non-empty, truthy text. Only `True` itself is accepted.
-        """
-        value = self._compiled.eval(data=flatten(facts)).value()
-        if value is True:
-            return RuleFinding(rule=self.id, outcome="passed", text=self.because)
-        if value is False:
-            return RuleFinding(rule=self.id, outcome="failed", text=self.because)
-        return RuleFinding(
-            rule=self.id, outcome="error", text=f"{self.because} It could not be evaluated: {value}"
-        )
+    @property
+    def require(self) -> str:
+        """Its condition as it was written; empty where a person's word is all."""
+        return "" if self.condition is None else self.condition.text
 
-    def foresee(self, facts: ForeseenFacts) -> RuleFinding | None:
-        """Evaluate a rule of the release on what is known before anything is made.
+    @property
+    def source(self) -> str:
+        """Where it comes from, as `EU AI Act, article 50(2)`; empty where no law asks for it."""
+        return ", ".join(each for each in (self.law, self.article) if each)
 
-        CEL evaluates in part: `request.label != 7 && output.contrast > 0.1` is false of a seven,
-        whatever its contrast, and unknown of all else.
+    def passed(self) -> RuleFinding:
+        """What it says when it is met."""
+        return self._finding("passed", "")
+
+    def judge(self, facts: Facts, activation: Any) -> RuleFinding:  # noqa: ANN401 - CEL's own
+        """Say what it makes of facts of its own stage."""
+        away = self.away(facts)
+        if away is not None:
+            return away
+        missing = sorted(name for name in self.facts if name not in facts.known)
+        if missing:
+            return self._error(_unknown(missing, facts))
+        if self.condition is not None:
+            value = self.condition.evaluate(activation)
+            if value is not True:
+                return self._broken() if value is False else self._error(str(value))
+        return self._attested(facts) if self.attest else self.passed()
+
+    def foresee(self, facts: Facts, activation: Any) -> RuleFinding | None:  # noqa: ANN401 - likewise
+        """Evaluate on what is known before anything is made.
+
+        CEL evaluates in part: `request.label != 7 && output.screens.contrast > 0.1` is false of a
+        seven, whatever its contrast, and unknown of all else.
 
         Returns:
             None where the answer depends on the output, or none can be given yet.
         """
-        value = self._compiled.eval(data=flatten(facts)).value()
-        return self.judge(facts) if value is True or value is False else None
+        away = self.away(facts)
+        if away is not None:
+            return None if away.outcome == "error" else away
+        value = True if self.condition is None else self.condition.evaluate(activation)
+        if value is False:
+            return self._broken()
+        if value is not True or not self.facts <= facts.known.keys():
+            return None
+        return self._attested(facts) if self.attest else self.passed()
+
+    def away(self, facts: Facts) -> RuleFinding | None:
+        """What it says where it does not hold, or where that cannot be told."""
+        needed = [DATE] * (self.effective != Period()) + [PLACES] * bool(self.jurisdiction)
+        missing = [name for name in needed if name not in facts.known]
+        if missing:
+            return self._error(f"whether it applies is not known: {_unknown(missing, facts)}")
+        if DATE in needed and not self.effective.holds(str(facts.known[DATE])):
+            return self._finding("not_applicable", f" It holds {self.effective}.")
+        if PLACES in needed and not meet(self.jurisdiction, _texts(facts.known[PLACES])):
+            return self._finding("not_applicable", f" It holds in {', '.join(self.jurisdiction)}.")
+        return None
+
+    def _attested(self, facts: Facts) -> RuleFinding:
+        assert self.attest is not None
+        if self.key in facts.attested:
+            return self._finding("passed", f" Vouched for by {facts.attested[self.key]}.")
+        need = f" Nobody vouches for it; it takes the word of {self.attest.who}."
+        return self._finding("warned" if self.warns else "failed", need + self._remedy())
+
+    def _broken(self) -> RuleFinding:
+        return self._finding("warned" if self.warns else "failed", self._remedy())
+
+    def _error(self, reason: str) -> RuleFinding:
+        text = f" It could not be evaluated: {reason}"
+        return self._finding("warned" if self.warns else "error", text)
+
+    def _remedy(self) -> str:
+        return f" {self.remedy}" if self.remedy else ""
+
+    def _finding(self, outcome: Outcome, more: str) -> RuleFinding:
+        source = f" ({self.source})" if self.source else ""
+        return RuleFinding(rule=self.id, outcome=outcome, text=f"{self.because}{source}{more}")
 
 
-def compile_rule(
-    *,
-    id: str,  # noqa: A002 - the word in the file
-    stage: Stage,
-    require: str,
-    because: str,
-    key: str,
-    screens: Iterable[str] = (),
-) -> Rule:
-    """Compile a rule against the facts of its stage.
-
-    Args:
-        id: its name in findings.
-        stage: when it is asked.
-        require: a CEL expression of type bool.
-        because: the reason, for people.
-        key: where the expression stands in its file, for error messages.
-        screens: names of the screens whose scores it may judge.
-
-    Raises:
-        PolicyError: the expression has a typo, names no known fact, or is not a condition.
-    """
-    bare = re.sub(r"\"[^\"]*\"|'[^']*'", "", require)
-    if "//" in bare:
-        raise PolicyError(f"{key}: a comment (//) hides whatever follows it; leave it out")
-    types = types_of(FACTS_AT[stage], screens)
-    environment = cel.NewEnv(variables={name: _CEL_TYPES[kind] for name, kind in types.items()})
-    try:
-        compiled = environment.compile(require)
-    except (RuntimeError, TypeError) as error:
-        raise PolicyError(f"{key}: {_explain(str(error), types)}") from error
-    if compiled.return_type() != cel.Type.BOOL:
-        raise PolicyError(
-            f"{key}: {require!r} is a {compiled.return_type().name()}, not a condition"
-        )
-    return Rule(
-        id=id,
-        stage=stage,
-        require=require,
-        because=because,
-        facts=frozenset(name for name in types if re.search(rf"\b{re.escape(name)}\b", bare)),
-        _compiled=compiled,
-    )
+def _unknown(missing: Sequence[str], facts: Facts) -> str:
+    """Which facts are not known, and how they would be."""
+    reasons = [facts.failures[name.rpartition(".")[2]] for name in missing if _failed(name, facts)]
+    group = next((each for each in HINTS if missing[0].startswith(f"{each}.")), None)
+    hint = reasons[0] if reasons else HINTS.get(group or "", "")
+    return f"{', '.join(missing)} is not known" + (f"; {hint}" if hint else "")
 
 
-def _explain(error: str, types: Iterable[str]) -> str:
-    """The evaluator's message in one line, with a hint at the usual causes."""
-    reason = (
-        error.split("\n", maxsplit=1)[0]
-        .rsplit("<input>:", maxsplit=1)[-1]
-        .removeprefix("INVALID_ARGUMENT: ")
-    )
-    if "undeclared reference" in error:
-        return f"{reason}; facts at this stage: {', '.join(sorted(types))}"
-    if "(double, int)" in error:
-        return f"{reason}; write whole numbers with a point beside a fraction, such as 10.0"
-    return reason
+def _failed(name: str, facts: Facts) -> bool:
+    return name.startswith("output.screens.") and name.rpartition(".")[2] in facts.failures
+
+
+def _texts(value: Fact) -> tuple[str, ...]:
+    return value if isinstance(value, tuple) else (str(value),)

@@ -1,4 +1,4 @@
-"""JSON Schemas of what others read without safegen: a manifest's statements, revocation lists.
+"""JSON Schemas of what others read or write without safegen: statements, lists, policies.
 
 `python -m safegen.schemas.published docs/schemas` writes them. They describe an assertion as it
 stands in a manifest: what a record leaves open (null) is left out there.
@@ -19,7 +19,9 @@ from safegen.schemas.canonical import Record
 from safegen.schemas.certificate import PrivacyCertificate
 from safegen.schemas.config import PackageDigests
 from safegen.schemas.decision import Decision
+from safegen.schemas.deployment import DeploymentDocument
 from safegen.schemas.explanation import ExplanationSummary, FirstExplanationSummary
+from safegen.schemas.policy import PolicyDocument
 from safegen.schemas.receipt import GenerationRequest
 from safegen.schemas.revocation import RevocationList
 from safegen.storage import write
@@ -36,15 +38,18 @@ ASSERTIONS: dict[str, type[Record]] = {
 }
 EARLIER: dict[str, type[Record]] = {"org.safegen.explanation-1": FirstExplanationSummary}  # by 0.1
 DOCUMENTS: dict[str, type[Record]] = {"safegen.revocation-list": RevocationList}  # whole files
+# What people write; editors complete it, and `safegen.policy` reads it.
+WRITTEN: dict[str, type[Record]] = {"policy": PolicyDocument, "deployment": DeploymentDocument}
 
 
 def schema_of(label: str) -> dict[str, JsonValue]:
     """The schema of an assertion or a file, with its descriptions from the records' docstrings."""
-    record = (ASSERTIONS | EARLIER | DOCUMENTS)[label]
-    made = model_json_schema(record, mode="serialization")
+    record = (ASSERTIONS | EARLIER | DOCUMENTS | WRITTEN)[label]
+    made = model_json_schema(record, mode="validation" if label in WRITTEN else "serialization")
     for name, part in {record.__name__: made, **made.get("$defs", {})}.items():
         _describe(part, _docstring(name))
-        _as_it_stands(part)
+        if label not in WRITTEN:
+            _as_it_stands(part)
     if label in DOCUMENTS:  # what is given to others is signed
         made["required"].append("signature")
     return {
@@ -61,7 +66,7 @@ def write_all(folder: Path) -> None:
     Raises:
         StorageError: the folder cannot be written.
     """
-    for label in ASSERTIONS | EARLIER | DOCUMENTS:
+    for label in ASSERTIONS | EARLIER | DOCUMENTS | WRITTEN:
         text = json.dumps(schema_of(label), indent=2, ensure_ascii=False)
         write(folder / f"{label}.json", text.encode() + b"\n")
 
@@ -81,7 +86,7 @@ def _describe(part: Any, docstring: str) -> None:  # noqa: ANN401 - pydantic's J
     described, _, attributes = docstring.partition("\nAttributes:\n")
     part["description"] = " ".join(described.split())
     for name, text in re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", attributes, re.MULTILINE):
-        part["properties"][name]["description"] = " ".join(text.split())
+        part["properties"][name.rstrip("_")]["description"] = " ".join(text.split())
 
 
 def _as_it_stands(part: Any) -> None:  # noqa: ANN401 - likewise

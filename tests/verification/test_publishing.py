@@ -3,11 +3,13 @@
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 import pytest
 
 import safegen
-from safegen.errors import PolicyError, Refused
+from safegen.errors import PolicyError
+from safegen.policy.deployment import UNKNOWN
 from safegen.report import junit, sarif
 from safegen.verification.publishing import facts_of, publishing_policy
 
@@ -27,6 +29,11 @@ def policy(tmp_path):
     path = tmp_path / "newsroom.yaml"
     path.write_text(SOUND)
     return path
+
+
+def told(verdict):
+    """What a policy is told of a verdict."""
+    return facts_of(verdict, UNKNOWN, datetime.now(UTC)).known
 
 
 @pytest.fixture
@@ -61,8 +68,9 @@ def test_a_failure_that_is_declared_further_down_counts(forge, broken, policy, p
     middle = forge.signed(ingredients=[("broken.png", broken)])
     path = put(forge.signed(ingredients=[("middle.png", middle)]))
     plain = safegen.verify(path, trust=forge.trust)
-    assert (plain.state, facts_of(plain).file.declared_broken) == ("trusted", 1)
-    assert facts_of(plain).file.ingredients == 2
+    known = told(plain)
+    assert (plain.state, known["file.declared_broken"]) == ("trusted", 1)
+    assert known["file.ingredients"] == 2
     assert safegen.verify(path, trust=forge.trust, policy=policy).state == "invalid"
 
 
@@ -88,9 +96,11 @@ def test_a_policy_makes_nothing_better_and_hides_no_other_reason(media, policy, 
 
 def test_what_is_made_from_has_a_policy_s_facts(forge, media, put, made):
     path = put(forge.signed(ingredients=[("plain.png", media["image/png"])]))
-    facts = facts_of(safegen.verify(path, trust=forge.trust)).file
-    assert (facts.ingredients, facts.unsigned_ingredients, facts.time_stamped) == (1, 1, False)
-    assert facts_of(safegen.verify(made.outputs / "0001.png", trust=made.root)).file.trusted
+    known = told(safegen.verify(path, trust=forge.trust))
+    assert (known["file.ingredients"], known["file.unsigned_ingredients"]) == (1, 1)
+    assert known["file.time_stamped"] is False
+    own = told(safegen.verify(made.outputs / "0001.png", trust=made.root))
+    assert own["file.trusted"] is True
 
 
 def test_a_policy_without_a_rule_for_files_is_no_use_for_them(forge, policy, put):
@@ -98,7 +108,7 @@ def test_a_policy_without_a_rule_for_files_is_no_use_for_them(forge, policy, put
     with pytest.raises(PolicyError, match="policy baseline has no rule for the publish stage"):
         safegen.verify(path, policy="baseline")
     policy.write_text(SOUND.replace("declared_broken", "declared_brokn"))
-    with pytest.raises(PolicyError, match=r"facts at this stage: file\.declared_broken"):
+    with pytest.raises(PolicyError, match=r"did you mean file\.declared_broken"):
         safegen.verify_tree([path], policy=policy)
 
 
@@ -106,8 +116,8 @@ def test_a_policy_for_files_alone_lets_nothing_be_made(policy, made, tmp_path):
     loaded = publishing_policy(policy)
     assert {rule.stage for rule in loaded.rules} == {"publish"}
     own = {"keys": made.keys, "ledger": tmp_path / "ledger.db", "policy": policy}
-    with pytest.raises(Refused, match="has no rule for the request stage"):
-        safegen.load(made.model, **own).generate(1, label=3, purpose="a test")
+    with pytest.raises(PolicyError, match="none for the request stage"):
+        safegen.load(made.model, **own)
 
 
 def test_the_command_asks_every_file(forge, broken, policy, put):

@@ -15,7 +15,6 @@ What is signed waits in memory. It is logged, with its receipts, at the moment w
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -33,18 +32,12 @@ from safegen.pipeline.generate.naming import names_of, new_id
 from safegen.pipeline.generate.outputs import Release
 from safegen.pipeline.generate.request import facts_of, understand
 from safegen.pipeline.generate.signing import Sample, seal
-from safegen.policy.facts import (
-    AdmissionFacts,
-    ForeseenFacts,
-    ForeseenOutputFacts,
-    ModelFacts,
-    OutputFacts,
-    ReleaseFacts,
-)
+from safegen.pipeline.generate.told import known_of
 from safegen.policy.guard import admit, refuse_early
+from safegen.schemas.decision import Identity
 from safegen.screens.measure import measure
 from safegen.screens.registry import registered
-from safegen.screens.screen import Batch
+from safegen.screens.screen import Batch, digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -55,12 +48,14 @@ if TYPE_CHECKING:
     from safegen.modality.image import ImageModality
     from safegen.models.generator import PictureGenerator
     from safegen.package.files import Package
-    from safegen.policy.facts import RequestFacts
-    from safegen.policy.load import Policy
+    from safegen.pipeline.generate.told import Known
+    from safegen.policy.deployment import Deployment
+    from safegen.policy.policy import Policy
     from safegen.progress import Progress
     from safegen.provenance.c2pa.timestamps import Stamping
     from safegen.provenance.keys.signer import Signer
     from safegen.provenance.log.ledger import Ledger
+    from safegen.schemas.decision import Decision
     from safegen.schemas.explanation import Explanation
     from safegen.schemas.receipt import GenerationRequest
     from safegen.screens.measure import Screened
@@ -76,6 +71,7 @@ class Safeguards:
         policy: what it must meet.
         certified: whether the model's certificate agrees with its events.
         stamping: where time-stamps come from.
+        deployment: where and for whom the system runs.
     """
 
     signer: Signer
@@ -83,6 +79,7 @@ class Safeguards:
     policy: Policy
     certified: bool
     stamping: Stamping
+    deployment: Deployment
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +105,7 @@ def generate(  # noqa: PLR0913 - all that `Model.generate` was asked
     modality: ImageModality,
     name: str | Callable[[GenerationRequest], str],
     explainer: str,
+    actor: str,
     progress: Progress,
 ) -> Release:
     """Make outputs and let them out, as `Model.generate` describes."""
@@ -116,24 +114,29 @@ def generate(  # noqa: PLR0913 - all that `Model.generate` was asked
     )
     method, own = explainer_named(explainer), new_id()
     names = names_of(requests, name, own=own, suffix=modality.suffix)
-    facts = AdmissionFacts(
-        request=facts_of(requests, label), model=_model_facts(opened, safeguards)
+    known = known_of(
+        opened,
+        facts_of(requests, label, actor),
+        certified=safeguards.certified,
+        deployment=safeguards.deployment,
+        time_stamped=safeguards.stamping.required,
     )
     safeguards.ledger.require(safeguards.signer)
     require_model(opened, safeguards.ledger)
     with _refusals_logged(opened, safeguards):
         # 1. Admit the request.
-        admission = admit(safeguards.policy, facts)
-        for each in _foreseen(requests, facts, modality):
-            refuse_early(safeguards.policy, each)
+        admission = admit(safeguards.policy, known.at_request())
+        for request in {each.label: each for each in requests}.values():
+            refuse_early(safeguards.policy, known.foreseen(request, modality))
         # 2 and 3. Sample and explain; screen what the files will store.
         made = list(_samples(generator, requests, names, modality, method, progress))
-        screened = _screened(made, safeguards.policy)
+        screened, screens = _screened(made, safeguards.policy)
         # 4. Admit each output.
-        samples = [
-            _allowed(one, seen, facts, safeguards.policy, opened.config.name, modality)
-            for one, seen in zip(made, screened, strict=True)
-        ]
+        samples = []
+        for one, seen in zip(made, screened, strict=True):
+            facts = known.at_release(one.request, modality, one.pixels, one.explanation, seen)
+            decision = admit(safeguards.policy, facts, screens)
+            samples.append(_sample(one, decision, safeguards.policy, known, modality))
     # 5 and 6. Sign, and read back.
     stamping = safeguards.stamping.anew()
     sealed = seal(samples, opened, safeguards.signer, stamping, progress)
@@ -163,24 +166,6 @@ def _refusals_logged(opened: Package, safeguards: Safeguards) -> Iterator[None]:
         raise
 
 
-def _foreseen(
-    requests: tuple[GenerationRequest, ...], asked: AdmissionFacts, modality: ImageModality
-) -> Iterator[ForeseenFacts]:
-    """What is known of the outputs already, once for each class."""
-    output = ForeseenOutputFacts(
-        signed=True,  # Safeguards have a signer, and step 6 withholds what it failed to sign
-        digital_source_type=modality.digital_source_type,
-        explained=True,
-    )
-    for request in {each.label: each for each in requests}.values():
-        yield ForeseenFacts(request=_own(asked, request), model=asked.model, output=output)
-
-
-def _own(asked: AdmissionFacts, request: GenerationRequest) -> RequestFacts:
-    """What was asked, with one output's own class."""
-    return dataclasses.replace(asked.request, label=request.label, label_name=request.label_name)
-
-
 def _samples(
     generator: PictureGenerator,
     requests: tuple[GenerationRequest, ...],
@@ -202,45 +187,27 @@ def _samples(
         yield _Made(name, request, encoded, modality.decode(encoded), explanation)
 
 
-def _screened(made: Sequence[_Made], policy: Policy) -> tuple[Screened, ...]:
-    """What the screens that the policy speaks of say of all samples."""
+def _screened(
+    made: Sequence[_Made], policy: Policy
+) -> tuple[tuple[Screened, ...], tuple[Identity, ...]]:
+    """What the screens that the policy speaks of say of all samples; and which they were."""
     batch = Batch(
         samples=np.stack([each.pixels for each in made]),
         requests=tuple(each.request for each in made),
     )
     known = registered()
-    return measure((known[name] for name in sorted(policy.screens)), batch)
+    asked = [known[name] for name in sorted(policy.screens)]
+    identities = tuple(Identity(name=each.name, digest=digest_of(each)) for each in asked)
+    return measure(asked, batch), identities
 
 
-def _allowed(
-    made: _Made,
-    screened: Screened,
-    asked: AdmissionFacts,
-    policy: Policy,
-    model: str,
-    modality: ImageModality,
+def _sample(
+    made: _Made, decision: Decision, policy: Policy, known: Known, modality: ImageModality
 ) -> Sample:
-    """Admit one sample, and draw its explanation.
-
-    Raises:
-        Refused: the policy does not allow it.
-    """
-    output = OutputFacts(
-        signed=True,  # as foreseen
-        digital_source_type=modality.digital_source_type,
-        explained=True,
-        completeness_gap=made.explanation.completeness_gap,
-        screens=screened.scores,
-    )
+    """One sample that was admitted, with the picture of its explanation."""
     request = made.request
-    facts = ReleaseFacts(
-        request=_own(asked, request),
-        model=asked.model,
-        output=output,
-        failures=screened.failures,
-    )
     name = shown(request.label_name, request.label)
-    title = f"{made.name}: {name}, by {model} from seed {request.seed}"
+    title = f"{made.name}: {name}, by {known.model.name} from seed {request.seed}"
     return Sample(
         name=made.name,
         modality=modality,
@@ -248,17 +215,6 @@ def _allowed(
         encoded=made.encoded,
         figure=draw(made.pixels, made.explanation, title),
         explanation=made.explanation,
-        decision=admit(policy, facts),
+        decision=decision,
         training_mining=policy.training_mining,
-    )
-
-
-def _model_facts(opened: Package, safeguards: Safeguards) -> ModelFacts:
-    return ModelFacts(
-        certified=safeguards.certified,
-        epsilon=opened.certificate.epsilon,
-        delta=opened.certificate.delta,
-        unit=opened.certificate.unit,
-        data=opened.config.data.name,
-        digest=opened.digest,
     )

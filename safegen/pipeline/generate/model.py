@@ -22,7 +22,8 @@ from safegen.pipeline.generate.in_force import require_in_force
 from safegen.pipeline.generate.naming import UNIQUE
 from safegen.pipeline.generate.outputs import Release
 from safegen.pipeline.generate.unsafe import unsafe_sample
-from safegen.policy.load import load_policy
+from safegen.policy.deployment import load_deployment
+from safegen.policy.load import load_policies
 from safegen.privacy.accounting.recompute import agrees
 from safegen.progress import Progress, silent
 from safegen.provenance.c2pa.claims import PACKAGE
@@ -48,7 +49,8 @@ def load(
     folder: str | Path,
     *,
     workspace: Workspace | None = None,
-    policy: str | Path = "baseline",
+    policy: str | Path | Iterable[str | Path] = "baseline",
+    deployment: str | Path | None = None,
     trust: str | Path | None = None,
     time_trust: str | Path | None = None,
     revoked: str | Path | Iterable[str | Path] = (),
@@ -58,7 +60,10 @@ def load(
     Args:
         folder: the package.
         workspace: whose keys sign what it makes, which ledger knows of it, and who stamps it.
-        policy: what it must meet; a shipped policy's name or a YAML file.
+        policy: what it must meet; a shipped policy's name or a YAML file, or several that must all
+            allow.
+        deployment: a YAML file that says where and for whom the system runs; rules that ask refuse
+            without one.
         trust: PEM certificates of who may have signed the package; by default the root beside
             the keys. A package of anybody else is refused, because its claims would be signed on.
         time_trust: PEM roots of time-stamp authorities to believe: with them, a package that was
@@ -76,7 +81,7 @@ def load(
     """
     workspace = workspace or Workspace()
     opened, signer = files.read(Path(folder)), open_signer(workspace.keys)
-    loaded = load_policy(policy)
+    loaded, where = load_policies(policy).require_stages(), load_deployment(deployment)
     anchors = signer.anchor if trust is None else read_anchors(Path(trust))
     times = None if time_trust is None else read_anchors(Path(time_trust))
     manifest, log = require_signed(opened, anchors, times), Ledger(workspace.ledger)
@@ -94,6 +99,7 @@ def load(
         policy=loaded,
         certified=agrees(opened.certificate),
         stamping=Stamping(workspace.timestamp_url, required=loaded.stamps_required, times=times),
+        deployment=where,
     )
     return Model(opened, safeguards, manifest.time_stamp)
 
@@ -142,7 +148,7 @@ class Model:
         return self._package.folder
 
     @checked
-    def generate(
+    def generate(  # noqa: PLR0913 - a request has as many words as it has
         self,
         count: int,
         *,
@@ -152,6 +158,7 @@ class Model:
         format: str = "png",  # noqa: A002 - the word that everybody uses
         name: str | Callable[[GenerationRequest], str] = UNIQUE,
         explainer: str = DEFAULT,
+        actor: str = "",
         progress: Progress = silent,
     ) -> Release:
         """Make outputs that are allowed, explained and signed; they are logged when they leave.
@@ -166,6 +173,7 @@ class Model:
                 `{id}` (drawn for each release), `{number}`, `{label}`, `{label_name}` and
                 `{seed}`, numbers also as `{number:04}`; or what gives each request its name.
             explainer: the method of explanation, by its name (`safegen.explain.registry`).
+            actor: who asks, for policies that want to know; it is signed nowhere.
             progress: told how far the work is.
 
         Returns:
@@ -188,6 +196,7 @@ class Model:
             modality=modality_named(format),
             name=name,
             explainer=explainer,
+            actor=actor,
             progress=progress,
         )
 

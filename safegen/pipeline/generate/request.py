@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 MOST = 10_000  # outputs of one request, all of which are held in memory
 LONGEST_PURPOSE = 1000
+LONGEST_ACTOR = 200
 
 
 def understand(
@@ -56,14 +57,23 @@ def understand(
     )
 
 
-def facts_of(requests: Sequence[GenerationRequest], label: int | str | None) -> RequestFacts:
-    """What a policy is told of a request."""
-    first = requests[0]
+def facts_of(
+    requests: Sequence[GenerationRequest], label: int | str | None, actor: str = ""
+) -> RequestFacts:
+    """What a policy is told of a request.
+
+    Raises:
+        RequestError: the actor's name is none.
+    """
+    actor, first = actor.strip(), requests[0]
+    if len(actor) > LONGEST_ACTOR or not actor.isprintable():
+        raise RequestError(f"who asks is named in one line of {LONGEST_ACTOR} letters at most")
     return RequestFacts(
         purpose=first.purpose,
         label=-1 if label is None else first.label,
         label_name="" if label is None else first.label_name,
         count=first.count,
+        actor=actor,
     )
 
 

@@ -12,7 +12,7 @@ from safegen.errors import DataError
 from safegen.privacy.accounting.recompute import faults
 from safegen.provenance.c2pa import claims
 from safegen.schemas.certificate import PrivacyCertificate
-from safegen.schemas.decision import Decision
+from safegen.schemas.decision import LETS_PASS, Decision
 from safegen.verification.findings import found, worst
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def _judge_decision(stated: str) -> StepFinding:
     except ValidationError as error:
         text = f"Its policy decision cannot be read: {_first_problem(error)}."
         return found("safegen.policy.unreadable", text)
-    broken = [finding.rule for finding in decision.findings if finding.outcome != "passed"]
+    broken = [finding.rule for finding in decision.findings if finding.outcome not in LETS_PASS]
     if broken or not decision.allowed or not decision.findings:
         text = (
             f"Policy {decision.policy} did not allow it: {', '.join(broken) or 'no rule passed'}."

@@ -1,0 +1,179 @@
+"""What a policy is told of a request, of what is foreseen of its outputs, and of each output."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from safegen.policy.deployment import moment
+from safegen.policy.facts import (
+    CertificateFacts,
+    DataFacts,
+    ExplanationFacts,
+    ManifestFacts,
+    MarkFacts,
+    ModelFacts,
+    OutputFacts,
+    RequestFacts,
+    facts_at,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from safegen.modality.image import ImageModality
+    from safegen.package.files import Package
+    from safegen.policy.deployment import Deployment
+    from safegen.policy.facts import DeploymentFacts, Facts, TimeFacts
+    from safegen.schemas.certificate import PrivacyCertificate
+    from safegen.schemas.explanation import Explanation
+    from safegen.schemas.receipt import GenerationRequest
+    from safegen.screens.measure import Screened
+
+ICON_PIXELS = 64  # both sides; the guidelines on article 50 speak of icons without a number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is the same for all outputs of a request.
+
+    Attributes:
+        request: what was asked.
+        model: which generator.
+        certificate: what its certificate says.
+        data: what its data set's card says.
+        deployment: where and for whom it runs.
+        time_stamped: whether nothing leaves without a time-stamp.
+        now: when it was asked, in UTC.
+    """
+
+    request: RequestFacts
+    model: ModelFacts
+    certificate: CertificateFacts
+    data: DataFacts
+    deployment: Deployment
+    time_stamped: bool
+    now: datetime
+
+    def at_request(self) -> Facts:
+        """All that is known before anything is sampled."""
+        groups = (self.request, self.model, self.certificate, self.data)
+        return self._dated(facts_at("request", *groups, *self._always()))
+
+    def foreseen(self, request: GenerationRequest, modality: ImageModality) -> Facts:
+        """All that is known of an output before it is sampled."""
+        groups = (self._own(request), self.model, self.certificate, self.data)
+        output = OutputFacts(format=modality.format)
+        explained = ExplanationFacts(made=True)
+        return self._dated(
+            facts_at("release", *groups, output, explained, *self._marks(modality), *self._always())
+        )
+
+    def at_release(
+        self,
+        request: GenerationRequest,
+        modality: ImageModality,
+        pixels: NDArray[np.uint8],
+        explanation: Explanation,
+        screened: Screened,
+    ) -> Facts:
+        """All that is known before an output is signed.
+
+        Args:
+            request: of this output.
+            modality: how it was encoded.
+            pixels: (channels, height, width), as its file stores them.
+            explanation: of it.
+            screened: what screens said of it.
+        """
+        groups = (self._own(request), self.model, self.certificate, self.data)
+        height, width = pixels.shape[-2:]
+        output = OutputFacts(
+            format=modality.format,
+            width=width,
+            height=height,
+            icon_scale=max(width, height) <= ICON_PIXELS,
+            screens=screened.scores,
+        )
+        explained = ExplanationFacts(
+            made=True, explainer=explanation.explainer, faithfulness=explanation.faithfulness
+        )
+        told = (*groups, output, explained, *self._marks(modality), *self._always())
+        return self._dated(facts_at("release", *told, failures=screened.failures))
+
+    def _own(self, request: GenerationRequest) -> RequestFacts:
+        """What was asked, with one output's own class."""
+        return dataclasses.replace(self.request, label=request.label, label_name=request.label_name)
+
+    def _marks(self, modality: ImageModality) -> tuple[MarkFacts, ManifestFacts]:
+        manifest = ManifestFacts(
+            signed=True,  # there is a signer, and what it failed to sign is withheld
+            source_type=modality.digital_source_type,
+            time_stamped=self.time_stamped,
+            created=True,
+        )
+        # Every manifest has a fingerprint; nothing marks the pixels yet.
+        return MarkFacts(fingerprint=True), manifest
+
+    def _always(self) -> tuple[DeploymentFacts, TimeFacts]:
+        return (self.deployment.facts, moment(self.now))
+
+    def _dated(self, facts: Facts) -> Facts:
+        return self.deployment.added_to(facts, self.now)
+
+
+def known_of(
+    opened: Package,
+    request: RequestFacts,
+    *,
+    certified: bool,
+    deployment: Deployment,
+    time_stamped: bool,
+) -> Known:
+    """What a policy is told of a package and a request.
+
+    Args:
+        opened: the package.
+        request: what was asked.
+        certified: whether its certificate agrees with its events.
+        deployment: where and for whom it runs.
+        time_stamped: whether nothing leaves without a time-stamp.
+    """
+    config = opened.config
+    return Known(
+        request=request,
+        model=ModelFacts(digest=opened.digest, name=config.name, family=config.architecture.family),
+        certificate=certificate_facts(opened.certificate, recomputed=certified),
+        data=DataFacts(
+            name=config.data.name,
+            licence=config.data.licence,
+            source=config.data.source,
+            public=config.data.public,
+        ),
+        deployment=deployment,
+        time_stamped=time_stamped,
+        now=datetime.now(UTC),
+    )
+
+
+def certificate_facts(certificate: PrivacyCertificate, *, recomputed: bool) -> CertificateFacts:
+    """What a policy is told of a certificate; an attack that was not made proved nothing."""
+    bound = certificate.lower_bound
+    return CertificateFacts(
+        recomputed=recomputed,
+        epsilon=certificate.epsilon,
+        delta=certificate.delta,
+        unit=certificate.unit,
+        units=certificate.units,
+        variant=certificate.variant,
+        neighbours=certificate.neighbours,
+        accountant=certificate.accountant,
+        trust_model=certificate.trust_model,
+        noise_source=certificate.noise.source,
+        attacked=bound is not None,
+        lower_bound=0.0 if bound is None else bound.epsilon,
+        confidence=0.0 if bound is None else bound.confidence,
+    )

@@ -1,0 +1,127 @@
+"""Which facts a rule may speak of at a stage, with their types; and the nearest right name."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import math
+import re
+from collections.abc import Mapping
+from types import UnionType
+from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hints
+
+from safegen.policy.facts import KNOWN_AT, OLD_NAMES, Fact, Scores
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from safegen.policy.facts import Group
+    from safegen.schemas.decision import Stage
+
+Kind = Any  # str, int, float, bool, a tuple of str, or a mapping to float
+Families = Mapping[str, tuple[str, ...]]
+SCREENS = "output.screens"
+FAITHFULNESS = "explanation.faithfulness"
+SCORES = ("completeness_gap",)  # of explanations; a new score of `safegen.explain` is a name here
+NAMES: Mapping[object, str] = {
+    str: "string",
+    int: "int",
+    float: "double",
+    bool: "bool",
+    tuple[str, ...]: "list of strings",
+}
+
+
+def families(screens: Iterable[str]) -> Families:
+    """The names below facts that are mappings: of screens, and of explanations' scores."""
+    return {SCREENS: tuple(sorted(screens)), FAITHFULNESS: SCORES}
+
+
+def types_at(stage: Stage, more: Families) -> dict[str, Kind]:
+    """The type of each fact at a stage, by dotted name, those of 0.1 included.
+
+    Args:
+        stage: when it is asked.
+        more: names below the facts that are mappings.
+    """
+    types: dict[str, Kind] = {}
+    for group in KNOWN_AT[stage]:
+        for name, kind in _fields(group).items():
+            if kind == Scores:
+                types |= {f"{name}.{each}": float for each in more.get(name, ())}
+            else:
+                types[name] = kind
+    return types | {old: types[new] for old, new in OLD_NAMES.items() if new in types}
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """What was probably meant, for the end of a sentence.
+
+    >>> nearest("request.porpose", ["request.purpose", "model.digest"])
+    '; did you mean request.purpose?'
+    """
+    found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {found[0]}?" if found else ""
+
+
+def value_of(text: object, kind: Kind) -> Fact:
+    """A fact from what a YAML file has of it, text or a list of texts.
+
+    Raises:
+        ValueError: it is none of that type.
+    """
+    if kind == tuple[str, ...]:
+        if isinstance(text, list | tuple) and all(isinstance(each, str) for each in text):
+            return tuple(text)
+        raise ValueError(f"expected a list of texts, found {text!r}")
+    if not isinstance(text, str):
+        text = str(text).lower() if isinstance(text, bool) else str(text)
+    if kind is bool:
+        if text not in {"true", "false"}:
+            raise ValueError(f"expected true or false, found {text!r}")
+        return text == "true"
+    if kind is str:
+        return text
+    try:
+        return int(text) if kind is int else _finite(text)
+    except ValueError:
+        word = "a whole number" if kind is int else "a number"
+        raise ValueError(f"expected {word}, found {text!r}") from None
+
+
+def described(stage: Stage) -> dict[str, tuple[str, str]]:
+    """The type in words and the meaning of each fact, from the groups' docstrings."""
+    told: dict[str, tuple[str, str]] = {}
+    for group in KNOWN_AT[stage]:
+        _, _, attributes = (inspect.getdoc(group) or "").partition("\nAttributes:\n")
+        meanings = dict(re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", attributes, re.MULTILINE))
+        for name, kind in _fields(group).items():
+            meaning = " ".join(meanings[name.partition(".")[2]].split())
+            scores = kind == Scores
+            told[f"{name}.<name>" if scores else name] = (
+                NAMES[float if scores else kind],
+                meaning,
+            )
+    return told
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return number
+
+
+def _fields(group: type[Group]) -> dict[str, Kind]:
+    """The facts of a group, by dotted name; whether they may be missing is nothing to a rule."""
+    return {
+        f"{group.GROUP}.{name}": _plain(kind)
+        for name, kind in get_type_hints(group).items()
+        if name != "GROUP"
+    }
+
+
+def _plain(kind: Kind) -> Kind:
+    if get_origin(kind) in {Union, UnionType}:
+        (kind,) = (each for each in get_args(kind) if each is not type(None))
+    return kind
