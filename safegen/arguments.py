@@ -43,6 +43,7 @@ _WORDS: dict[object, str] = {
     int: "a whole number",
     float: "a number",
     bool: "True or False",
+    bytes: "bytes",
     Path: "a path",
     type(None): "None",
 }
@@ -67,7 +68,8 @@ def checked(function: Callable[_P, _R]) -> Callable[_P, _R]:
     def hints() -> dict[str, Any]:
         return {
             name: _hint(function.__annotations__.get(name, Any), function.__globals__)
-            for name in signature.parameters
+            for name, each in signature.parameters.items()
+            if each.kind is not each.VAR_KEYWORD  # whoever takes these looks at each
         }
 
     @functools.wraps(function)
@@ -77,7 +79,7 @@ def checked(function: Callable[_P, _R]) -> Callable[_P, _R]:
         except TypeError:  # an argument that is missing or unknown: Python says so itself
             return function(*args, **kwargs)
         for name, value in bound.arguments.items():
-            bound.arguments[name] = _required(name, value, hints()[name])
+            bound.arguments[name] = _required(name, value, hints().get(name, Any))
         return function(*bound.args, **bound.kwargs)
 
     return call

@@ -93,7 +93,7 @@ def test_every_public_argument_is_checked(door, name):
         (safegen.train, "epsilon", "8", "epsilon is '8'; give a number or None"),
         (safegen.train, "training", {}, "training is {}; give a TrainingConfig or None"),
         (safegen.resume, "execution", 1, "execution is 1; give an Execution or None"),
-        (safegen.verify, "path", 7, "path is 7; give a path"),
+        (safegen.verify, "file", 7, "file is 7; give a path or bytes"),
         (safegen.verify, "trust", 7, "trust is 7; give a path or several in a list or None"),
         (safegen.verify_tree, "paths", "out", "paths is 'out'; give several in a list"),
         (safegen.verify_tree, "jobs", "2", "jobs is '2'; give a whole number or None"),

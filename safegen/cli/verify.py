@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 import functools
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -95,7 +94,9 @@ def verify(
     from safegen.cli.console import plain, say, tell
     from safegen.cli.streams import document
     from safegen.errors import InputError
+    from safegen.report.verdicts import render
     from safegen.verification.discovery import look_through
+    from safegen.verification.options import VerificationOptions
     from safegen.verification.unsigned_files import in_words, not_covered
     from safegen.verification.verify import verify_tree
 
@@ -108,48 +109,29 @@ def verify(
         found = look_through(_listed(paths, null=null))
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
-    verdicts = _with_bars(
-        functools.partial(
-            verify_tree,
-            found.files,
-            trust=trust,
-            time_trust=time_trust,
-            identity_trust=identity_trust,
-            ledger=ledger,
-            witness=witness,
-            released=released,
-            revoked=revoked,
-            strict=strict,
-            policy=policy,
-            jobs=jobs,
-        )
+    options = VerificationOptions(
+        trust=trust,
+        time_trust=time_trust,
+        identity_trust=identity_trust,
+        ledger=ledger,
+        witness=witness,
+        released=released,
+        revoked=revoked,
+        strict=strict,
+        policy=policy,
     )
+    verdicts = _with_bars(functools.partial(verify_tree, found.files, options=options, jobs=jobs))
     if out is not None:
-        text = page.plain_text(verdicts) if chosen is Format.TEXT else render(chosen, verdicts)
-        storage.write(out, text.encode())
+        storage.write(out, render(verdicts, chosen.value).encode())
         page.say_counts(verdicts, written=out)
     elif chosen is Format.TEXT:
         page.show(verdicts, trusting=bool(trust))
     else:
-        document(render(chosen, verdicts))
+        document(render(verdicts, chosen.value))
     if left := not_covered(found, verdicts):
         (say if chosen is Format.TEXT else tell)(f"[dim]{plain(in_words(left))}[/]")
     if any(verdict.state != "trusted" for verdict in verdicts):
         raise typer.Exit(1)
-
-
-def render(form: Format, verdicts: Sequence[Verdict]) -> str:
-    """Verdicts as a document for programs."""
-    if form is Format.SARIF:
-        from safegen.report import sarif
-
-        return sarif.render(verdicts)
-    if form is Format.JUNIT:
-        from safegen.report import junit
-
-        return junit.render(verdicts)
-    items = [verdict.model_dump(mode="json") for verdict in verdicts]
-    return f"{json.dumps(items, indent=2)}\n"
 
 
 def _with_bars(ask: Callable[..., tuple[Verdict, ...]]) -> tuple[Verdict, ...]:

@@ -1,1 +1,1 @@
-"""One self-contained HTML page of a run, for people."""
+"""Runs and verdicts as pages for people, and as documents for programs."""

@@ -104,6 +104,11 @@ def shown(path: str | Path) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
+def too_large(size: int, largest: int) -> str:
+    """That a file has more bytes than are looked at, in a sentence."""
+    return f"It has {size:,} bytes, and at most {largest:,} are looked at."
+
+
 class UnfitFileError(Exception):
     """A file cannot be held in memory: there is none, it is none, or it is too large.
 
@@ -134,8 +139,7 @@ def content_of(path: Path, largest: int) -> bytes:
             if not stat.S_ISREG(found.st_mode):
                 raise UnfitFileError("It is not a regular file.")
             if found.st_size > largest:
-                text = f"It has {found.st_size:,} bytes, and at most {largest:,} are looked at."
-                raise UnfitFileError(text, too_large=True)
+                raise UnfitFileError(too_large(found.st_size, largest), too_large=True)
             return file.readall()
     except FileNotFoundError:
         raise

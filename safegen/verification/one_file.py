@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from safegen.errors import SafegenError
@@ -29,12 +30,12 @@ from safegen.verification.unsigned_files import unsigned_in_package
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from safegen.provenance.c2pa.sdk import Problem
     from safegen.provenance.keys.trust import Trust
     from safegen.provenance.log.revocation import BelievedList
     from safegen.verification.evidence import Evidence, NamedLog
+    from safegen.verification.upload import Upload
 
 SHORT = {
     "safegen.signer.no-list": "Nothing in it was changed, but nobody vouches for its signer.",
@@ -55,7 +56,7 @@ PROBLEMS: dict[Problem, tuple[str, State]] = {
 
 
 def examine(
-    path: Path,
+    file: Path | Upload,
     trust: Trust | None,
     ledgers: tuple[NamedLog, ...] = (),
     *,
@@ -66,7 +67,7 @@ def examine(
     """Verify one file; whatever is wrong with it is a finding.
 
     Args:
-        path: the file.
+        file: its path, or its bytes with its name, where nothing can lie beside it.
         trust: the lists that were given, or None.
         ledgers: logs of releases.
         strict: whether what is otherwise a warning fails.
@@ -76,27 +77,29 @@ def examine(
     Raises:
         StorageError: a ledger cannot be read.
     """
+    place, name = (file, file.name) if isinstance(file, Path) else (None, file.name)
+    called = name if place is None else place
     try:
-        data = content_of(path, LARGEST)
+        data = content_of(file, LARGEST) if isinstance(file, Path) else file.data
     except FileNotFoundError:
-        return unread(path, "safegen.manifest.no-file", "It leads to no file.")
+        return unread(called, "safegen.manifest.no-file", "It leads to no file.")
     except UnfitFileError as error:
         code = "safegen.manifest.too-large" if error.too_large else "safegen.manifest.no-file"
-        return unread(path, code, str(error))
-    mime, notes = formats.mime_of(path.name, data), []
+        return unread(called, code, str(error))
+    mime, notes = formats.mime_of(name, data), []
     if mime == STORE:
         text = "It is a manifest itself; name the file that it lies beside."
-        return unread(path, "safegen.manifest.unsupported", text, "unsupported")
-    if misnamed := formats.disagreement(path.name, data):
+        return unread(called, "safegen.manifest.unsupported", text, "unsupported")
+    if misnamed := formats.disagreement(name, data):
         notes.append(misnamed)
     try:
-        chosen = choose(path, data, mime, trust)
+        chosen = choose(place, data, mime, trust)
     except UnreadableManifestError as error:
         code, state = PROBLEMS[error.problem]
         said = f"{_capital(str(error))}."
-        return unread(path, code, said, state, notes, [error.code] if error.code else [])
-    notes += filter(None, (chosen.told(), unsigned_in_package(path)))
-    receipt, receipt_problem = looked_at.receipt_of(path)
+        return unread(called, code, said, state, notes, [error.code] if error.code else [])
+    notes += filter(None, (chosen.told(), None if place is None else unsigned_in_package(place)))
+    receipt, receipt_problem = (None, None) if place is None else looked_at.receipt_of(place)
     evidence = looked_at.Evidence(
         data=data,
         manifest=chosen.manifest,
@@ -105,22 +108,22 @@ def examine(
         ledgers=ledgers,
         receipt=receipt,
         receipt_problem=receipt_problem,
-        package=looked_at.package_files(path),
+        package={} if place is None else looked_at.package_files(place),
         strict=strict,
         released=released,
         revoked=revoked,
     )
-    return _verdict(path, evidence, notes)
+    return _verdict(called, evidence, notes)
 
 
-def _verdict(path: Path, evidence: Evidence, notes: Sequence[str]) -> Verdict:
+def _verdict(called: str | Path, evidence: Evidence, notes: Sequence[str]) -> Verdict:
     manifest, stamp = evidence.manifest, evidence.manifest.time_stamp
     findings = tuple(
         _take(step, name, evidence) for step, name in zip(order.ALL, order.NAMES, strict=True)
     )
     state = _state(manifest, findings)
     return Verdict(
-        path=shown(path),
+        path=shown(called),
         state=state,
         text=_summary(state, findings),
         signer=SignerFinding(

@@ -19,7 +19,7 @@ LARGEST = 2**28  # bytes; C2PA's reader holds a file about twice beside our own 
 
 
 def unread(
-    path: Path,
+    path: str | Path,
     code: str,
     text: str,
     state: State = "unreadable",

@@ -11,40 +11,31 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from safegen.arguments import checked
 from safegen.errors import InputError
-from safegen.location import locate
 from safegen.progress import Progress, silent
-from safegen.provenance.keys.trust import read_trust
-from safegen.provenance.log.revocation import read_lists
 from safegen.schemas.verdict import Verdict
 from safegen.verification.discovery import files_in
+from safegen.verification.options import Choices, VerificationOptions
+from safegen.verification.upload import UNNAMED, Upload
 from safegen.verification.workers.pool import PATIENCE, verify_apart
-from safegen.verification.workers.process import Task, usable_cores
+from safegen.verification.workers.process import usable_cores
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from safegen.provenance.keys.trust import Trust
-
-Lists = str | Path | Iterable[str | Path] | None
+ALL_DEFAULTS = VerificationOptions()
 
 
 @checked
-def verify(  # noqa: PLR0913 - a verification has as many choices as it has
-    path: str | Path,
+def verify(
+    file: str | Path | bytes,
     *,
-    trust: Lists = None,
-    time_trust: Lists = None,
-    identity_trust: Lists = None,
-    ledger: Lists = None,
-    witness: Lists = None,
-    released: bool = False,
-    revoked: Lists = None,
-    strict: bool = False,
-    policy: str | Path | None = None,
+    name: str | None = None,
+    options: VerificationOptions = ALL_DEFAULTS,
+    **choices: Unpack[Choices],
 ) -> Verdict:
     """Verify one file, ours or anybody's, in a process of its own, within the limits of a tree's.
 
@@ -52,22 +43,11 @@ def verify(  # noqa: PLR0913 - a verification has as many choices as it has
     waiting, until this process ends.
 
     Args:
-        path: the file.
-        trust: files of PEM certificates of the roots to trust, one or several, each a list of its
-            own; without them nobody vouches for a signer. C2PA's public lists are such files.
-        time_trust: the same of time-stamp authorities.
-        identity_trust: the same of those who say who somebody is; lines that begin with `did:` name
-            aggregators.
-        ledger: the log that released files are in, or several, each of which answers; paths or
-            SQLAlchemy URLs. A log counts for the files of the house that keeps it.
-        witness: roots of those whose logs and receipts count for files of others, too.
-        released: refuse a file of which nothing shows that it was released.
-        revoked: revocation lists, from `safegen ledger revocations`; one that is not believed
-            stops the verification.
-        strict: refuse what is otherwise a warning: something that the file was made from did not
-            hold when it was used, and its signer says so.
-        policy: refuse what the rules of its `publish` stage refuse; a shipped policy's name, or a
-            YAML file.
+        file: its path, or its bytes where it lies nowhere, such as one that somebody sent. Of bytes
+            no sidecar and no receipt is known, for nothing lies beside them.
+        name: what bytes are called; its suffix counts where the first bytes tell no type.
+        options: whom to believe, what to ask, and what to refuse.
+        **choices: the same one by one, by the names of `VerificationOptions`; they come first.
 
     Returns:
         The verdict. Whatever is wrong with the file is a finding in it, never an exception.
@@ -79,32 +59,19 @@ def verify(  # noqa: PLR0913 - a verification has as many choices as it has
         StorageError: a list or a ledger cannot be read.
         SafegenError: no process can be started.
     """
-    file = Path(path)
-    files_in([file])
-    if file.is_dir():
-        raise InputError(f"{file} is a folder; name a file, or use verify_tree")
-    judge = _judge(policy)
-    lists = _trust(trust, time_trust, identity_trust, witness)
-    task = _task(lists, ledger, revoked, released=released, strict=strict)
-    (verdict,) = verify_apart((file,), task, jobs=1, patience=PATIENCE, progress=silent)
-    return judge(verdict)
+    options, subject = options.but(choices), _subject(file, name)
+    (verdict,) = _verify([subject], options, jobs=1, progress=silent)
+    return verdict
 
 
 @checked
-def verify_tree(  # noqa: PLR0913 - likewise
+def verify_tree(
     paths: Iterable[str | Path],
     *,
-    trust: Lists = None,
-    time_trust: Lists = None,
-    identity_trust: Lists = None,
-    ledger: Lists = None,
-    witness: Lists = None,
-    released: bool = False,
-    revoked: Lists = None,
-    strict: bool = False,
-    policy: str | Path | None = None,
+    options: VerificationOptions = ALL_DEFAULTS,
     jobs: int | None = None,
     progress: Progress = silent,
+    **choices: Unpack[Choices],
 ) -> tuple[Verdict, ...]:
     """Verify files, all media files below folders, and what patterns match.
 
@@ -115,17 +82,10 @@ def verify_tree(  # noqa: PLR0913 - likewise
         paths: files, folders and patterns such as `dist/**/*.png`; a `Path` is never a pattern. In
             a folder, files of other kinds (receipts, keys, pages) are passed over; a file that is
             named, or matches a pattern, is always looked at.
-        trust: as in `verify`.
-        time_trust: as in `verify`.
-        identity_trust: as in `verify`.
-        ledger: as in `verify`.
-        witness: as in `verify`.
-        released: as in `verify`.
-        revoked: as in `verify`.
-        strict: as in `verify`.
-        policy: as in `verify`.
+        options: whom to believe, what to ask, and what to refuse.
         jobs: processes; by default as many as there are usable cores.
         progress: told after each file.
+        **choices: as in `verify`.
 
     Returns:
         A verdict for each file, in the order in which the files were named.
@@ -138,34 +98,35 @@ def verify_tree(  # noqa: PLR0913 - likewise
     """
     if jobs is not None and jobs < 1:
         raise InputError(f"{jobs} processes cannot verify anything; name at least one")
-    judge = _judge(policy)
-    lists = _trust(trust, time_trust, identity_trust, witness)
-    task = _task(lists, ledger, revoked, released=released, strict=strict)
-    files = files_in(paths)
+    options, files = options.but(choices), files_in(paths)
+    return _verify(files, options, jobs=jobs or usable_cores(), progress=progress)
+
+
+def _subject(file: str | Path | bytes, name: str | None) -> Path | Upload:
+    if isinstance(file, bytes):
+        called = UNNAMED if name is None else name.encode("utf-8", "backslashreplace").decode()
+        return Upload(name=called, data=file)
+    if name is not None:
+        raise InputError(f"{file} has its own name; a name is for bytes")
+    path = Path(file)
+    files_in([path])  # which says what is wrong where nothing is there
+    if path.is_dir():
+        raise InputError(f"{file} is a folder; name a file, or use verify_tree")
+    return path
+
+
+def _verify(
+    files: Sequence[Path | Upload], options: VerificationOptions, *, jobs: int, progress: Progress
+) -> tuple[Verdict, ...]:
+    judge = _judge(options.policy)
     verdicts = verify_apart(
         files,
-        task,
-        jobs=min(jobs or usable_cores(), len(files)),
+        options.task(),
+        jobs=min(jobs, len(files)),
         patience=PATIENCE,
         progress=progress,
     )
-    return tuple(judge(each) for each in verdicts)
-
-
-def _trust(trust: Lists, time_trust: Lists, identity_trust: Lists, witness: Lists) -> Trust | None:
-    return read_trust(*map(_several, (trust, time_trust, identity_trust, witness)))
-
-
-def _task(
-    lists: Trust | None, ledger: Lists, revoked: Lists, *, released: bool, strict: bool
-) -> Task:
-    return Task(
-        trust=lists,
-        ledgers=tuple(str(locate(each)) for each in _several(ledger)),
-        strict=strict,
-        released=released,
-        revoked=read_lists((Path(each) for each in _several(revoked)), lists),
-    )
+    return tuple(map(judge, verdicts))
 
 
 def _judge(policy: str | Path | None) -> Callable[[Verdict], Verdict]:
@@ -175,9 +136,3 @@ def _judge(policy: str | Path | None) -> Callable[[Verdict], Verdict]:
     from safegen.verification.publishing import judged, publishing_policy  # loads CEL and YAML
 
     return functools.partial(judged, policy=publishing_policy(policy))
-
-
-def _several(lists: Lists) -> tuple[str | Path, ...]:
-    if lists is None:
-        return ()
-    return (lists,) if isinstance(lists, str | Path) else tuple(lists)

@@ -8,10 +8,10 @@ import sys
 import pytest
 
 import safegen
-from safegen.cli.verdicts import plain_text
 from safegen.errors import SafegenError
 from safegen.provenance.c2pa import claims, manifest
 from safegen.report import junit, sarif
+from safegen.report.verdicts import render
 
 NAME = b"\x65tests"  # the claim generator, in a signed claim
 
@@ -168,7 +168,7 @@ def test_who_vouches_for_what_it_was_made_from(forge, made, media, signer, tmp_p
         vouched[len(lists), made.root in lists] = first.trusted, second.trusted
         (again,) = second.ingredients
         assert again.trusted == first.trusted
-        shown = plain_text([verdict]).partition("made from\n")[2].splitlines()
+        shown = render([verdict]).partition("made from\n")[2].splitlines()
         marks = ["✓" if each.trusted else "~" for each in (first, second, again)]
         assert [line.strip()[0] for line in shown if line.strip()] == marks
         assert ("for whom no list of yours vouches" in first.text) != bool(first.trusted)
@@ -197,4 +197,4 @@ def test_a_record_that_somebody_was_trusted_proves_nothing_further_back(
     for lists, expected in (((forge.trust,), (False, None)), ((made.root,), (True, None))):
         (item,) = safegen.verify(path, trust=lists).ingredients
         assert (item.trusted, item.ingredients[0].trusted) == expected
-        assert "~ first.png" in plain_text([safegen.verify(path, trust=lists)])
+        assert "~ first.png" in render([safegen.verify(path, trust=lists)])

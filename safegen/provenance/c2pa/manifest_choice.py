@@ -51,11 +51,11 @@ class Chosen:
         return f"It also carries an older manifest, {signed}, which {holds}."
 
 
-def choose(path: Path, data: bytes, mime: str, trust: Trust | None) -> Chosen:
+def choose(path: Path | None, data: bytes, mime: str, trust: Trust | None) -> Chosen:
     """Read what a file carries and what lies beside it, and choose.
 
     Args:
-        path: the file.
+        path: the file; None where it lies nowhere, and nothing beside it.
         data: its content.
         mime: its media type.
         trust: whom to trust.
@@ -65,8 +65,10 @@ def choose(path: Path, data: bytes, mime: str, trust: Trust | None) -> Chosen:
     """
     inside = _inside(data, mime, trust)
     if isinstance(inside, Manifest):
+        if path is None:
+            return Chosen(manifest=inside, beside=None)
         return _of_two(inside, path, data, mime, trust)
-    beside = _beside(path, data)
+    beside = None if path is None else _beside(path, data)
     if beside is None:
         raise inside
     outside = _outside(beside, data, mime, trust)

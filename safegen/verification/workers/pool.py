@@ -16,20 +16,22 @@ import queue
 import signal
 import time
 from collections import deque
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from safegen import errors
 from safegen.errors import SafegenError
 from safegen.schemas.verdict import Verdict
+from safegen.verification.discovery import too_large
 from safegen.verification.unread import LARGEST, unread
 from safegen.verification.workers.limits import TOO_LONG
 from safegen.verification.workers.process import READY, Process, Task, hire, idle, line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from safegen.progress import Progress
+    from safegen.verification.upload import Upload
 
 PATIENCE = 60.0  # seconds for one file, of which only ten may be the processor's
 AHEAD = 16  # files that a process is given before it has answered
@@ -38,7 +40,7 @@ _OUT_OF_TIME = getattr(signal, "SIGXCPU", 0)
 
 
 def verify_apart(
-    files: Sequence[Path], task: Task, *, jobs: int, patience: float, progress: Progress
+    files: Sequence[Path | Upload], task: Task, *, jobs: int, patience: float, progress: Progress
 ) -> tuple[Verdict, ...]:
     """Verify files in processes of their own.
 
@@ -67,7 +69,11 @@ class _Crew:
     """The processes of one verification, and what is left to do."""
 
     def __init__(
-        self, files: Sequence[Path], task: Task, patience: float, progress: Progress
+        self,
+        files: Sequence[Path | Upload],
+        task: Task,
+        patience: float,
+        progress: Progress,
     ) -> None:
         self._files, self._task, self._patience = files, task, patience
         self._progress = progress
@@ -79,6 +85,7 @@ class _Crew:
 
     def run(self, jobs: int) -> tuple[Verdict, ...]:
         """Ask and listen until there is a verdict for every file."""
+        self._refuse_the_large()
         for _ in range(jobs):
             self._hire()
         while len(self._verdicts) < len(self._files):
@@ -99,6 +106,15 @@ class _Crew:
             else:
                 worker.end()
         self._workers.clear()
+
+    def _refuse_the_large(self) -> None:
+        """Those in memory; of others, the process that opens them sees how large they are."""
+        for number in list(self._left):
+            file = self._files[number]
+            if not isinstance(file, Path) and len(file.data) > LARGEST:
+                text = too_large(len(file.data), LARGEST)
+                self._left.remove(number)
+                self._settle(number, unread(file.name, "safegen.manifest.too-large", text))
 
     def _hire(self) -> None:
         self._workers.append(hire(self._task, self._heard))
@@ -131,7 +147,7 @@ class _Crew:
             if not worker.given:
                 worker.since = time.monotonic()
             worker.given.append(number)
-            worker.say(line(os.fspath(self._files[number])))
+            worker.say(_question(self._files[number]))
 
     def _lost(self, worker: Process) -> None:
         """A process ended by itself; the file that it was looking at did that."""
@@ -167,7 +183,7 @@ class _Crew:
         worker.end()
         if worker.given:
             number = worker.given.popleft()
-            self._settle(number, unread(self._files[number], code, text))
+            self._settle(number, unread(_called(self._files[number]), code, text))
         for number in reversed(worker.given):
             self._sizes.pop(number)
             self._left.appendleft(number)
@@ -176,7 +192,7 @@ class _Crew:
 
     def _settle(self, number: int, verdict: Verdict) -> None:
         self._verdicts[number] = verdict
-        self._sizes.pop(number)
+        self._sizes.pop(number, None)
         self._progress("verifying", len(self._verdicts), len(self._files))
 
     def _time_left(self) -> float:
@@ -184,13 +200,24 @@ class _Crew:
         return max(0.0, first + self._patience - time.monotonic())
 
 
-def _size(path: Path) -> int:
+def _size(file: Path | Upload) -> int:
     """Bytes that looking at a file holds; one that is too large is not read at all."""
     try:
-        size = path.stat().st_size
+        size = file.stat().st_size if isinstance(file, Path) else len(file.data)
     except (OSError, ValueError):
         return 0
     return size if size <= LARGEST else 0
+
+
+def _question(file: Path | Upload) -> bytes:
+    """What a process is asked: a path, or a name, and the bytes behind it."""
+    if isinstance(file, Path):
+        return line(os.fspath(file))
+    return line({"name": file.name, "size": len(file.data)}) + file.data
+
+
+def _called(file: Path | Upload) -> str | Path:
+    return file if isinstance(file, Path) else file.name
 
 
 def _ending(status: int) -> str:

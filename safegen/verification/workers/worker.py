@@ -13,13 +13,14 @@ from safegen.verification.workers.limits import limit_memory, limit_time
 from safegen.verification.workers.offline import refuse_network
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
+    from typing import BinaryIO
 
     from safegen.verification.evidence import NamedLog
 
 
 def main() -> None:
-    """Answer until there are no more questions; a line that is no path is another task."""
+    """Answer until there are no more questions."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # whoever asks says what Ctrl-C means
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)  # whatever a library prints is no answer
@@ -37,32 +38,36 @@ def main() -> None:
         answers.write(json.dumps(said).encode() + b"\n")
 
 
-def _verdicts(questions: Iterable[bytes]) -> Iterator[bytes]:
+def _verdicts(questions: BinaryIO) -> Iterator[bytes]:
+    """A line for each question, which is a task, a path, or a name with as many bytes behind it."""
     from safegen.verification.ledgers import open_ledgers
     from safegen.verification.one_file import examine
+    from safegen.verification.upload import Upload
     from safegen.verification.workers.process import READY, Task
 
     gc.freeze()
     gc.enable()
-    task: Task | None = None
+    task = Task(trust=None)
     ledgers: tuple[NamedLog, ...] = ()
     for line in questions:
         limit_time()
         said = json.loads(line)
-        if isinstance(said, str) and task is not None:
-            verdict = examine(
-                Path(said),
-                task.trust,
-                ledgers,
-                strict=task.strict,
-                released=task.released,
-                revoked=task.revoked,
-            )
-            yield verdict.model_dump_json().encode() + b"\n"
+        if not isinstance(said, str) and "name" not in said:
+            task = Task.from_line(line)
+            os.chdir(task.folder)
+            if task.offline:
+                refuse_network()
+            ledgers = open_ledgers(task.ledgers)
+            yield READY
             continue
-        task = Task.from_line(line)
-        os.chdir(task.folder)
-        if task.offline:
-            refuse_network()
-        ledgers = open_ledgers(task.ledgers)
-        yield READY
+        verdict = examine(
+            Path(said)
+            if isinstance(said, str)
+            else Upload(name=said["name"], data=questions.read(said["size"])),
+            task.trust,
+            ledgers,
+            strict=task.strict,
+            released=task.released,
+            revoked=task.revoked,
+        )
+        yield verdict.model_dump_json().encode() + b"\n"
