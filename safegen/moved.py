@@ -124,9 +124,8 @@ class _Moved:
         del path, target
         house, _, old = fullname.partition(".")
         if house == "safegen" and old in MOVED:
-            raise ModuleNotFoundError(
-                f"{fullname} has moved; import safegen.{MOVED[old]} instead", name=fullname
-            )
+            # Without its name: `from room import module` passes over an error that has it.
+            raise ModuleNotFoundError(f"{fullname} has moved; import safegen.{MOVED[old]} instead")
         return None
 
 
