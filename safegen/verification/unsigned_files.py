@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from safegen.schemas.names import DIGESTS, MODEL_MANIFEST, WEIGHTS, receipt_beside
+from safegen.schemas.names import CARD, DIGESTS, MODEL_MANIFEST, WEIGHTS, receipt_beside
 from safegen.verification.discovery import shown
 from safegen.verification.evidence import package_files
 
@@ -38,13 +38,15 @@ def unsigned_in_package(weights: Path) -> str | None:
     """That a package's folder has files of which its manifest does not speak; None if it has none.
 
     Its digests are held against what they are of when it is loaded, and so they go without saying.
+    Of its card the first step says that nobody signed it: a warning that every sound package gives
+    is one that nobody reads.
     """
     spoken_of = {path.name for path in package_files(weights).values()}
     try:
         there = {path.name for path in weights.parent.iterdir()}
     except OSError:
         return None
-    names = sorted(there - spoken_of - {MODEL_MANIFEST, DIGESTS})
+    names = sorted(there - spoken_of - {MODEL_MANIFEST, DIGESTS, CARD})
     if not spoken_of or not names:
         return None
     more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""

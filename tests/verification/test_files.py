@@ -340,11 +340,15 @@ def test_what_lies_in_a_package_and_nobody_signed(made, tmp_path):
     assert verdict.state == "trusted"
     (note,) = verdict.notes
     assert note.startswith("Its manifest does not speak of all that lies in its folder: ")
-    assert note.endswith("\x1b[2K, README.md, code and 1 more.")
-    for name in ("model.pkl", "\x1b[2K", "README.md"):
+    assert note.endswith("\x1b[2K, code, model.pkl.")
+    for name in ("model.pkl", "\x1b[2K"):
         (folder / name).unlink()
     shutil.rmtree(folder / "code")
-    assert safegen.verify(weights, trust=made.root).notes == ()
+    verdict = safegen.verify(weights, trust=made.root)
+    assert verdict.notes == ()  # its card is no cause for a warning, and not passed over either
+    assert "README.md, is for people, and nobody signed it" in verdict.findings[0].text
+    (folder / "README.md").unlink()
+    assert "README.md" not in safegen.verify(weights, trust=made.root).findings[0].text
 
 
 @pytest.mark.parametrize("letter", ["n", "ä", "あ", "😀"])

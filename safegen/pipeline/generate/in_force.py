@@ -54,8 +54,14 @@ def require_in_force(
     for taken_back in (log.revocation("key", key), *(each.find("key", key) for each in own)):
         if taken_back is None or outlives(taken_back, manifest.seen_at):
             continue
-        if not _logged_before(log, opened.content.digests.weights, taken_back):
-            raise RevokedError(_sentence(opened, "the key that signed it", taken_back))
+        logged = _logged(log, opened.content.digests.weights)
+        if not _before(logged, taken_back.since):
+            later = logged and (
+                f"; this ledger has it since {logged}, which is no earlier than the --since of "
+                "that revocation"
+            )
+            said = _sentence(opened, "the key that signed it", taken_back, later or "")
+            raise RevokedError(said)
 
 
 def require_model(opened: Package, log: Ledger) -> None:
@@ -69,17 +75,22 @@ def require_model(opened: Package, log: Ledger) -> None:
         raise RevokedError(_sentence(opened, "it", taken_back))
 
 
-def _logged_before(log: Ledger, file_digest: str, taken_back: Revocation) -> bool:
+def _logged(log: Ledger, file_digest: str) -> str | None:
+    """When a log got a file; None when it never did."""
     found = log.find(file_digest)
-    if found is None:
+    return None if found is None else found[0].time
+
+
+def _before(logged: str | None, since: str) -> bool:
+    if logged is None:
         return False
-    logged, since = moment(found[0].time), moment(taken_back.since)
-    return logged is not None and since is not None and logged < since
+    then, end = moment(logged), moment(since)
+    return then is not None and end is not None and then < end
 
 
-def _sentence(opened: Package, whose: str, taken_back: Revocation) -> str:
+def _sentence(opened: Package, whose: str, taken_back: Revocation, more: str = "") -> str:
     note = f": {taken_back.note}" if taken_back.note else ""
     return (
         f"{opened.folder} must not be used: since {taken_back.since} {whose} is revoked "
-        f"({taken_back.reason}{note}); use another model"
+        f"({taken_back.reason}{note}){more}; use another model"
     )

@@ -23,6 +23,7 @@ from safegen.provenance.c2pa import claims
 from safegen.provenance.c2pa.manifest import UNBOUND
 from safegen.provenance.c2pa.statuses import concern
 from safegen.schemas.canonical import sha256
+from safegen.schemas.names import CARD
 from safegen.schemas.verdict import StepFinding
 from safegen.storage import read
 from safegen.verification.c2pa_messages import RULES, phrases
@@ -40,6 +41,7 @@ from safegen.verification.unread import LARGEST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 Step = Callable[[Evidence], StepFinding]
 BINDING = {"assertion.dataHash.mismatch", "assertion.boxesHash.mismatch"}
@@ -51,7 +53,14 @@ def check_manifest(evidence: Evidence) -> StepFinding:
     if evidence.beside is None:
         return found("safegen.manifest.embedded", f"It carries a C2PA manifest, {signed}")
     text = f"Its C2PA manifest lies beside it in {evidence.beside.name}, {signed}"
+    if has_card(evidence.package):
+        text += f" The model's card, {CARD}, is for people, and nobody signed it."
     return found("safegen.manifest.beside", text)
+
+
+def has_card(package: Mapping[str, Path]) -> bool:
+    """Whether a model's card lies in its package; none does beside any other file."""
+    return "weights" in package and package["weights"].with_name(CARD).is_file()
 
 
 def check_integrity(evidence: Evidence) -> StepFinding:
