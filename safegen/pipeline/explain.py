@@ -25,6 +25,7 @@ from safegen.provenance.media.formats import mime_of
 from safegen.schemas.canonical import digest
 from safegen.schemas.names import receipt_beside
 from safegen.schemas.receipt import GenerationRequest, read_receipt
+from safegen.verification.harm import require_harmless
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,7 +59,9 @@ def read_explained(path: Path) -> Explained:
         InputError: the file was not released by safegen, or has no receipt beside it.
         TamperedError: the file is not what was signed, or the receipt explains another one.
         UnreadableManifestError: it carries no manifest that can be read.
+        DataError: reading it does harm, which was tried in a process of its own.
     """
+    require_harmless(path)
     data = storage.read(path)
     manifest = read_manifest(data, mime_of(path, data))
     if manifest.state == "Invalid":

@@ -1,6 +1,7 @@
 """A file of one's own to a signed one: what it was before becomes its ingredient, never dropped.
 
-1. Find its history: its own manifest, or that of the file it was made from.
+1. Find its history: its own manifest, or that of the file it was made from. Whatever harms its
+   reader is found out in a process of its own (`safegen.verification.harm`).
 2. Refuse a history that does not hold.
 3. Sign, and read back.
 4. Log, unless the file was changed meanwhile.
@@ -32,6 +33,7 @@ from safegen.provenance.media import formats
 from safegen.schemas.canonical import sha256
 from safegen.schemas.log import LogEntry
 from safegen.schemas.names import receipt_beside
+from safegen.verification.harm import require_harmless
 
 if TYPE_CHECKING:
     from safegen.provenance.c2pa.history import File
@@ -85,7 +87,7 @@ def sign(
     Raises:
         InputError: a file without a history does not say how it came to be, or its history does
             not hold.
-        DataError: the bytes are not a whole file of their type.
+        DataError: the bytes are not a whole file of their type, or reading them does harm.
         KeyMaterialError: nothing can be signed with these keys.
         StorageError: a place cannot be read or written, or the file was changed while it was
             signed; what was there is intact.
@@ -101,6 +103,8 @@ def sign(
     placing.take_up(target.parent, log)
     # 1 and 2. Find its history.
     trust = trust_in(signer.anchor, times)
+    for each in (path, *(() if parent is None else (Path(parent),))):
+        require_harmless(each, trust)
     file = open_file(path, trust)
     before = None if parent is None else open_file(Path(parent), trust)
     claim = _claim(file, before, target.name, source)

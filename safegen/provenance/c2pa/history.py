@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from safegen.provenance.keys.trust import Trust
 
-LARGEST = 2**29  # bytes; the SDK holds a file several times over
+LARGEST = 2**28  # bytes; the SDK holds a file several times over, and no more can be verified
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

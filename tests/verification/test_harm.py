@@ -1,0 +1,73 @@
+"""`sign` and `explain` read a stranger's file only after a process with limits has."""
+
+import shutil
+
+import pytest
+
+import safegen
+from safegen.errors import DataError, InputError, StorageError
+from safegen.pipeline.explain import read_explained
+from safegen.verification.workers import pool, process
+
+ACTOR = """
+import json, os, signal, sys
+from safegen.verification.unread import unread
+from safegen.verification.workers import limits
+sys.stdin.readline()
+print('"ready"', flush=True)
+for line in sys.stdin:
+    name = json.loads(line)
+    if "crash" in name: os.kill(os.getpid(), signal.SIGSEGV)
+    if "busy" in name:
+        limits.SECONDS = 0
+        limits.limit_time()
+        while True: pass
+    print(unread(name, "safegen.manifest.none", "no", "unsigned").model_dump_json(), flush=True)
+"""
+HARMS = {"crash.png": "broke C2PA's reader down", "busy.png": "seconds of processor time"}
+
+
+@pytest.fixture
+def actors(monkeypatch):
+    """Processes that files break which are named so."""
+    code = f"import sys; sys.path[:] = sys.argv[1:]; exec({ACTOR!r})"
+    monkeypatch.setattr(process, "COMMAND", ("-c", code))
+
+
+@pytest.mark.parametrize(("name", "words"), HARMS.items())
+def test_a_file_that_does_harm_is_neither_signed_nor_explained(made, tmp_path, actors, name, words):
+    path = shutil.copy(made.outputs / "0001.png", tmp_path / name)
+    ledger = tmp_path / "ledger.db"
+    before = path.read_bytes()
+    with pytest.raises(DataError, match=f"in a process of its own, and is not read: .*{words}"):
+        safegen.sign(path, keys=made.keys, ledger=ledger)
+    assert path.read_bytes() == before
+    with pytest.raises(DataError, match=words):
+        read_explained(path)
+
+
+def test_what_it_was_made_from_is_tried_as_well(made, tmp_path, actors):
+    parent = shutil.copy(made.outputs / "0001.png", tmp_path / "crash.png")
+    path = shutil.copy(made.outputs / "0002.png", tmp_path / "a.png")
+    with pytest.raises(DataError, match=r"crash\.png was tried"):
+        safegen.sign(path, keys=made.keys, ledger=tmp_path / "ledger.db", parent=parent)
+
+
+def test_no_more_is_signed_than_can_be_verified(made, tmp_path, monkeypatch):
+    path = shutil.copy(made.outputs / "0001.png", tmp_path / "a.png")
+    with path.open("ab") as file:
+        file.truncate(2**28 + 1)
+    with pytest.raises(DataError, match=r"268,435,457 bytes, and at most 268,435,456"):
+        safegen.sign(path, keys=made.keys, ledger=tmp_path / "ledger.db")
+    assert pool.LARGEST == 2**28
+
+
+def test_what_is_not_there_or_no_file_is_told_as_before(made, tmp_path):
+    own = {"keys": made.keys, "ledger": tmp_path / "ledger.db", "source": "algorithm"}
+    with pytest.raises(StorageError, match=r"cannot read .*none\.png"):
+        safegen.sign(tmp_path / "none.png", **own)
+    with pytest.raises(StorageError, match="is a directory"):
+        read_explained(tmp_path)
+    (tmp_path / "plain.txt").write_text("text")
+    with pytest.raises(InputError, match="has no manifest"):
+        safegen.sign(tmp_path / "plain.txt", keys=made.keys, ledger=tmp_path / "ledger.db")
