@@ -101,7 +101,8 @@ def require_types(value: DataclassInstance, wrong_choice: type[InputError] = Inp
     for each in dataclasses.fields(value):
         given, hint = getattr(value, each.name), _hint(each.type, scope)
         plain = _required(each.name, given, hint)
-        choices = [word for one in _choices(hint) for word in typing.get_args(one)]
+        named = [one for one in _choices(hint) if typing.get_origin(one) is Literal]
+        choices = [word for one in named for word in typing.get_args(one)]
         if isinstance(given, str) and choices and given not in choices:
             listed = f"{', '.join(choices[:-1])} or {choices[-1]}"
             raise wrong_choice(f"{each.name} is {reprlib.repr(given)}; choose {listed}")

@@ -11,7 +11,7 @@ from markdown_it import MarkdownIt
 from typer.testing import CliRunner
 
 import safegen
-from safegen.cli import app
+from safegen.cli.commands import build
 from safegen.package import files
 from safegen.package.model_card import Figure, model_card
 from safegen.schemas.certificate import PrivacyCertificate
@@ -243,7 +243,7 @@ def test_what_the_card_says_to_type_works(made, copy, monkeypatch):
     monkeypatch.chdir(copy)
     (commands,) = re.findall(r"^```sh\n(.*?)^```", card, re.MULTILINE | re.DOTALL)
     for line in commands.splitlines():
-        done = CliRunner().invoke(app, shlex.split(line)[1:])
+        done = CliRunner().invoke(build(), shlex.split(line)[1:])
         assert done.exit_code == 0, done.output
     (code,) = re.findall(r"^```python\n(.*?)^```", card, re.MULTILINE | re.DOTALL)
     exec(code, {})

@@ -13,10 +13,11 @@ ACTOR = """
 import json, os, signal, sys
 from safegen.verification.unread import unread
 from safegen.verification.workers import limits
-sys.stdin.readline()
-print('"ready"', flush=True)
 for line in sys.stdin:
     name = json.loads(line)
+    if isinstance(name, dict):  # a task
+        print('"ready"', flush=True)
+        continue
     if "crash" in name: os.kill(os.getpid(), signal.SIGSEGV)
     if "busy" in name:
         limits.SECONDS = 0
