@@ -25,8 +25,6 @@ EXCEPTIONS = {
     ("provenance/c2pa/claims.py", "output_claim"): INSIDE,
     ("provenance/c2pa/sdk.py", "sign_store"): INSIDE,
     ("training/pretraining.py", "pretrain"): INSIDE,
-    ("verification/verify.py", "verify"): INSIDE,
-    ("verification/verify.py", "verify_tree"): INSIDE,
 }
 
 

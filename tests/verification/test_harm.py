@@ -35,13 +35,16 @@ def actors(monkeypatch):
     monkeypatch.setattr(process, "COMMAND", ("-c", code))
 
 
+def house(made, folder):
+    return safegen.Workspace(keys=made.keys, ledger=folder / "ledger.db")
+
+
 @pytest.mark.parametrize(("name", "words"), HARMS.items())
 def test_a_file_that_does_harm_is_neither_signed_nor_explained(made, tmp_path, actors, name, words):
     path = shutil.copy(made.outputs / "0001.png", tmp_path / name)
-    ledger = tmp_path / "ledger.db"
     before = path.read_bytes()
     with pytest.raises(DataError, match=f"in a process of its own, and is not read: .*{words}"):
-        safegen.sign(path, keys=made.keys, ledger=ledger)
+        safegen.sign(path, workspace=house(made, tmp_path))
     assert path.read_bytes() == before
     with pytest.raises(DataError, match=words):
         read_explained(path)
@@ -51,7 +54,7 @@ def test_what_it_was_made_from_is_tried_as_well(made, tmp_path, actors):
     parent = shutil.copy(made.outputs / "0001.png", tmp_path / "crash.png")
     path = shutil.copy(made.outputs / "0002.png", tmp_path / "a.png")
     with pytest.raises(DataError, match=r"crash\.png was tried"):
-        safegen.sign(path, keys=made.keys, ledger=tmp_path / "ledger.db", parent=parent)
+        safegen.sign(path, workspace=house(made, tmp_path), parent=parent)
 
 
 def test_no_more_is_signed_than_can_be_verified(made, tmp_path, monkeypatch):
@@ -59,16 +62,15 @@ def test_no_more_is_signed_than_can_be_verified(made, tmp_path, monkeypatch):
     with path.open("ab") as file:
         file.truncate(2**28 + 1)
     with pytest.raises(DataError, match=r"268,435,457 bytes, and at most 268,435,456"):
-        safegen.sign(path, keys=made.keys, ledger=tmp_path / "ledger.db")
+        safegen.sign(path, workspace=house(made, tmp_path))
     assert pool.LARGEST == 2**28
 
 
 def test_what_is_not_there_or_no_file_is_told_as_before(made, tmp_path):
-    own = {"keys": made.keys, "ledger": tmp_path / "ledger.db", "source": "algorithm"}
     with pytest.raises(StorageError, match=r"cannot read .*none\.png"):
-        safegen.sign(tmp_path / "none.png", **own)
+        safegen.sign(tmp_path / "none.png", workspace=house(made, tmp_path), source="algorithm")
     with pytest.raises(StorageError, match="is a directory"):
         read_explained(tmp_path)
     (tmp_path / "plain.txt").write_text("text")
     with pytest.raises(InputError, match="has no manifest"):
-        safegen.sign(tmp_path / "plain.txt", keys=made.keys, ledger=tmp_path / "ledger.db")
+        safegen.sign(tmp_path / "plain.txt", workspace=house(made, tmp_path))

@@ -29,7 +29,7 @@ def test_nothing_beside_a_name_is_taken_for_the_bytes_own(made, tmp_path, monkey
     assert _finding(here, "ledger").codes == ("safegen.ledger.none",)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "table.csv").write_text("a,b\n1,2\n")
-    safegen.sign("table.csv", keys=made.keys, source="algorithm")
+    safegen.sign("table.csv", workspace=safegen.Workspace(keys=made.keys), source="algorithm")
     assert safegen.verify("table.csv").state == "valid"
     table = (tmp_path / "table.csv").read_bytes()
     assert safegen.verify(table, name="table.csv").state == "unsupported"
