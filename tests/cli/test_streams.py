@@ -1,6 +1,7 @@
 """Terminals that know few letters, and readers that leave early, end no command."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,36 @@ def safegen(*arguments, **options):
     )
 
 
+IN_TURN = """
+import ast, os, sys
+from safegen.cli import main
+
+for command in ast.literal_eval(sys.argv[1]):
+    sys.argv[1:], code = command, 0
+    try:
+        main()
+    except SystemExit as left:
+        code = left.code or 0
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.write(1, b"%d\\0" % code)
+    os.write(2, b"\\0")
+"""
+
+
+def in_turn(*commands, **options):
+    """What one process after another would say, from one, which loads everything once."""
+    typed = repr([list(map(str, command)) for command in commands])
+    done = subprocess.run(
+        [sys.executable, "-c", IN_TURN, typed], check=True, capture_output=True, **options
+    )
+    for said, complained in zip(
+        done.stdout.split(b"\0"), done.stderr.split(b"\0")[: len(commands)], strict=False
+    ):
+        words, code = re.fullmatch(rb"(.*?)(\d+)", said, re.DOTALL).groups()
+        yield subprocess.CompletedProcess([], int(code), words, complained)
+
+
 @pytest.fixture
 def folder(made, tmp_path):
     for number, name in enumerate(("ä.png", "Ж.png"), 1):
@@ -27,7 +58,7 @@ def folder(made, tmp_path):
 @pytest.mark.parametrize("coding", ["ascii", "cp1252", "latin-1", "koi8-r"])
 def test_every_command_writes_in_letters_that_there_are(made, folder, coding):
     env = os.environ | {"PYTHONIOENCODING": coding, "PYTHONUTF8": "0"}
-    for command, status in {
+    expected = {
         ("verify", folder / "ä.png", "--trust", made.root): 0,
         ("verify", folder): 1,
         ("certificate", "show", made.model): 0,
@@ -36,10 +67,12 @@ def test_every_command_writes_in_letters_that_there_are(made, folder, coding):
         ("verify", folder / "≠.png"): 2,
         ("--help",): 0,
         ("verify", "--help"): 0,
-    }.items():
-        done = safegen(*command, env=env)
+    }
+    found = zip(expected.items(), in_turn(*expected, env=env), strict=True)
+    for (command, status), done in found:
         assert done.returncode == status, (command, done.stderr)
         said = (done.stdout + done.stderr).decode(coding)
+        assert said
         assert "defect" not in said
         assert "Traceback" not in said
     shown = safegen("verify", folder / "ä.png", "--trust", made.root, env=env).stdout
@@ -81,7 +114,7 @@ def test_a_reader_that_leaves_changes_no_exit_code(made, folder, more):
 
 def test_names_that_are_too_long_for_any_command(made, tmp_path):
     name = "n" * 300
-    for command in (
+    commands = (
         ("verify", name),
         ("verify", made.outputs / "0001.png", "--trust", name),
         ("verify", made.outputs / "0001.png", "--out", name),
@@ -94,8 +127,8 @@ def test_names_that_are_too_long_for_any_command(made, tmp_path):
         ("generate", name, "--purpose", "x", "--out", "out"),
         ("certificate", "show", name),
         ("ledger", "check", name),
-    ):
-        done = safegen(*command, cwd=tmp_path)
+    )
+    for command, done in zip(commands, in_turn(*commands, cwd=tmp_path), strict=True):
         assert done.returncode == 2, (command, done.stderr)
         assert b"defect" not in done.stderr
         assert done.stderr.count(b"error: ") == 1, (command, done.stderr)
