@@ -73,7 +73,8 @@ MOVED = {
     "provenance.chain": "provenance.keys.chain",
     "provenance.checkpoints": "provenance.log.checkpoints",
     "provenance.claims": "provenance.c2pa.claims",
-    "provenance.fingerprint": "provenance.c2pa.fingerprint",
+    "provenance.c2pa.fingerprint": "modality.image_code",
+    "provenance.fingerprint": "modality.image_code",
     "provenance.formats": "provenance.media.formats",
     "provenance.ingredients": "provenance.c2pa.ingredients",
     "provenance.inspection": "provenance.log.check",
@@ -104,6 +105,7 @@ MOVED = {
     "training.latents": "training.releases.latents",
     "training.objective": "training.objectives.objective",
     "training.playing": "training.objectives.gan_losses",
+    "training.recipe": "training.presets.image",
     "training.texture": "training.releases.texture",
     "training.warmstart": "training.releases.warmstart",
 }

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from safegen.audit.canaries import CONFIDENCE
 from safegen.audit.membership import MembershipInference, membership_inference
-from safegen.modality.image import to_bytes
 from safegen.schemas.audit import Attack, Membership, Rate
 
 if TYPE_CHECKING:
@@ -18,7 +17,8 @@ if TYPE_CHECKING:
     from safegen.audit.one_run import OneRunBound
     from safegen.audit.statistics import Interval
     from safegen.data.dataset import DataSet
-    from safegen.models.generator import PictureGenerator
+    from safegen.modality.base import Modality
+    from safegen.models.generator import LatentGenerator
     from safegen.progress import Progress
     from safegen.schemas.certificate import PrivacyCertificate
 
@@ -85,7 +85,7 @@ def _rate(interval: Interval) -> Rate:
 
 
 def infer_membership(
-    made: PictureGenerator,
+    made: LatentGenerator,
     members: DataSet,
     others: DataSet,
     delta: float,
@@ -98,9 +98,9 @@ def infer_membership(
     inside, outside = (_some(each, generator) for each in (members, others))
     progress("attacking", 0, 1)
     found = membership_inference(
-        samples,
-        members.images[inside],
-        others.images[outside],
+        _levels(samples, made.modality),
+        _levels(members.images[inside], made.modality),
+        _levels(others.images[outside], made.modality),
         member_labels=members.labels[inside],
         other_labels=others.labels[outside],
         sample_labels=labels,
@@ -113,16 +113,24 @@ def infer_membership(
 
 
 def draw_samples(
-    made: PictureGenerator, seed: int, progress: Progress
-) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    made: LatentGenerator, seed: int, progress: Progress
+) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """As many samples of each class; they never leave the audit."""
     labels = np.arange(SAMPLES) % made.classes
     parts = []
     for place, start in enumerate(range(0, SAMPLES, CHUNK)):
         wanted = torch.from_numpy(labels[start : start + CHUNK])
-        parts.append(to_bytes(made.sample(wanted, seed + place).numpy()))
+        parts.append(made.modality.to_stored(made.sample(wanted, seed + place).numpy()))
         progress("sampling", min(start + CHUNK, SAMPLES), SAMPLES)
     return np.concatenate(parts), labels
+
+
+def _levels(stored: NDArray[Any], modality: Modality) -> NDArray[np.uint8]:
+    """Samples in 256 levels of what training sees, (n, channels, height, width): as pictures."""
+    if stored.dtype == np.uint8 and stored.ndim == 4:
+        return stored
+    seen = modality.to_float(stored.astype(np.float64))
+    return np.rint(seen * 255).astype(np.uint8).reshape(len(stored), 1, 1, -1)
 
 
 def _some(data: DataSet, generator: np.random.Generator) -> NDArray[np.int64]:

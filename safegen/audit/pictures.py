@@ -8,19 +8,21 @@ than to most others is guessed to have been there.
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from safegen.audit.canaries import CONFIDENCE
 from safegen.audit.one_run import OneRunBound, one_run_bound
+from safegen.modality.registry import modality_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from safegen.data.dataset import DataSet
+    from safegen.modality.base import Modality
 
-    Pictures = NDArray[np.uint8]
+    Pictures = NDArray[Any]
     Labels = NDArray[np.int64]
 
 CELLS = 7  # fields a side of a pattern
@@ -32,26 +34,30 @@ class CanaryPictures:
     """Made-up records, and which of them are among the others.
 
     Attributes:
-        pictures: (canaries, channels, height, width), uint8.
+        pictures: (canaries, *dimensions), as their kind of data stores samples.
         labels: (canaries,), int64.
         included: (canaries,), bool, each by its own coin.
+        modality: what kind of data they are.
     """
 
     pictures: Pictures
     labels: Labels
     included: NDArray[np.bool_]
+    modality: Modality
 
 
 def canary_pictures(data: DataSet, count: int, generator: np.random.Generator) -> CanaryPictures:
-    """Patterns in the shape of a data set's pictures, with labels at random."""
-    shape = data.card.shape
-    cells = generator.random((count, shape.channels, CELLS, CELLS)) < 0.5
-    rows = np.arange(shape.height) * CELLS // shape.height
-    columns = np.arange(shape.width) * CELLS // shape.width
+    """Patterns in the shape of a data set's samples, with labels at random."""
+    modality = modality_of(data.card.shape)
+    fields = [min(CELLS, side) for side in modality.dimensions]
+    cells = generator.random((count, *fields)) < 0.5
+    for axis, (side, few) in enumerate(zip(modality.dimensions, fields, strict=True), start=1):
+        cells = cells.take(np.arange(side) * few // side, axis=axis)
     return CanaryPictures(
-        pictures=(cells[:, :, rows][:, :, :, columns] * 255).astype(np.uint8),
+        pictures=modality.to_stored(cells.astype(np.float64)),
         labels=generator.integers(len(data.card.classes), size=count),
         included=generator.random(count) < 0.5,
+        modality=modality,
     )
 
 
@@ -89,18 +95,18 @@ def found_in_samples(
 
     Args:
         canaries: all of them.
-        samples: (generated, channels, height, width), uint8.
+        samples: (generated, *dimensions), as their kind of data stores them.
         sample_labels: (generated,), int64.
         delta: of the bound.
         generator: orders equal scores.
     """
-    flat = samples.reshape(len(samples), -1).astype(np.float32) / 255
+    flat = _seen(samples, canaries.modality)
     scores = np.zeros(len(canaries.labels))
     for label in np.unique(canaries.labels):
         made = flat[sample_labels == label]
         asked = np.flatnonzero(canaries.labels == label)
         for part in np.array_split(asked, max(1, len(asked) // MOST_AT_ONCE)):
-            patterns = canaries.pictures[part].reshape(len(part), -1).astype(np.float32) / 255
+            patterns = _seen(canaries.pictures[part], canaries.modality)
             products = patterns @ made.T
             distances = (
                 np.square(patterns).sum(1)[:, None] + np.square(made).sum(1)[None] - 2 * products
@@ -109,3 +115,9 @@ def found_in_samples(
     return one_run_bound(
         scores, canaries.included, delta, confidence=CONFIDENCE, generator=generator
     )
+
+
+def _seen(stored: Pictures, modality: Modality) -> NDArray[np.float32]:
+    """Samples as training sees them, (n, numbers), float32 in [0, 1]."""
+    seen: NDArray[Any] = modality.to_float(stored.astype(np.float32))
+    return seen.reshape(len(stored), -1).astype(np.float32, copy=False)

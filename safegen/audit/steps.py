@@ -57,7 +57,9 @@ def examine(
         made: records; the last unit is the odd one.
         loudness: by what losses are multiplied, one after the other.
     """
-    records = PrivateRecords(made.pictures, made.labels, made.groups)
+    records = PrivateRecords(
+        made.samples, made.labels, made.groups, to_float=lambda samples: samples
+    )
     rows = _rows(made, plan.records_per_unit)
     last = np.zeros(len(rows), dtype=bool)
     last[-plan.records_per_unit :] = True

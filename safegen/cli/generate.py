@@ -28,8 +28,11 @@ def generate(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="To make the same outputs again.")] = None,
     format: Annotated[  # noqa: A002 - the word that everybody uses
-        str, typer.Option(help="Of the files: png, jpeg, webp, tiff, avif or gif.")
-    ] = "png",
+        str | None,
+        typer.Option(
+            help="Of the files; of pictures png (if unsaid), jpeg, webp, tiff, avif, gif."
+        ),
+    ] = None,
     name: Annotated[
         str,
         typer.Option(
@@ -48,7 +51,6 @@ def generate(
     """Make outputs that are allowed by a policy, explained, signed and logged."""
     with Bars() as bars:
         bars("starting", 0, 1)
-        from safegen.modality.image import modality_named
         from safegen.pipeline.generate.model import load
         from safegen.pipeline.generate.outputs import require_free
         from safegen.pipeline.generate.request import understand
@@ -71,7 +73,7 @@ def generate(
         asked = understand(
             count=count, purpose=purpose, label=label, seed=seed, classes=model.config.data.classes
         )
-        require_free(out, name, asked, modality_named(format).suffix)
+        require_free(out, name, asked, model.in_format(format))
         release = model.generate(
             count,
             purpose=purpose,

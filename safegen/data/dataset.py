@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from safegen.errors import DataError
-from safegen.schemas.card import DataCard, Shape
+from safegen.schemas.card import DataCard, PictureShape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from safegen.schemas.card import Shape
 
 SMALLEST, LARGEST = 28, 128  # pixels a side, between which the networks are built
 USUAL = 32  # pixels a side to suggest for what is too small
@@ -199,7 +201,7 @@ def assemble(
         source=source,
         licence=licence,
         count=len(images),
-        shape=Shape(channels=channels, height=height, width=width),
+        shape=PictureShape(channels=channels, height=height, width=width),
         classes=classes,
         digest=digest_of(images, labels) if digest is None else digest,
         units=len(images),
@@ -219,6 +221,13 @@ def require_side(size: int) -> None:
             f"a side of {size} pixels does not fit; sides are {SIDES}: --size {_near(size)} would "
             "do"
         )
+
+
+def side_of(shape: Shape) -> int | None:
+    """The size by which square pictures of a shape are asked for; None for any other shape."""
+    if isinstance(shape, PictureShape) and shape.height == shape.width:
+        return shape.height
+    return None
 
 
 def _fits(side: int) -> bool:

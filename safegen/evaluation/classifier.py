@@ -15,7 +15,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from safegen.evaluation.cuda_graph import Recording
 from safegen.evaluation.protocols import build
-from safegen.schemas.card import Shape
+from safegen.schemas.card import PictureShape
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -124,7 +124,7 @@ def fit(  # noqa: PLR0913 - what, how, from which seed, where
     """
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
-        shape = Shape(
+        shape = PictureShape(
             **dict(zip(("channels", "height", "width"), data.pictures.shape[1:], strict=True))
         )
         made = build(network, shape, classes).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from safegen.data.dataset import DataSet
+from safegen.data.dataset import DataSet, side_of
 from safegen.data.sources import load
 from safegen.errors import DataError
 from safegen.evaluation.classifier import Labelled
+from safegen.modality.registry import modality_of
 from safegen.schemas.evaluation import HeldOut
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def open_data(source: Source, config: PackageConfig, data_root: Path | None) -> 
     """The records, in the package's shape.
 
     Raises:
-        DataError: they are not there, or are not pictures and classes of the package's kind.
+        DataError: they are not there, or are not samples and classes of the package's kind.
     """
     return _loaded(source, config, data_root, "train")
 
@@ -166,8 +167,7 @@ def _repeated(training: Labelled, test: Labelled, what: str) -> tuple[str, ...]:
 def _loaded(source: Source, config: PackageConfig, data_root: Path | None, split: str) -> DataSet:
     if isinstance(source, DataSet):
         return source
-    made = config.architecture
-    size = made.height if made.height == made.width else None
+    size = side_of(config.architecture.shape)
     return load(
         source, data_root=data_root, size=size, split="test" if split == "test" else "train"
     )
@@ -179,12 +179,11 @@ def _aligned(data: DataSet, config: PackageConfig) -> Labelled:
     Raises:
         DataError: their pictures have another shape, or a class is not the package's.
     """
-    made, shape = config.architecture, data.images.shape[1:]
-    if shape != (made.channels, made.height, made.width):
+    if data.card.shape != config.architecture.shape:
+        given, made = (modality_of(each) for each in (data.card.shape, config.architecture.shape))
         raise DataError(
-            f"{data.card.name} has pictures of {shape[0]} x {shape[1]} x {shape[2]}, and "
-            f"{config.name} makes {made.channels} x {made.height} x {made.width} (channels, "
-            "height, width); name the records that it was trained on"
+            f"{data.card.name} has {given.in_words()}, and {config.name} makes {made.in_words()}; "
+            "name the records that it was trained on"
         )
     places = {name: place for place, name in enumerate(config.data.classes)}
     strange = [name for name in data.card.classes if name not in places]

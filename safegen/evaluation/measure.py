@@ -14,7 +14,7 @@ from safegen.evaluation.classifier import Labelled, Validation, fit
 from safegen.evaluation.memorization import LEAST_RECORDS
 from safegen.evaluation.protocols import PROTOCOLS
 from safegen.evaluation.utility import Contest, compare, train_and_test
-from safegen.modality.image import to_bytes
+from safegen.schemas.card import PICTURES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from safegen.evaluation.held_out import Records
     from safegen.evaluation.protocols import ClassifierProtocol
     from safegen.evaluation.utility import Runs
-    from safegen.models.generator import PictureGenerator
+    from safegen.models.generator import LatentGenerator
     from safegen.progress import Progress
     from safegen.schemas.evaluation import Augment, Fidelity, Neighbours, Utility
 
@@ -34,7 +34,8 @@ MOST_COMPARED = 10_000  # pictures of each kind in fidelity and among neighbours
 CNN_FEATURES = (
     "the last feature map, pooled to 2 x 2, of the quick protocol's CNN that was trained on records"
 )
-PIXEL_FEATURES = "principal components of the training records, for there is one class only"
+ONE_CLASS_FEATURES = "principal components of the training records, for there is one class only"
+OTHER_FEATURES = "principal components of the training records, for no classifier of them is here"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +56,7 @@ class Bench:
     """
 
     records: Records
-    generator: PictureGenerator
+    generator: LatentGenerator
     classes: tuple[str, ...]
     protocol: ClassifierProtocol
     augment: Augment
@@ -83,7 +84,8 @@ def measure(bench: Bench, *, comparable: bool) -> Found:
         comparable: whether the package was trained on the training records, and on none of the
             test; without, nothing can be said of copying.
     """
-    utility, first = _utility(bench) if len(bench.classes) > 1 else (None, None)
+    told = len(bench.classes) > 1 and bench.generator.modality.name == PICTURES
+    utility, first = _utility(bench) if told else (None, None)
     synthetic = sampled(bench, min(bench.pictures, MOST_COMPARED), bench.seeds[0])
     bench.progress("comparing", 0, 2)
     apart = _fidelity(bench, synthetic, first)
@@ -119,7 +121,7 @@ def sampled(bench: Bench, count: int, seed: int) -> Labelled:
     for place, start in enumerate(range(0, count, AT_ONCE)):
         wanted = torch.from_numpy(labels[start : start + AT_ONCE])
         made = bench.generator.sample(wanted, seed * MOST_PARTS + place)
-        parts.append(to_bytes(made.cpu().numpy()))
+        parts.append(bench.generator.modality.to_stored(made.cpu().numpy()))
         bench.progress("sampling", min(start + AT_ONCE, count), count)
     return Labelled(pictures=np.concatenate(parts), labels=labels)
 
@@ -169,7 +171,8 @@ def _fidelity(bench: Bench, synthetic: Labelled, real: Runs | None) -> Fidelity:
         # The records' axes: in its own, a collapsed generator would hide how little it shows.
         axes = components(*reversed(parts), seed=bench.seeds[0])
         points: list[Points] = [each.astype(np.float64) for each in reversed(axes)]
-        return fidelity.compare(*points, space=PIXEL_FEATURES)
+        space = ONE_CLASS_FEATURES if len(bench.classes) == 1 else OTHER_FEATURES
+        return fidelity.compare(*points, space=space)
     known, quick = real.first, PROTOCOLS["quick"]
     if bench.protocol.networks[0] not in quick.networks:  # features are the CNN's in all protocols
         known = fit(

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from torch import nn
     from torch.optim.lr_scheduler import LRScheduler
 
-    from safegen.schemas.card import Shape
+    from safegen.schemas.card import PictureShape
     from safegen.schemas.evaluation import Augment, ProtocolName
 
 AFFINE = frozenset({"mnist", "digits"})  # by name, a public property: no result is looked at
@@ -142,7 +142,7 @@ DPIMAGEBENCH = ClassifierProtocol(
 PROTOCOLS = {each.name: each for each in (QUICK, DPIMAGEBENCH)}
 
 
-def build(network: str, shape: Shape, classes: int) -> nn.Module:
+def build(network: str, shape: PictureShape, classes: int) -> nn.Module:
     """A fresh classifier by its name in a protocol."""
     if network == "cnn":
         return SmallCNN(shape.channels, shape.height, shape.width, classes)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from safegen.errors import InputError, SafegenError
-from safegen.explain.explainer import regions_of, sample_shape
+from safegen.explain.explainer import regions_of
 from safegen.explain.faithfulness import COMPLETENESS_GAP, completeness_gaps
 from safegen.schemas.explanation import Explanation, RegionSummary
 
@@ -67,7 +67,7 @@ def _explained(
     generator: Generator, draw: Draw, modality: Modality, explainer: Explainer
 ) -> Iterator[Explanation]:
     regions = regions_of(generator, draw, modality)
-    grid = modality.regions(sample_shape(draw)).grid
+    grid = modality.regions().grid
     said = explainer.explain(generator, draw, modality)
     with torch.no_grad():
         reached = regions(draw.noise, draw.places, draw.grain)

@@ -81,7 +81,7 @@ def regions_of(
     generator: Generator, draw: Draw, modality: Modality
 ) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
     """The function that is explained: a draw's parts to the regions (n, regions) of its samples."""
-    weights = torch.from_numpy(modality.regions(sample_shape(draw)).weights).to(draw.noise)
+    weights = torch.from_numpy(modality.regions().weights).to(draw.noise)
 
     def regions(noise: Tensor, places: Tensor, grain: Tensor) -> Tensor:
         return generator.render(noise, places, grain).flatten(1) @ weights.T
@@ -105,9 +105,3 @@ def average(generator: Generator, draw: Draw) -> Baseline:
 def by_label(generator: Generator, of_places: Tensor) -> Tensor:
     """What each class got, (..., classes), of what each of its components got, in the last axis."""
     return of_places.reshape(*of_places.shape[:-1], generator.classes, -1).sum(dim=-1)
-
-
-def sample_shape(draw: Draw) -> tuple[int, int, int]:
-    """Channels, height and width of a draw's samples."""
-    channels, height, width = draw.grain.shape[1:]
-    return channels, height, width

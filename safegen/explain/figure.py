@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
+    from safegen.modality.base import Modality
     from safegen.schemas.explanation import AnyExplanation
 
 INK, PAPER, FAINT = "#1f2430", "#ffffff", "#6b7280"
@@ -22,15 +23,18 @@ SHOWN = 3  # latents with a map of their own
 LEFT_TO_RIGHT = "\u200e"  # the title's direction, also where a name in Arabic comes first
 
 
-def draw(pixels: NDArray[np.uint8], explanation: AnyExplanation, title: str) -> bytes:
+def draw(
+    stored: NDArray[Any], modality: Modality, explanation: AnyExplanation, title: str
+) -> bytes:
     """Draw one explanation as a PNG.
 
     From left to right: the output with its regions; what the label did to each region; what each
-    of the strongest latents did. Red brightens a region, blue darkens it; all maps share a scale.
+    of the strongest latents did. Red raises a region, blue lowers it; all maps share a scale.
 
     Args:
-        pixels: (1 or 3, height, width), uint8.
-        explanation: of these pixels.
+        stored: the output's values (*dimensions), as its kind of data stores them.
+        modality: what kind of data it is.
+        explanation: of this output.
         title: what the output is; letters that no font here has are escaped.
     """
     attributions = np.array(explanation.attributions)
@@ -44,7 +48,7 @@ def draw(pixels: NDArray[np.uint8], explanation: AnyExplanation, title: str) -> 
         1, 2 + len(maps), width_ratios=[1] * (1 + len(maps)) + [0.06],
         left=0.02, right=0.93, top=0.8, bottom=0.14, wspace=0.1,
     )  # fmt: skip
-    _draw_output(figure.add_subplot(grid[0, 0]), pixels, rows, columns)
+    _draw_output(figure.add_subplot(grid[0, 0]), stored, modality, (rows, columns))
     for place, (name, values) in enumerate(maps, start=1):
         axes = figure.add_subplot(grid[0, place])
         image = axes.imshow(values.reshape(rows, columns), cmap="RdBu_r", vmin=-scale, vmax=scale)
@@ -60,7 +64,7 @@ def draw(pixels: NDArray[np.uint8], explanation: AnyExplanation, title: str) -> 
     )  # fmt: skip
     figure.text(
         0.02, 0.035,
-        f"change of a region's brightness against {explanation.baseline}; "
+        f"change of a region's {modality.quantity} against {explanation.baseline}; "
         f"label {label_share(explanation):.0%} of it all; gap {explanation.completeness_gap:.1%}",
         fontsize=7.5, color=FAINT,
     )  # fmt: skip
@@ -70,17 +74,16 @@ def draw(pixels: NDArray[np.uint8], explanation: AnyExplanation, title: str) -> 
     return file.getvalue()
 
 
-def _draw_output(axes: Axes, pixels: NDArray[np.uint8], rows: int, columns: int) -> None:
-    grey = len(pixels) == 1
-    axes.imshow(
-        pixels[0] if grey else pixels.transpose(1, 2, 0),
-        cmap="gray" if grey else None, vmin=0, vmax=255, interpolation="nearest",
-    )  # fmt: skip
-    height, width = pixels.shape[1:]
-    for row in range(1, rows):
-        axes.axhline(row * height / rows - 0.5, color="#f59e0b", lw=0.6, alpha=0.7)
-    for column in range(1, columns):
-        axes.axvline(column * width / columns - 0.5, color="#f59e0b", lw=0.6, alpha=0.7)
+def _draw_output(
+    axes: Axes, stored: NDArray[Any], modality: Modality, grid: tuple[int, int]
+) -> None:
+    """The output, and lines between its regions."""
+    modality.show(axes, stored)
+    rows, columns = grid
+    inner = [([0.0, 1.0], [row / rows] * 2) for row in range(1, rows)]
+    inner += [([column / columns] * 2, [0.0, 1.0]) for column in range(1, columns)]
+    for across, up in inner:
+        axes.plot(across, up, transform=axes.transAxes, color="#f59e0b", lw=0.6, alpha=0.7)
     _plain(axes, "output")
 
 

@@ -1,40 +1,145 @@
-"""What every kind of output can do, whatever it is an output of."""
+"""The seam of kinds of data: all that the rest of the house asks about what it trains and makes.
+
+A kind of data is one class that keeps `Modality`; `registry.register` checks it. One value of it
+stands for one shape in one file format. It is chosen when a data set or a package is opened
+(`registry.modality_of`), and from then on nothing but it knows what a sample is.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar
 
 if TYPE_CHECKING:
-    import numpy as np
+    from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
     from safegen.modality.regions import Regions
+    from safegen.schemas.card import Shape
+
+    Stored = NDArray[Any]
+
+Numbers = TypeVar("Numbers")  # an array, or a tensor on any device: this room needs no torch
 
 
 class Modality(Protocol):
-    """One kind of output: how its samples become files.
+    """One kind of data, in one shape and one file format.
 
     Attributes:
-        mime: media type of the encoded file.
-        suffix: of the file name, with the dot.
-        digital_source_type: IPTC's term for something made by a trained model.
+        name: of the kind: small letters, digits and underscores; signed with every shape but that
+            of pictures.
+        one: what a sample is called in a sentence, such as "picture".
+        many: several of them.
+        quantity: what the mean of a region's values is called, such as "brightness".
+        formats: file formats by name, the usual one first.
+        step: the distance of neighbouring stored values, as training sees them; two samples whose
+            values differ by no more are one but for rounding.
+        fingerprint_algorithm: C2PA's name of the soft binding that files carry; None for none.
     """
 
-    @property
-    def mime(self) -> str: ...  # noqa: D102 - above
-    @property
-    def suffix(self) -> str: ...  # noqa: D102 - above
-    @property
-    def digital_source_type(self) -> str: ...  # noqa: D102 - above
+    name: ClassVar[str]
+    one: ClassVar[str]
+    many: ClassVar[str]
+    quantity: ClassVar[str]
+    formats: ClassVar[tuple[str, ...]]
+    step: ClassVar[float]
+    fingerprint_algorithm: ClassVar[str | None]
 
-    def encode(self, sample: NDArray[np.float32]) -> bytes:
-        """Turn one sample into a whole file."""
+    @classmethod
+    def of(cls, shape: Shape, format: str | None = None) -> Self:  # noqa: A002 - everybody's word
+        """The kind in a shape and a file format, the usual one when None.
+
+        Raises:
+            DataError: it has no such shape.
+            RequestError: it has no such format.
+        """
         ...
 
-    def decode(self, data: bytes) -> NDArray[np.uint8]:
-        """Turn a file back into the values that it stores."""
+    @property
+    def shape(self) -> Shape:
+        """Of one sample, as cards and packages state it."""
         ...
 
-    def regions(self, shape: tuple[int, int, int]) -> Regions:
-        """The regions of samples of a shape, of which explanations speak."""
+    @property
+    def dimensions(self) -> tuple[int, ...]:
+        """Of one sample as an array, stored or seen."""
+        ...
+
+    @property
+    def format(self) -> str:
+        """Of files, by name."""
+        ...
+
+    @property
+    def mime(self) -> str:
+        """The encoded file's media type."""
+        ...
+
+    @property
+    def suffix(self) -> str:
+        """The file name's, with the dot."""
+        ...
+
+    @property
+    def embeds(self) -> bool:
+        """Whether a manifest lies in the file; otherwise it lies beside it."""
+        ...
+
+    @property
+    def digital_source_type(self) -> str:
+        """IPTC's or C2PA's term for a file that a trained model made."""
+        ...
+
+    def in_words(self) -> str:
+        """Samples of this shape, such as "grey pictures of 28x28 pixels"."""
+        ...
+
+    def to_float(self, stored: Numbers) -> Numbers:
+        """What training sees: stored values (n, *dimensions) as numbers in [0, 1].
+
+        An array or a tensor, wherever it lies. Each value is made of its own stored value and of
+        what is public in the shape, never of other records: scaling by the records' own extremes
+        would tell of them outside every budget.
+        """
+        ...
+
+    def to_stored(self, values: NDArray[Any]) -> Stored:
+        """Numbers (n, *dimensions) in [0, 1] as they are stored; values outside are clipped."""
+        ...
+
+    def encode(self, sample: NDArray[Any]) -> bytes:
+        """Turn one sample (*dimensions), in [0, 1], into a whole file."""
+        ...
+
+    def decode(self, data: bytes) -> Stored:
+        """Turn a file back into the values (*dimensions) that it stores.
+
+        Raises:
+            DataError: the bytes are no whole file of this kind.
+        """
+        ...
+
+    @classmethod
+    def fingerprint(cls, data: bytes, *, to_compare: bool = False) -> bytes | None:
+        """A code that finds an encoded file again without its metadata; None where there is none.
+
+        Args:
+            data: the file.
+            to_compare: the same code, by whatever way is quick; what is signed is computed by the
+                standard's own.
+
+        Raises:
+            DataError: the bytes are no whole file of this kind.
+        """
+        ...
+
+    def show(self, axes: Axes, stored: Stored) -> None:
+        """Draw one sample (*dimensions), as stored, so that it fills the axes' whole area.
+
+        Its regions are marked on it: the grid's rows from top to bottom, its columns from left to
+        right, each of the same size.
+        """
+        ...
+
+    def regions(self) -> Regions:
+        """The regions of a sample, of which explanations speak."""
         ...

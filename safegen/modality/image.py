@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 from PIL import Image, ImageChops, ImageOps, UnidentifiedImageError
 
 from safegen.errors import DataError, RequestError
-from safegen.modality.regions import picture_regions
+from safegen.schemas.card import PICTURES, PictureShape
 
 if TYPE_CHECKING:
     import numpy as np
+    from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
     from safegen.modality.regions import Regions
+    from safegen.schemas.card import Shape
 
 MOST_PIXELS = 2**26  # some kilobytes can stand for any number; converting takes a dozen bytes each
 ImageFormat = Literal["png", "jpeg", "webp", "tiff", "avif", "gif"]
@@ -36,14 +38,45 @@ class ImageModality:
     """Grey or RGB pictures in a format that embeds its manifest.
 
     Attributes:
+        shape: of one picture.
         format: `png`, `webp` and `tiff` store every value; `gif` does with 256 colours or fewer;
             `jpeg` and `avif` are as close as a quality of 95 allows.
     """
 
+    shape: PictureShape
     format: ImageFormat = "png"
+
+    name: ClassVar[str] = PICTURES
+    one: ClassVar[str] = "picture"
+    many: ClassVar[str] = "pictures"
+    quantity: ClassVar[str] = "brightness"
+    formats: ClassVar[tuple[str, ...]] = FORMATS
+    step: ClassVar[float] = 1 / 255
+    embeds: ClassVar[bool] = True
+    fingerprint_algorithm: ClassVar[str | None] = "io.iscc.v0"
     digital_source_type: ClassVar[str] = (
         "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
     )
+
+    @classmethod
+    def of(cls, shape: Shape, format: str | None = None) -> ImageModality:  # noqa: A002 - everybody's word
+        """Pictures of a shape in a format, PNG when None.
+
+        Raises:
+            DataError: the shape is that of something else.
+            RequestError: there is no such format.
+        """
+        if not isinstance(shape, PictureShape):
+            raise DataError(f"{shape} is no shape of pictures; give channels, height and width")
+        for each in FORMATS:
+            if each == (FORMATS[0] if format is None else format):
+                return cls(shape, each)
+        raise RequestError(f"no picture format {format!r}; choose {', '.join(FORMATS)}")
+
+    @property
+    def dimensions(self) -> tuple[int, ...]:
+        """Channels, height and width."""
+        return self.shape.channels, self.shape.height, self.shape.width
 
     @property
     def mime(self) -> str:
@@ -55,11 +88,28 @@ class ImageModality:
         """The file name's."""
         return ".jpg" if self.format == "jpeg" else f".{self.format}"
 
-    def encode(self, sample: NDArray[np.float32]) -> bytes:
+    def in_words(self) -> str:
+        """Pictures of this shape.
+
+        >>> ImageModality(PictureShape(channels=1, height=28, width=32)).in_words()
+        'grey pictures of 32x28 pixels'
+        """
+        colours = "grey" if self.shape.channels == 1 else "RGB"
+        return f"{colours} pictures of {self.shape.width}x{self.shape.height} pixels"
+
+    def to_float(self, stored: Any) -> Any:  # noqa: ANN401 - an array or a tensor, as it came
+        """Whole numbers from 0 to 255 as numbers in [0, 1]."""
+        return stored / 255
+
+    def to_stored(self, values: NDArray[Any]) -> NDArray[np.uint8]:
+        """Numbers in [0, 1] as whole ones from 0 to 255."""
+        return to_bytes(values)
+
+    def encode(self, sample: NDArray[Any]) -> bytes:
         """Encode one picture.
 
         Args:
-            sample: (1 or 3, height, width), float32 in [0, 1]; values outside are clipped.
+            sample: (1 or 3, height, width), in [0, 1]; values outside are clipped.
 
         Returns:
             A file of 8 bits a channel.
@@ -75,39 +125,51 @@ class ImageModality:
         Raises:
             DataError: the bytes are not a whole picture.
         """
-        import numpy as np
+        return pixels_of(data)
 
-        pixels = np.asarray(open_picture(data))
-        return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+    @classmethod
+    def fingerprint(cls, data: bytes, *, to_compare: bool = False) -> bytes:
+        """The ISCC image code of an encoded picture, 8 bytes.
 
-    def regions(self, shape: tuple[int, int, int]) -> Regions:
-        """The cells of a grid over pictures of (channels, height, width)."""
-        return picture_regions(shape)
+        Raises:
+            DataError: the bytes are not a whole picture.
+        """
+        from safegen.modality.image_code import image_code, image_code_to_compare
+
+        code = image_code_to_compare if to_compare else image_code
+        return code(fingerprint_pixels(data))
+
+    def show(self, axes: Axes, stored: NDArray[np.uint8]) -> None:
+        """Draw one picture (channels, height, width), uint8."""
+        grey = len(stored) == 1
+        axes.imshow(
+            stored[0] if grey else stored.transpose(1, 2, 0),
+            cmap="gray" if grey else None, vmin=0, vmax=255, interpolation="nearest",
+        )  # fmt: skip
+
+    def regions(self) -> Regions:
+        """The cells of a grid over a picture."""
+        from safegen.modality.regions import picture_regions
+
+        return picture_regions((self.shape.channels, self.shape.height, self.shape.width))
 
 
-def modality_named(format: str) -> ImageModality:  # noqa: A002 - the word that everybody uses
-    """How pictures are encoded in a format.
+MODALITY = ImageModality
+
+
+def pixels_of(data: bytes) -> NDArray[np.uint8]:
+    """The values (channels, height, width), uint8, of an encoded picture of any shape.
 
     Raises:
-        RequestError: there is no such format here.
+        DataError: the bytes are not a whole picture.
     """
-    for each in map(ImageModality, FORMATS):
-        if each.format == format:
-            return each
-    raise RequestError(f"no picture format {format!r}; choose {', '.join(FORMATS)}")
+    import numpy as np
+
+    pixels = np.asarray(open_picture(data))
+    return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
 
 
-def modality_of(mime: str) -> ImageModality:
-    """How a picture of this media type is encoded; as PNG when it is none of ours.
-
-    >>> modality_of("image/jpeg").suffix
-    '.jpg'
-    """
-    ours = {each.mime: each for each in map(ImageModality, FORMATS)}
-    return ours.get(mime, ImageModality())
-
-
-def to_bytes(sample: NDArray[np.float32]) -> NDArray[np.uint8]:
+def to_bytes(sample: NDArray[Any]) -> NDArray[np.uint8]:
     """Round values in [0, 1] to 0..255.
 
     >>> import numpy as np

@@ -13,7 +13,7 @@ from torch.nn import functional
 from safegen.models.layers import features, halving_convolutions, halvings
 
 if TYPE_CHECKING:
-    from safegen.schemas.config import Architecture
+    from safegen.schemas.card import PictureShape
 
 EMBEDDING = 32
 LEAK = 0.2
@@ -22,15 +22,15 @@ LEAK = 0.2
 class Discriminator(nn.Module):
     """Pictures and labels to scores: high for pictures that look real for their label."""
 
-    def __init__(self, architecture: Architecture) -> None:
+    def __init__(self, shape: PictureShape, *, base: int, classes: int) -> None:
         super().__init__()
-        height, width, base = architecture.height, architecture.width, architecture.base
+        height, width = shape.height, shape.width
         times = halvings(height, width)
-        widths = [architecture.channels] + [base << i for i in range(times)]
+        widths = [shape.channels] + [base << i for i in range(times)]
         self.convolutions = halving_convolutions(widths)
         self.embed = nn.Linear(features(widths[-1], height, width), EMBEDDING)
         self.score = nn.Linear(EMBEDDING, 1)
-        self.project = nn.Linear(architecture.classes, EMBEDDING, bias=False)
+        self.project = nn.Linear(classes, EMBEDDING, bias=False)
 
     def forward(self, pictures: Tensor, onehot: Tensor) -> Tensor:
         """Score (n, channels, height, width) in [0, 1] with labels (n, classes): (n,), float32."""

@@ -1,7 +1,7 @@
 """A finished generator: what is packaged, sampled from and explained, whatever trained it.
 
 A sample is made of three draws (`Draw`): noise, a place among the components of its class, and
-grain. The prior turns the first two into a code, the decoder makes a picture of it, and the grain
+grain. The prior turns the first two into a code, the decoder makes a sample of it, and the grain
 gives back the fine texture that a decoder trained with noise cannot learn. Where there is a judge,
 what it does not take for its label is drawn anew, a few times.
 """
@@ -9,22 +9,24 @@ what it does not take for its label is drawn anew, a few times.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from safegen.models.grain import ALL_ROWS, Grain
-from safegen.models.judge import Judge
-from safegen.models.layers import Decoder
+from safegen.errors import PlanError
+from safegen.modality.registry import modality_of
+from safegen.models.grain import ALL_ROWS
+from safegen.models.registry import networks_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from safegen.schemas.config import Architecture
 
 ROWS = 512  # rendered at once: memory does not grow with their number, and more are slower
+Part = TypeVar("Part", bound=nn.Module)
 ANEW = 12  # times at most that a sample is drawn again
 
 
@@ -35,7 +37,7 @@ class Draw:
     Attributes:
         noise: (n, latent), float32, standard normal.
         places: (n, classes x components), float32: one 1 at a component of the sample's class.
-        grain: (n, channels, height, width), float32, a pattern around 0; all 0 without grain.
+        grain: (n, *dimensions), float32, a pattern around 0; all 0 without grain.
     """
 
     noise: Tensor
@@ -110,21 +112,26 @@ class LatentPrior(nn.Module):
         return places @ self.means + torch.einsum("nij,nj->ni", factors, noise)
 
 
-class PictureGenerator(nn.Module):
-    """A latent prior, a decoder, grain, and a judge."""
+class LatentGenerator(nn.Module):
+    """A latent prior, a decoder, grain, and a judge.
+
+    Attributes:
+        modality: the kind of data that it makes.
+    """
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
         self.classes = architecture.classes
         self.latent = architecture.latent
         self.components = architecture.components
-        self._shape = (architecture.channels, architecture.height, architecture.width)
-        self.decoder = Decoder(**decoder_shape(architecture))
+        networks = networks_of(architecture.shape.kind)
+        self.modality = modality_of(architecture.shape)
+        self.decoder = networks.decoder(architecture)
         self.prior = LatentPrior(
             self.classes, self.latent, self.components, weighted=architecture.weighted
         )
-        self.grain = Grain(self._shape) if architecture.grain else None
-        self.judge = Judge(self.classes, architecture.channels) if architecture.judged else None
+        self.grain = _asked(networks.grain, architecture, architecture.grain)
+        self.judge = _asked(networks.judge, architecture, architecture.judged)
         self._contrast = architecture.contrast
 
     @torch.no_grad()
@@ -145,7 +152,7 @@ class PictureGenerator(nn.Module):
         device = self.prior.means.device
         noise = torch.randn(len(labels), self.latent, generator=source)[rows]
         places = self._places(labels.cpu(), source)[rows]
-        grain = torch.zeros(1).expand(len(noise), *self._shape)
+        grain = torch.zeros(1).expand(len(noise), *self.modality.dimensions)
         if self.grain is not None:
             grain = self.grain.draw(len(labels), source, rows)
         return Draw(noise=noise.to(device), places=places.to(device), grain=grain.to(device))
@@ -185,25 +192,25 @@ class PictureGenerator(nn.Module):
         return (self.prior.shares / self.classes).flatten()
 
     def render(self, noise: Tensor, places: Tensor, grain: Tensor) -> Tensor:
-        """Pictures (n, channels, height, width), float32 in [0, 1], of a draw's parts.
+        """Samples (n, *dimensions), float32 in [0, 1], of a draw's parts.
 
-        The label has two ways into a picture: it chooses where the code lies, and it enters the
+        The label has two ways into a sample: it chooses where the code lies, and it enters the
         decoder beside the code.
         """
         onehot = places.view(len(places), self.classes, self.components).sum(dim=2)
-        picture = self.decoded(self.prior(noise, places), onehot)
-        return picture if self.grain is None else self.grain(picture, grain)
+        made = self.decoded(self.prior(noise, places), onehot)
+        return made if self.grain is None else self.grain(made, grain)
 
     def decoded(self, codes: Tensor, onehot: Tensor) -> Tensor:
-        """Pictures of codes (n, latent) and labels (n, classes), before any grain."""
-        picture = torch.sigmoid(self.decoder(codes, onehot))
+        """Samples of codes (n, latent) and labels (n, classes), before any grain."""
+        made = torch.sigmoid(self.decoder(codes, onehot))
         if self._contrast:
-            picture = ((picture - self._contrast) / (1 - 2 * self._contrast)).clamp(0, 1)
-        return picture
+            made = ((made - self._contrast) / (1 - 2 * self._contrast)).clamp(0, 1)
+        return made
 
     @torch.no_grad()
     def sample(self, labels: Tensor, seed: int) -> Tensor:
-        """One picture a label, (n, channels, height, width), float32 in [0, 1]."""
+        """One sample a label, (n, *dimensions), float32 in [0, 1]."""
         return torch.cat(list(self.rendered(self.draw(labels, seed))))
 
     def rendered(self, drawn: Draw) -> Iterator[Tensor]:
@@ -217,8 +224,18 @@ def one_hot(labels: Tensor, classes: int) -> Tensor:
     return functional.one_hot(labels, classes).float()
 
 
-def decoder_shape(architecture: Architecture) -> dict[str, int]:
-    """The decoder's arguments, out of an architecture."""
-    names = ("channels", "height", "width", "latent", "base")
-    labels = architecture.classes if architecture.conditional else 0
-    return {"labels": labels, **{name: getattr(architecture, name) for name in names}}
+def _asked(
+    make: Callable[[Architecture], Part] | None, architecture: Architecture, asked: bool
+) -> Part | None:
+    """A part of the generator, where the architecture has it.
+
+    Raises:
+        PlanError: the kind of data has none.
+    """
+    if not asked:
+        return None
+    if make is None:
+        raise PlanError(
+            f"generators of {architecture.shape.kind} data have neither grain nor judge"
+        )
+    return make(architecture)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from safegen.modality.registry import modality_of
 from safegen.schemas.canonical import digest
 
 if TYPE_CHECKING:
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
     from safegen.schemas.certificate import Event, PrivacyCertificate
     from safegen.schemas.config import PackageConfig, PackageDigests
 
-UNCONDITIONAL = "unconditional-image-generation"
-CONDITIONAL = "conditional-image-generation"  # the hub has no task for it, so that it is a tag
+ON_HUBS = {"unconditional-image-generation"}  # tasks that hubs know; any other is a tag
 ON_THE_HUB = {"mnist": "ylecun/mnist", "fashion-mnist": "zalando-datasets/fashion_mnist"}
 MOST_CLASSES = 50  # that are named; more are counted
 _SPECIAL = re.compile(r"([\\`*_\[\]<>#|~&$@])")
@@ -76,6 +76,7 @@ def model_card(
         certificate=certificate,
         data=config.data,
         made=config.architecture,
+        kind=modality_of(config.data.shape),
         model=Ours(digest(digests)),
         digests=digests,
         figures=figures,
@@ -135,7 +136,7 @@ def _metadata(config: PackageConfig, figures: Sequence[Figure]) -> dict[str, obj
         "license_name": "not-stated",
         "library_name": "safegen",
     }
-    if task == UNCONDITIONAL:
+    if task in ON_HUBS:
         told |= {"pipeline_tag": task, "tags": tags}
     else:
         told["tags"] = [task, *tags]
@@ -149,7 +150,8 @@ def _metadata(config: PackageConfig, figures: Sequence[Figure]) -> dict[str, obj
 
 def _task(config: PackageConfig) -> str:
     """Of one class there is nothing to choose; of several, a label says which."""
-    return UNCONDITIONAL if config.architecture.classes == 1 else CONDITIONAL
+    how = "unconditional" if config.architecture.classes == 1 else "conditional"
+    return f"{how}-{config.architecture.shape.kind}-generation"
 
 
 def _results(figures: Sequence[Figure], task: str) -> list[dict[str, object]]:

@@ -34,6 +34,7 @@ from safegen.config.training import TrainingConfig
 from safegen.config.workspace import Workspace
 from safegen.data.dataset import DataSet
 from safegen.errors import DataError, InputError
+from safegen.modality.registry import modality_of
 from safegen.package import files
 from safegen.pipeline.generate.model import open_generator, require_signed
 from safegen.pipeline.train.dry_run import examined, examined_run
@@ -49,7 +50,7 @@ from safegen.progress import Progress, silent
 from safegen.provenance.keys.trust import read_anchors
 from safegen.schemas.audit import Attack, AuditReport, Measured
 from safegen.schemas.certificate import Gaussian, PoissonSubsampledGaussian
-from safegen.training.recipe import purposes_of
+from safegen.training.presets.preset import purposes_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -250,7 +251,7 @@ def _examined_once(
     small = miniature(plan, made, config.recipe, Execution(), training.device)
     return (
         *examine(plan),
-        *examined(training, plan, (made.channels, made.height, made.width)),
+        *examined(training, plan, modality_of(made.shape).dimensions),
         *examined_run(small),
     )
 

@@ -9,29 +9,33 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from safegen import storage
 from safegen.arguments import checked
 from safegen.errors import InputError, TamperedError
-from safegen.modality.image import ImageModality, modality_of
+from safegen.modality.registry import modality_of_file
 from safegen.package import files
 from safegen.pipeline.generate.request import MOST
 from safegen.provenance.c2pa import claims
-from safegen.provenance.c2pa.manifest import read as read_manifest
+from safegen.provenance.c2pa.manifest_choice import choose
 from safegen.provenance.media.formats import mime_of
 from safegen.schemas.canonical import digest
+from safegen.schemas.certificate import PrivacyCertificate
 from safegen.schemas.names import receipt_beside
 from safegen.schemas.receipt import GenerationRequest, read_receipt
 from safegen.verification.harm import require_harmless
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
+    from safegen.modality.base import Modality
+    from safegen.provenance.c2pa.manifest import Manifest
     from safegen.schemas.explanation import AnyExplanation
+
+STEPS = 1 + 1e-6  # of what is stored, by which a sample that is made again may differ
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,14 +45,14 @@ class Explained:
     Attributes:
         request: what was asked, as signed.
         explanation: the whole of it, with the digest that was signed.
-        pixels: of the file, (channels, height, width), uint8.
-        modality: how it was encoded.
+        stored: the file's values, (*dimensions), as its kind of data stores them.
+        modality: its kind of data, in the file's format.
     """
 
     request: GenerationRequest
     explanation: AnyExplanation
-    pixels: NDArray[np.uint8]
-    modality: ImageModality
+    stored: NDArray[Any]
+    modality: Modality
 
 
 @checked
@@ -63,7 +67,8 @@ def read_explained(path: Path) -> Explained:
     """
     require_harmless(path)
     data = storage.read(path)
-    manifest = read_manifest(data, mime_of(path, data))
+    mime = mime_of(path, data)
+    manifest = choose(path, data, mime, None).manifest
     if manifest.state == "Invalid":
         raise TamperedError(f"{path} is not what was signed; `safegen verify {path}` says why")
     beside = receipt_beside(path)
@@ -78,21 +83,32 @@ def read_explained(path: Path) -> Explained:
     except ValidationError as error:
         raise TamperedError(f"{beside} cannot be read as a receipt; use an intact copy") from error
     if any(digest(receipt.explanation) != each.get("digest") for each in summaries):
-        raise TamperedError(f"{beside} explains another picture than {path.name}")
+        raise TamperedError(f"{beside} explains another file than {path.name}")
+    modality = _modality(path, manifest, mime)
     return Explained(
         request=request,
         explanation=receipt.explanation,
-        pixels=ImageModality().decode(data),
-        modality=modality_of(mime_of(path, data)),
+        stored=modality.decode(data),
+        modality=modality,
     )
+
+
+def _modality(path: Path, manifest: Manifest, mime: str) -> Modality:
+    """What kind of data a file is of, as the certificate in its manifest says."""
+    try:
+        stated = PrivacyCertificate.model_validate(manifest.assertions.get(claims.PRIVACY))
+    except ValidationError as error:
+        raise TamperedError(f"{path} does not say what kind of data it is of") from error
+    return modality_of_file(stated.data.shape, mime)
 
 
 @checked
 def made_again(explained: Explained, folder: Path) -> bool:
-    """Whether the package in `folder` makes the same picture from the signed seed and label.
+    """Whether the package in `folder` makes the same sample from the signed seed and label.
 
-    Pixels may differ by one step in 255: other machines round float32 sums otherwise. Where a judge
-    was undecided, another machine may keep another picture, and this says that it is another.
+    Values may differ by one step of what is stored: other machines round float32 sums otherwise.
+    Where a judge was undecided, another machine may keep another sample, and this says that it is
+    another.
 
     Raises:
         DataError: the folder is not a package.
@@ -113,7 +129,9 @@ def made_again(explained: Explained, folder: Path) -> bool:
     generator = open_generator(opened)
     labels = torch.full((request.count,), request.label)
     sample = generator.sample(labels, request.seed)[request.index].numpy()
-    again = explained.modality.decode(explained.modality.encode(sample))
-    if again.shape != explained.pixels.shape:
+    modality = explained.modality
+    again = modality.decode(modality.encode(sample))
+    if again.shape != explained.stored.shape:
         return False
-    return int(np.abs(again.astype(int) - explained.pixels.astype(int)).max()) <= 1
+    seen, made = (modality.to_float(each.astype(np.float64)) for each in (explained.stored, again))
+    return float(np.abs(seen - made).max()) <= STEPS * modality.step

@@ -16,16 +16,17 @@ the last. So the published card of a data set that is not public carries a commi
 from __future__ import annotations
 
 import hashlib
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import PositiveInt
+from pydantic import Field, PositiveInt
 
 from safegen.schemas.canonical import Record
 
 Unit = Literal["record", "group"]
+PICTURES = "image"  # the kind of data whose shape names none
 
 
-class Shape(Record):
+class PictureShape(Record):
     """Of one picture. By name, because C2PA readers show arrays of small numbers as base64.
 
     Attributes:
@@ -37,6 +38,29 @@ class Shape(Record):
     channels: PositiveInt
     height: PositiveInt
     width: PositiveInt
+
+    @property
+    def kind(self) -> str:
+        """What kind of data it is of; not written, for it was the only one in 0.1."""
+        return PICTURES
+
+
+class NamedShape(Record):
+    """Of one record of another kind, which it names; read also where that kind is not known.
+
+    Attributes:
+        kind: of data, as `safegen.modality.registry` knows it.
+        sides: of one sample, by name, such as 1 `columns` and 64 `length`; canonical JSON keeps no
+            order, so that the kind of data says which comes first.
+        settings: what else is public of how its values are read and written, by name.
+    """
+
+    kind: Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
+    sides: Annotated[dict[str, PositiveInt], Field(min_length=1)]
+    settings: dict[str, float | str | tuple[str, ...]] = Field(default_factory=dict)
+
+
+Shape = PictureShape | NamedShape
 
 
 class DataCard(Record):

@@ -11,13 +11,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from safegen.schemas import choices
 from safegen.schemas.canonical import Record
-from safegen.schemas.card import DataCard
+from safegen.schemas.card import DataCard, PictureShape, Shape
 
 Family = choices.Family
 WarmStart = choices.WarmStart
@@ -29,9 +38,8 @@ class Architecture(Record):
 
     Attributes:
         family: how it was trained.
-        channels: 1 for grey, 3 for RGB.
-        height: pixels.
-        width: pixels.
+        shape: of one sample. That of a picture is written as `channels`, `height` and `width`, as
+            in every version, and any other as `shape`, which names its kind of data.
         classes: how many labels.
         latent: dimensions of the latent code.
         base: channels of the narrowest hidden layer.
@@ -46,9 +54,7 @@ class Architecture(Record):
     """
 
     family: Family
-    channels: Literal[1, 3]
-    height: PositiveInt
-    width: PositiveInt
+    shape: Shape
     classes: PositiveInt
     latent: PositiveInt
     base: PositiveInt
@@ -58,6 +64,28 @@ class Architecture(Record):
     grain: bool = False
     judged: bool = False
     weighted: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_shape(cls, said: Any) -> Any:  # noqa: ANN401 - whatever is to be read
+        if not isinstance(said, dict) or "shape" in said:
+            return said
+        sides = {name: said[name] for name in PictureShape.model_fields if name in said}
+        return {name: value for name, value in said.items() if name not in sides} | {"shape": sides}
+
+    @model_validator(mode="after")
+    def _grey_or_rgb(self) -> Self:
+        if isinstance(self.shape, PictureShape) and self.shape.channels not in {1, 3}:
+            raise ValueError("a picture has 1 channel or 3")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _as_ever(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        said: dict[str, Any] = handler(self)
+        if isinstance(self.shape, PictureShape):
+            family, shape = said.pop("family"), said.pop("shape")
+            return {"family": family, **shape, **said}
+        return said
 
 
 class Recipe(Record):

@@ -94,12 +94,11 @@ def _as_it_stands(part: Any) -> None:  # noqa: ANN401 - likewise
     part["required"] = []
     for name, field in part["properties"].items():
         field.pop("default", None)
-        kinds = field.pop("anyOf", None)
-        if kinds is None:
+        kinds = field.pop("anyOf", [])
+        some = [kind for kind in kinds if kind != {"type": "null"}]
+        if len(some) == len(kinds):
             part["required"].append(name)
-        else:
-            (kind,) = (each for each in kinds if each != {"type": "null"})
-            field.update(kind)
+        field.update(some[0] if len(some) == 1 else {"anyOf": some} if some else {})
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from safegen.schemas.canonical import sha256
 from safegen.storage import read
@@ -13,9 +13,9 @@ from safegen.storage import read
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
+    from safegen.modality.base import Modality
     from safegen.schemas.receipt import GenerationRequest
 
 
@@ -24,16 +24,27 @@ class Batch:
     """All samples of one release, as their files store them, and what was asked of each.
 
     Attributes:
-        samples: (samples, channels, height, width), uint8, read back from the encoded files.
+        samples: (samples, *dimensions), as their files store them: of pictures channels, height
+            and width, uint8. They are read back from the encoded files.
         requests: one a sample, in the same order; none where files are screened that nobody here
             asked for.
+        modality: what kind of data they are; None for values of 8 bits.
     """
 
-    samples: NDArray[np.uint8]
+    samples: NDArray[Any]
     requests: tuple[GenerationRequest, ...]
+    modality: Modality | None = None
 
     def __len__(self) -> int:
         return len(self.samples)
+
+    def values(self, place: int) -> NDArray[Any]:
+        """One sample, (*dimensions), as training sees it: numbers in [0, 1]."""
+        stored = self.samples[place]
+        seen: NDArray[Any] = (
+            stored / 255 if self.modality is None else self.modality.to_float(stored)
+        )
+        return seen
 
 
 class Screen(Protocol):

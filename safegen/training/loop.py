@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from safegen.models.generator import PictureGenerator
+    from safegen.models.generator import LatentGenerator
     from safegen.privacy.accounting.plan import PrivacyPlan
     from safegen.privacy.mechanism.engine import Losses
     from safegen.privacy.mechanism.releases import Releases
@@ -66,7 +66,7 @@ class Trained:
         sizes: (draws,), int64, how many units took part in each step that is known of.
     """
 
-    generator: PictureGenerator
+    generator: LatentGenerator
     events: tuple[Event, ...]
     steps_run: int
     spacing: float
@@ -131,11 +131,11 @@ class Training:
         if parts is not None:
             self._restore(parts)
 
-    def rehearse(self, shape: tuple[int, int, int]) -> None:
+    def rehearse(self, shape: tuple[int, ...]) -> None:
         """Go through a step with made-up pictures, so that a mistake shows before it costs.
 
         Args:
-            shape: channels, height, width.
+            shape: the dimensions of a sample.
 
         Raises:
             PlanError: a loss or gradient of ordinary pictures is not finite.
@@ -147,13 +147,13 @@ class Training:
                 "spent: look at its first weights and its loss"
             )
 
-    def made_up(self, shape: tuple[int, int, int], units: int) -> tuple[Draw, tuple[Tensor, ...]]:
-        """A step's draw and batch of random pictures, which no record has gone into."""
+    def made_up(self, shape: tuple[int, ...], units: int) -> tuple[Draw, tuple[Tensor, ...]]:
+        """A step's draw and batch of random samples, which no record has gone into."""
         count = units * self.engine.rows_per_unit
-        pictures = torch.rand(count, *shape, device=self.device)
+        samples = torch.rand(count, *shape, device=self.device)
         labels = torch.zeros(count, dtype=torch.int64, device=self.device)
         draw = Draw(rows=np.arange(count), canaries=np.arange(0))
-        return draw, self._objective.batch(pictures, labels)
+        return draw, self._objective.batch(samples, labels)
 
     def summed(
         self, records: PrivateRecords, rows: NDArray[np.int64], *, loudness: float = 1.0

@@ -1,6 +1,6 @@
-"""An autoencoder's first weights, learnt from public pictures: no record is looked at.
+"""An autoencoder's first weights, learnt from public samples: no record is looked at.
 
-The same pictures tell how long gradients are, so that a clipping norm of 1 fits, without asking
+The same samples tell how long gradients are, so that a clipping norm of 1 fits, without asking
 any record (`loss_scale`).
 """
 
@@ -25,27 +25,27 @@ if TYPE_CHECKING:
 BATCH = 256
 RATE = 2e-3
 WARM_UP = 0.1  # of the steps
-MEASURED = 512  # pictures, whose gradients are measured
+MEASURED = 512  # samples, whose gradients are measured
 AT_ONCE = 64  # of them
 SHARE = 0.5  # of the median norm, at which gradients are clipped
 
 
 def negative_bound(
     network: Forward | nn.Module,
-    pictures: Tensor,
+    samples: Tensor,
     onehot: Tensor,
     noise: Tensor,
     beta: float,
     free_bits: float = 0.0,
 ) -> Tensor:
-    """The negative evidence lower bound of each picture, (n,), float32.
+    """The negative evidence lower bound of each sample, (n,), float32.
 
-    Binary cross-entropy summed over the picture, plus beta times the divergence of
+    Binary cross-entropy summed over the sample, plus beta times the divergence of
     N(mean, variance) from N(0, I) (Kingma & Welling 2014, appendix B; beta of Higgins et al.
     2017). Of each latent, `free_bits` nats of divergence cost nothing (Kingma et al. 2016).
     """
-    logits, mean, log_variance = network(pictures, onehot, noise)
-    misfit = functional.binary_cross_entropy_with_logits(logits, pictures, reduction="none")
+    logits, mean, log_variance = network(samples, onehot, noise)
+    misfit = functional.binary_cross_entropy_with_logits(logits, samples, reduction="none")
     divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance)
     divergence = divergence.clamp_min(free_bits).sum(dim=1)
     bound: Tensor = misfit.flatten(1).sum(dim=1) + beta * divergence
@@ -54,7 +54,7 @@ def negative_bound(
 
 def pretrain(  # noqa: PLR0913 - a training loop has as many choices as it has
     network: ConditionalVAE,
-    pictures: Tensor,
+    samples: Tensor,
     *,
     latent: int,
     classes: int,
@@ -68,18 +68,18 @@ def pretrain(  # noqa: PLR0913 - a training loop has as many choices as it has
 
     Args:
         network: trained in place, on its device.
-        pictures: (n, channels, height, width), uint8.
+        samples: (n, *dimensions), as their kind of data stores them.
         latent: dimensions of its codes.
         classes: how many labels it takes.
         beta: weight of the divergence.
-        epochs: passes over the pictures.
+        epochs: passes over the samples.
         seed: of the order and of the latent noise.
         progress: told after each step.
         stage: what it is told.
     """
     device = next(network.parameters()).device
-    batch = min(BATCH, len(pictures))
-    batches = len(pictures) // batch
+    batch = min(BATCH, len(samples))
+    batches = len(samples) // batch
     steps = epochs * batches
     optimizer = torch.optim.Adam(network.parameters(), lr=RATE)
     rates = torch.optim.lr_scheduler.OneCycleLR(
@@ -88,9 +88,9 @@ def pretrain(  # noqa: PLR0913 - a training loop has as many choices as it has
     source = torch.Generator().manual_seed(seed)
     for step in range(steps):
         if step % batches == 0:
-            order = torch.randperm(len(pictures), generator=source)
+            order = torch.randperm(len(samples), generator=source)
         rows = order[(step % batches) * batch :][:batch]
-        shown = pictures[rows].to(device).float() / 255
+        shown = network.modality.to_float(samples[rows].to(device)).float()
         noise = torch.randn(batch, latent, generator=source).to(device)
         nobody = torch.zeros(batch, classes, device=device)
         optimizer.zero_grad(set_to_none=True)
@@ -101,21 +101,21 @@ def pretrain(  # noqa: PLR0913 - a training loop has as many choices as it has
 
 
 def loss_scale(
-    network: ConditionalVAE, pictures: Tensor, *, latent: int, classes: int, beta: float
+    network: ConditionalVAE, samples: Tensor, *, latent: int, classes: int, beta: float
 ) -> float:
     """What losses must be divided by, so that half the usual gradient has norm 1.
 
-    Measured on public pictures (n, channels, height, width), uint8.
+    Measured on public samples (n, *dimensions), as their kind of data stores them.
     """
     device = next(network.parameters()).device
-    shown = pictures[:MEASURED].to(device).float() / 255
+    shown = network.modality.to_float(samples[:MEASURED].to(device)).float()
     noise = torch.randn(len(shown), latent, generator=torch.Generator().manual_seed(0)).to(device)
     weights = {name: weight.detach() for name, weight in network.named_parameters()}
 
-    def loss(held: dict[str, Tensor], picture: Tensor, code_noise: Tensor) -> Tensor:
+    def loss(held: dict[str, Tensor], sample: Tensor, code_noise: Tensor) -> Tensor:
         nobody = torch.zeros(1, classes, device=device)
         forward: Forward = lambda *parts: functional_call(network, held, parts)  # noqa: E731
-        return negative_bound(forward, picture[None], nobody, code_noise[None], beta)[0]
+        return negative_bound(forward, sample[None], nobody, code_noise[None], beta)[0]
 
     norms = []
     for start in range(0, len(shown), AT_ONCE):

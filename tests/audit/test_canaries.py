@@ -16,7 +16,7 @@ from safegen.progress import silent
 from safegen.training.loop import Training
 from safegen.training.objectives.gan import GanObjective
 from safegen.training.objectives.vae import VaeObjective
-from safegen.training.recipe import preset
+from safegen.training.presets.registry import preset
 
 DELTA = 1e-5
 RUNS = 20

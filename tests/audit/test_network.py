@@ -14,15 +14,15 @@ from safegen.privacy.mechanism.canaries import Canaries
 from safegen.privacy.mechanism.engine import Settings
 from safegen.privacy.mechanism.lattice import Lattice
 from safegen.privacy.mechanism.opacus_bridge import NoisyOptimizer
-from safegen.schemas.card import DataCard, Shape
+from safegen.schemas.card import DataCard, PictureShape
 from safegen.training.loop import Training
 from safegen.training.objectives.gan import GanObjective
 from safegen.training.objectives.vae import VaeObjective
-from safegen.training.recipe import preset
+from safegen.training.presets.registry import preset
 
 CARD = DataCard(
     name="pictures", source="", licence="", count=2000, units=2000, digest="sha256:00",
-    shape=Shape(channels=1, height=28, width=28), classes=("a", "b", "c"),
+    shape=PictureShape(channels=1, height=28, width=28), classes=("a", "b", "c"),
 )  # fmt: skip
 FAMILIES = {"vae": VaeObjective, "gan": GanObjective}
 

@@ -21,7 +21,7 @@ from safegen.privacy.mechanism import release
 from safegen.privacy.mechanism.releases import Releases
 from safegen.privacy.mechanism.sealed import PrivateVectors, Vectors
 from safegen.progress import silent
-from safegen.training.recipe import preset
+from safegen.training.presets.registry import preset
 from safegen.training.releases import fitting, latents
 
 pytestmark = pytest.mark.benchmark

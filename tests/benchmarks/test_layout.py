@@ -17,10 +17,10 @@ from safegen.privacy.accounting.plan import PrivacyPlan
 from safegen.privacy.execution.settings import Execution
 from safegen.privacy.mechanism.engine import PrivateEngine, Settings
 from safegen.privacy.mechanism.sampling import Draw
-from safegen.schemas.card import DataCard, Shape
+from safegen.schemas.card import DataCard, PictureShape
 from safegen.training.objectives.vae import VaeObjective
+from safegen.training.presets.registry import preset
 from safegen.training.pretraining import BATCH, negative_bound
-from safegen.training.recipe import preset
 
 pytestmark = pytest.mark.benchmark
 
@@ -37,7 +37,7 @@ CASES = {
 def card(name, channels, side):
     return DataCard(
         name=name, source="https://example.org", licence="MIT", count=60_000, units=60_000,
-        shape=Shape(channels=channels, height=side, width=side),
+        shape=PictureShape(channels=channels, height=side, width=side),
         classes=tuple(f"class {number}" for number in range(CLASSES)), digest="sha256:0",
         public=True,
     )  # fmt: skip

@@ -15,7 +15,6 @@ from concurrent.futures import ThreadPoolExecutor
 import c2pa
 import pytest
 
-from safegen.modality.image import ImageModality
 from safegen.package import files
 from safegen.pipeline.explain import read_explained
 from safegen.pipeline.generate import signing as room
@@ -52,13 +51,13 @@ def sample(made):
     path = made.outputs / "0001.png"
     explained = read_explained(path)
     receipt = Receipt.model_validate_json((made.outputs / "0001.receipt.json").read_bytes())
-    encoded = ImageModality().encode(explained.pixels / 255)
+    encoded = explained.modality.encode(explained.stored / 255)
     return room.Sample(
         name="0001.png",
-        modality=ImageModality(),
+        modality=explained.modality,
         request=explained.request,
         encoded=encoded,
-        figure=ImageModality().encode(explained.pixels / 255),
+        figure=explained.modality.encode(explained.stored / 255),
         explanation=explained.explanation,
         decision=receipt.decisions[1],
         training_mining=KEPT_TO_ITSELF,
@@ -118,7 +117,7 @@ def claim_of(sample, opened):
         title=sample.name, mime="image/png", source_type=claims.SOURCE_TYPES["model"],
         model=room.model_ingredient(opened), model_digest=opened.digest,
         certificate=opened.certificate, explanation=room.summarise(sample.explanation),
-        decision=sample.decision, request=sample.request, fingerprint=bytes(8),
+        decision=sample.decision, request=sample.request, fingerprint=None,
     )  # fmt: skip
 
 

@@ -25,10 +25,10 @@ from safegen.privacy.mechanism.engine import PrivateEngine, Settings
 from safegen.privacy.mechanism.lattice import lattice
 from safegen.privacy.mechanism.noise import secure_generator
 from safegen.privacy.mechanism.sampling import Draw
-from safegen.schemas.card import DataCard, Shape
+from safegen.schemas.card import DataCard, PictureShape
 from safegen.training.objectives.gan import GanObjective
 from safegen.training.objectives.vae import VaeObjective
-from safegen.training.recipe import preset
+from safegen.training.presets.registry import preset
 
 pytestmark = pytest.mark.benchmark
 
@@ -47,7 +47,7 @@ FASHION = DataCard(
     source="https://github.com/zalandoresearch/fashion-mnist",
     licence="MIT",
     count=RECORDS,
-    shape=Shape(channels=1, height=SIDE, width=SIDE),
+    shape=PictureShape(channels=1, height=SIDE, width=SIDE),
     classes=tuple(f"class {number}" for number in range(CLASSES)),
     digest="sha256:0",
     units=RECORDS,

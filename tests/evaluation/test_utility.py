@@ -11,7 +11,7 @@ from safegen.evaluation.classifiers import SmallCNN
 from safegen.evaluation.cuda_graph import Recording
 from safegen.evaluation.protocols import DPIMAGEBENCH, PROTOCOLS, QUICK, build, default_augment
 from safegen.evaluation.utility import Contest, Runs, compare, train_and_test
-from safegen.schemas.card import Shape
+from safegen.schemas.card import PictureShape
 
 CPU = torch.device("cpu")
 TINY = dataclasses.replace(QUICK, pictures=96, epochs=2, least_steps=18, batch=32, seeds=2)
@@ -67,7 +67,7 @@ def test_at_28_pixels_it_is_the_published_one():
     ("network", "millions"), [("resnet", 1.7), ("wrn", 8.9), ("resnext", 34.4)]
 )
 def test_the_papers_networks_have_their_size(network, millions):
-    made = build(network, Shape(channels=3, height=32, width=32), 10)
+    made = build(network, PictureShape(channels=3, height=32, width=32), 10)
     found = sum(each.numel() for each in made.parameters()) / 1e6
     assert found == pytest.approx(millions, abs=0.1)
 

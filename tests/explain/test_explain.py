@@ -10,16 +10,20 @@ from safegen.explain.figure import draw as draw_figure
 from safegen.explain.registry import DEFAULT, explainer_named
 from safegen.explain.summary import in_words, strongest_latents, summarise
 from safegen.modality.image import ImageModality
-from safegen.models.generator import Draw, PictureGenerator, one_hot
+from safegen.models.generator import Draw, LatentGenerator, one_hot
 from safegen.progress import silent
 from safegen.schemas.canonical import digest
+from safegen.schemas.card import PictureShape
 from safegen.schemas.config import Architecture
 
-PICTURES = ImageModality()
+
+def pictures(channels, height, width):
+    return ImageModality(PictureShape(channels=channels, height=height, width=width))
 
 
 def explained(generator, draw, name=DEFAULT):
-    return explain(generator, draw, PICTURES, explainer=explainer_named(name), progress=silent)
+    modality = pictures(*draw.grain.shape[1:])
+    return explain(generator, draw, modality, explainer=explainer_named(name), progress=silent)
 
 
 def region_brightness(pictures):
@@ -102,7 +106,7 @@ KINDS = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_real_network_is_explained_completely(kind):
     torch.manual_seed(0)
-    generator = PictureGenerator(
+    generator = LatentGenerator(
         Architecture(
             family="vae", channels=3, height=28, width=28, classes=3, latent=6, base=4,
             **KINDS[kind],
@@ -130,7 +134,7 @@ def test_a_real_network_is_explained_completely(kind):
 def test_the_label_gets_credit_for_choosing_the_code():
     """Where classes differ only by where their codes lie, the label must not look idle."""
     torch.manual_seed(0)
-    generator = PictureGenerator(
+    generator = LatentGenerator(
         Architecture(family="vae", channels=1, height=28, width=28, classes=2, latent=4, base=4)
     )
     generator.decoder.enter.weight.data[:, 4:] = 0  # the decoder itself ignores the label
@@ -143,7 +147,7 @@ def test_the_label_gets_credit_for_choosing_the_code():
 
 def test_the_figure_is_a_picture(known):
     pixels = np.zeros((1, 32, 32), dtype=np.uint8)
-    png = draw_figure(pixels, known, "a picture")
+    png = draw_figure(pixels, pictures(1, 32, 32), known, "a picture")
     import io
 
     picture = Image.open(io.BytesIO(png))

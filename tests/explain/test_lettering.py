@@ -14,10 +14,14 @@ from PIL import Image
 from safegen.explain import lettering as room
 from safegen.explain.figure import draw
 from safegen.explain.lettering import LONGEST, OWN, lettering, shown
+from safegen.modality.image import ImageModality
+from safegen.schemas.card import PictureShape
 from safegen.schemas.explanation import Explanation
 
 NOWHERE, OURS = "漢字", "王"  # matplotlib's own fonts have none of these letters
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "explanation.json"
+
+PICTURES = ImageModality(PictureShape(channels=1, height=8, width=8))
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +71,7 @@ def own_font(tmp_path, bare):
 
 def title(explanation, text):
     """The strip of the picture that the title is drawn in."""
-    data = draw(np.zeros((1, 8, 8), dtype=np.uint8), explanation, text)
+    data = draw(np.zeros((1, 8, 8), dtype=np.uint8), PICTURES, explanation, text)
     with Image.open(io.BytesIO(data)) as picture:
         return np.asarray(picture.convert("L"))[:40]
 

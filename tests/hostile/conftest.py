@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import struct
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -141,12 +140,11 @@ def _signed_as_output(made, mime: str, plain: bytes) -> bytes:
         explanation=_summary(receipt.explanation),
         decision=receipt.decisions[-1],
         request=receipt.request,
-        fingerprint=bytes(8),
+        fingerprint=None,
     )
-    kept = tuple(said for said in claim.assertions if said["label"] != "c2pa.soft-binding")
     data, _ = manifests.sign(
         plain,
-        dataclasses.replace(claim, assertions=kept),
+        claim,
         open_signer(made.keys),
     )
     entry = LogEntry(

@@ -93,7 +93,7 @@ def test_a_request_for_all_the_memory(made, model, tmp_path):
         asked = type(explained)(
             request=request,
             explanation=explained.explanation,
-            pixels=explained.pixels,
+            stored=explained.stored,
             modality=explained.modality,
         )
         with pytest.raises(InputError, match="made up"):

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from safegen.models.edges import count_features, edge_features
-from safegen.models.generator import ANEW, PictureGenerator
+from safegen.models.generator import ANEW, LatentGenerator
 from safegen.schemas.config import Architecture
 
 SHAPES = [(1, 28, 28), (3, 28, 28), (1, 8, 8), (3, 64, 48), (1, 128, 128)]
@@ -41,7 +41,7 @@ def generator(*, judged=True, **changes):
         family="vae", channels=1, height=28, width=28, classes=CLASSES, latent=6, base=8,
         components=2, conditional=False, judged=judged, **changes,
     )  # fmt: skip
-    made = PictureGenerator(architecture)
+    made = LatentGenerator(architecture)
     made.prior.means.normal_(std=2.0)
     torch.nn.init.normal_(made.decoder.leave.convolution.weight, std=0.5)
     if made.grain is not None:

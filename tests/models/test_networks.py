@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from safegen.models.gan import Discriminator
-from safegen.models.generator import PictureGenerator, one_hot
+from safegen.models.generator import LatentGenerator, one_hot
 from safegen.models.layers import features, halvings
+from safegen.models.registry import discriminator_of
 from safegen.models.vae import ConditionalVAE
 from safegen.schemas.config import Architecture
 
@@ -27,7 +27,7 @@ def full(**changes):
     made = architecture(
         **({"components": 2, "conditional": False, "contrast": 0.2, "grain": True} | changes)
     )
-    generator = PictureGenerator(made)
+    generator = LatentGenerator(made)
     generator.prior.means.normal_()
     generator.prior.factors.normal_().mul_(0.3)
     generator.prior.shares.copy_(torch.tensor([[0.9, 0.1], [0.5, 0.5], [0.0, 1.0]]))
@@ -43,19 +43,19 @@ def test_every_size_from_28_to_128_grey_and_rgb(shape):
     logits, mean, log_variance = ConditionalVAE(made)(pictures, onehot, torch.randn(2, 5))
     assert logits.shape == pictures.shape
     assert mean.shape == log_variance.shape == (2, 5)
-    assert Discriminator(made)(pictures, onehot).shape == (2,)
-    assert PictureGenerator(made).sample(labels, seed=0).shape == pictures.shape
+    assert discriminator_of(made)(pictures, onehot).shape == (2,)
+    assert LatentGenerator(made).sample(labels, seed=0).shape == pictures.shape
 
 
 def test_samples_repeat_with_their_seed_and_differ_without():
-    generator = PictureGenerator(architecture())
+    generator = LatentGenerator(architecture())
     labels = torch.tensor([0, 1, 2])
     assert torch.equal(generator.sample(labels, seed=4), generator.sample(labels, seed=4))
     assert not torch.equal(generator.sample(labels, seed=4), generator.sample(labels, seed=5))
     assert not torch.equal(*generator.draw(labels[:2], seed=4).noise)
 
 
-@pytest.mark.parametrize("make", [full, lambda: PictureGenerator(architecture())])
+@pytest.mark.parametrize("make", [full, lambda: LatentGenerator(architecture())])
 def test_a_sample_is_its_draw_rendered(make):
     generator, labels = make(), torch.tensor([2, 0, 1, 1])
     draw = generator.draw(labels, seed=9)
@@ -92,7 +92,7 @@ def test_the_mixture_of_all_classes_has_them_in_equal_parts():
 
 
 def test_contrast_reaches_both_ends_of_the_range():
-    generator = PictureGenerator(architecture(contrast=0.2))
+    generator = LatentGenerator(architecture(contrast=0.2))
     generator.decoder.leave.convolution.bias.data.uniform_(-9, 9)
     pictures = generator.sample(torch.zeros(4, dtype=int), seed=0)
     assert pictures.min() == 0
@@ -109,16 +109,16 @@ def test_a_decoder_without_labels_is_told_them_by_the_code_alone():
 
 def test_one_component_holds_what_packages_of_version_2_held():
     """Of such a package there is nothing else that could be read."""
-    held = set(PictureGenerator(architecture()).state_dict())
+    held = set(LatentGenerator(architecture()).state_dict())
     assert {name for name in held if not name.startswith("decoder.")} == {
         "prior.means", "prior.factors",
     }  # fmt: skip
-    assert PictureGenerator(architecture()).prior.means.shape == (3, 5)
-    assert PictureGenerator(architecture()).prior.factors.shape == (3, 5, 5)
+    assert LatentGenerator(architecture()).prior.means.shape == (3, 5)
+    assert LatentGenerator(architecture()).prior.factors.shape == (3, 5, 5)
 
 
 def test_the_prior_draws_from_each_class_where_it_lies():
-    generator = PictureGenerator(architecture())
+    generator = LatentGenerator(architecture())
     generator.prior.means.copy_(torch.tensor([[0.0] * 5, [10.0] * 5, [-10.0] * 5]))
     codes = generator.prior(torch.randn(2, 5), one_hot(torch.tensor([1, 2]), 3))
     assert (codes[0] > 0).all()
@@ -126,7 +126,7 @@ def test_the_prior_draws_from_each_class_where_it_lies():
 
 
 def test_pictures_stay_in_range():
-    generator = PictureGenerator(architecture())
+    generator = LatentGenerator(architecture())
     nothing = torch.zeros(8, 1, 28, 28)
     places = one_hot(torch.zeros(8, dtype=int), 3)
     sample = generator.render(torch.randn(8, 5) * 100, places, nothing)
@@ -153,7 +153,7 @@ def test_packages_of_before_keep_their_networks(height, width, times):
 def test_weights_of_version_2_make_the_pictures_that_they_made():
     """The old generator, written out: one Gaussian a class, and the label beside the code."""
     torch.manual_seed(0)
-    generator = PictureGenerator(architecture())
+    generator = LatentGenerator(architecture())
     held = {name: torch.randn_like(tensor) for name, tensor in generator.state_dict().items()}
     generator.load_state_dict(held)
     labels = torch.tensor([2, 0, 1, 2])

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from safegen.schemas.canonical import Record, canonical_bytes, canonical_fields, digest, joined
-from safegen.schemas.card import DataCard, Shape, published
+from safegen.schemas.card import DataCard, PictureShape, published
 from safegen.schemas.certificate import Gaussian, PoissonSubsampledGaussian
 from safegen.schemas.decision import Decision, RuleFinding
 
@@ -65,7 +65,7 @@ def card(**changes):
         "source": "here",
         "licence": "CC0-1.0",
         "count": 10,
-        "shape": Shape(channels=1, height=28, width=28),
+        "shape": PictureShape(channels=1, height=28, width=28),
         "classes": ("cat",),
         "digest": "sha256:00",
         "units": 10,

@@ -18,7 +18,7 @@ from safegen.training.events import Callbacks, ReleaseMade, StepTaken
 from safegen.training.loop import Training
 from safegen.training.objectives.gan import GanObjective
 from safegen.training.objectives.vae import VaeObjective
-from safegen.training.recipe import preset
+from safegen.training.presets.registry import preset
 
 FAMILIES = {"vae": VaeObjective, "gan": GanObjective}
 

@@ -277,7 +277,7 @@ def test_a_lie_is_found_even_under_a_good_signature(made, output, step, place, v
 def test_a_picture_exchanged_under_its_fingerprint(made, output):
     """The soft binding is compared with the pixels, not believed."""
     from safegen.modality.image import fingerprint_pixels
-    from safegen.provenance.c2pa.fingerprint import difference, image_code
+    from safegen.modality.image_code import difference, image_code
 
     picture = (made.outputs / "0001.png").read_bytes()
     mirrored = io.BytesIO()

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from captum.attr import IntegratedGradients
 
-from safegen.explain.explainer import Attribution, average, by_label, regions_of, sample_shape
+from safegen.explain.explainer import Attribution, average, by_label, regions_of
 
 if TYPE_CHECKING:
     from safegen.modality.base import Modality
@@ -38,7 +38,7 @@ class IntegratedGradientsExplainer:
         method = IntegratedGradients(regions_of(generator, draw, modality))
         baseline = average(generator, draw)
         attributed = []
-        for region in range(len(modality.regions(sample_shape(draw)).weights)):
+        for region in range(len(modality.regions().weights)):
             of_noise, of_places = method.attribute(
                 (draw.noise, draw.places),
                 (baseline.noise, baseline.places),

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from safegen.explain.explainer import Explainer
-    from safegen.modality.image import ImageModality
-    from safegen.models.generator import PictureGenerator
+    from safegen.modality.base import Modality
+    from safegen.models.generator import LatentGenerator
     from safegen.package.files import Package
     from safegen.pipeline.generate.told import Known
     from safegen.policy.deployment import Deployment
@@ -89,20 +89,20 @@ class _Made:
     name: str
     request: GenerationRequest
     encoded: bytes
-    pixels: NDArray[np.uint8]  # as the file stores them
+    stored: NDArray[Any]  # as the file stores them
     explanation: Explanation
 
 
 def generate(  # noqa: PLR0913 - all that `Model.generate` was asked
     opened: Package,
-    generator: PictureGenerator,
+    generator: LatentGenerator,
     safeguards: Safeguards,
     *,
     count: int,
     purpose: str,
     label: int | str | None,
     seed: int | None,
-    modality: ImageModality,
+    modality: Modality,
     name: str | Callable[[GenerationRequest], str],
     explainer: str,
     actor: str,
@@ -130,11 +130,11 @@ def generate(  # noqa: PLR0913 - all that `Model.generate` was asked
             refuse_early(safeguards.policy, known.foreseen(request, modality))
         # 2 and 3. Sample and explain; screen what the files will store.
         made = list(_samples(generator, requests, names, modality, method, progress))
-        screened, screens = _screened(made, safeguards.policy)
+        screened, screens = _screened(made, modality, safeguards.policy)
         # 4. Admit each output.
         samples = []
         for one, seen in zip(made, screened, strict=True):
-            facts = known.at_release(one.request, modality, one.pixels, one.explanation, seen)
+            facts = known.at_release(one.request, modality, one.explanation, seen)
             decision = admit(safeguards.policy, facts, screens)
             samples.append(_sample(one, decision, safeguards.policy, known, modality))
     # 5 and 6. Sign, and read back.
@@ -167,10 +167,10 @@ def _refusals_logged(opened: Package, safeguards: Safeguards) -> Iterator[None]:
 
 
 def _samples(
-    generator: PictureGenerator,
+    generator: LatentGenerator,
     requests: tuple[GenerationRequest, ...],
     names: tuple[str, ...],
-    modality: ImageModality,
+    modality: Modality,
     explainer: Explainer,
     progress: Progress,
 ) -> Iterator[_Made]:
@@ -178,22 +178,23 @@ def _samples(
     labels = torch.tensor([request.label for request in requests])
     draw = generator.draw(labels, requests[0].seed)
     with torch.no_grad():
-        pictures = torch.cat(list(generator.rendered(draw))).numpy()
+        drawn = torch.cat(list(generator.rendered(draw))).numpy()
     explanations = explain(generator, draw, modality, explainer=explainer, progress=progress)
-    for name, request, picture, explanation in zip(
-        names, requests, pictures, explanations, strict=True
+    for name, request, sample, explanation in zip(
+        names, requests, drawn, explanations, strict=True
     ):
-        encoded = modality.encode(picture)
+        encoded = modality.encode(sample)
         yield _Made(name, request, encoded, modality.decode(encoded), explanation)
 
 
 def _screened(
-    made: Sequence[_Made], policy: Policy
+    made: Sequence[_Made], modality: Modality, policy: Policy
 ) -> tuple[tuple[Screened, ...], tuple[Identity, ...]]:
     """What the screens that the policy speaks of say of all samples; and which they were."""
     batch = Batch(
-        samples=np.stack([each.pixels for each in made]),
+        samples=np.stack([each.stored for each in made]),
         requests=tuple(each.request for each in made),
+        modality=modality,
     )
     known = registered()
     asked = [known[name] for name in sorted(policy.screens)]
@@ -202,7 +203,7 @@ def _screened(
 
 
 def _sample(
-    made: _Made, decision: Decision, policy: Policy, known: Known, modality: ImageModality
+    made: _Made, decision: Decision, policy: Policy, known: Known, modality: Modality
 ) -> Sample:
     """One sample that was admitted, with the picture of its explanation."""
     request = made.request
@@ -213,7 +214,7 @@ def _sample(
         modality=modality,
         request=request,
         encoded=made.encoded,
-        figure=draw(made.pixels, made.explanation, title),
+        figure=draw(made.stored, modality, made.explanation, title),
         explanation=made.explanation,
         decision=decision,
         training_mining=policy.training_mining,

@@ -26,11 +26,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
-    """One released picture.
+    """One released file.
 
     Attributes:
-        name: of its file.
-        data: the signed file.
+        name: of the file.
+        data: the file, with its manifest in it where its kind of data embeds one.
+        beside: otherwise the manifest's own file, which is written beside it; None where the
+            manifest is embedded.
         figure: the signed picture of its explanation.
         receipt: what was decided, explained and logged.
     """
@@ -39,6 +41,7 @@ class Output:
     data: bytes = field(repr=False)
     figure: bytes = field(repr=False)
     receipt: Receipt = field(repr=False)
+    beside: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +133,7 @@ class Departure:
         return Output(
             name=item.sample.name,
             data=item.data,
+            beside=item.beside,
             figure=item.figure,
             receipt=sign_receipt(receipt, self.signer),
         )

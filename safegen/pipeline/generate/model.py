@@ -14,8 +14,8 @@ from safegen.config.old_names import old_names
 from safegen.config.workspace import Workspace
 from safegen.errors import DataError, KeyMaterialError, TamperedError
 from safegen.explain.registry import DEFAULT
-from safegen.modality.image import modality_named
-from safegen.models.generator import PictureGenerator
+from safegen.modality.registry import modality_of
+from safegen.models.generator import LatentGenerator
 from safegen.package import files
 from safegen.pipeline.generate.generate import Safeguards, generate
 from safegen.pipeline.generate.in_force import require_in_force
@@ -38,6 +38,7 @@ from safegen.schemas.names import MODEL_MANIFEST
 from safegen.schemas.receipt import GenerationRequest
 
 if TYPE_CHECKING:
+    from safegen.modality.base import Modality
     from safegen.provenance.c2pa.manifest import Manifest, TimeStamp
     from safegen.schemas.certificate import PrivacyCertificate
     from safegen.schemas.config import PackageConfig
@@ -115,6 +116,7 @@ class Model:
         self._package = opened
         self._safeguards = safeguards
         self._stamp = stamp
+        self._modality = modality_of(opened.config.data.shape)
         self._generator = open_generator(opened)
 
     def __repr__(self) -> str:
@@ -138,6 +140,19 @@ class Model:
         return self._package.digest
 
     @property
+    def modality(self) -> Modality:
+        """The kind of data that it makes, in the usual file format."""
+        return self._modality
+
+    def in_format(self, format: str | None) -> Modality:  # noqa: A002 - everybody's word
+        """The same kind of data in a file format; the usual one when None.
+
+        Raises:
+            RequestError: it has no such format.
+        """
+        return modality_of(self._modality.shape, format)
+
+    @property
     def time_stamp(self) -> TimeStamp | None:
         """When an authority saw the package's signature; None when none did."""
         return self._stamp
@@ -155,7 +170,7 @@ class Model:
         purpose: str,
         label: int | str | None = None,
         seed: int | None = None,
-        format: str = "png",  # noqa: A002 - the word that everybody uses
+        format: str | None = None,  # noqa: A002 - the word that everybody uses
         name: str | Callable[[GenerationRequest], str] = UNIQUE,
         explainer: str = DEFAULT,
         actor: str = "",
@@ -168,7 +183,8 @@ class Model:
             purpose: what they are for; policies may ask for it, and it is signed.
             label: a class's number or name; all classes in turn when None.
             seed: of the latent codes; drawn and recorded when None.
-            format: of the files: png, jpeg, webp, tiff, avif or gif.
+            format: of the files, as the kind of data has it (`Model.modality`): of pictures png,
+                jpeg, webp, tiff, avif or gif; the first of them when None.
             name: of the files, without their suffix, as it is signed: a template with the fields
                 `{id}` (drawn for each release), `{number}`, `{label}`, `{label_name}` and
                 `{seed}`, numbers also as `{number:04}`; or what gives each request its name.
@@ -193,7 +209,7 @@ class Model:
             purpose=purpose,
             label=label,
             seed=seed,
-            modality=modality_named(format),
+            modality=self.in_format(format),
             name=name,
             explainer=explainer,
             actor=actor,
@@ -215,7 +231,7 @@ class Model:
             seed: as in `generate`.
 
         Returns:
-            (count, channels, height, width), float32 in [0, 1].
+            (count, *dimensions), float32 in [0, 1]: of pictures, channels, height and width.
 
         Raises:
             RequestError: a count, label, seed or reason that does not do.
@@ -236,17 +252,19 @@ class Model:
         )
 
 
-def open_generator(opened: files.Package) -> PictureGenerator:
+def open_generator(opened: files.Package) -> LatentGenerator:
     """The generator in a package.
 
     Raises:
         DataError: its weights are not those of the architecture that it states.
     """
-    generator = PictureGenerator(opened.config.architecture).eval()
+    generator = LatentGenerator(opened.config.architecture).eval()
     try:
         generator.load_state_dict(dict(opened.weights))
     except RuntimeError as error:
         raise DataError(f"{opened.folder} holds the weights of another network") from error
+    if opened.config.architecture.shape != opened.config.data.shape:
+        raise DataError(f"{opened.folder} makes other shapes than those of its data")
     if generator.classes != len(opened.config.data.classes):
         raise DataError(
             f"{opened.folder} names {len(opened.config.data.classes)} classes, not "

@@ -16,6 +16,7 @@ from safegen import storage
 from safegen.arguments import checked
 from safegen.pipeline.generate.leaving import Output
 from safegen.pipeline.generate.naming import names_of, new_id
+from safegen.provenance.c2pa import sidecar
 from safegen.provenance.log import placing
 from safegen.schemas.canonical import sha256
 from safegen.schemas.names import figure_of, receipt_beside
@@ -24,6 +25,7 @@ from safegen.schemas.receipt import read_receipt
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from safegen.modality.base import Modality
     from safegen.pipeline.generate.leaving import Departure
     from safegen.pipeline.generate.signing import Sealed
     from safegen.schemas.receipt import GenerationRequest, Receipt
@@ -100,12 +102,14 @@ class Release:
         return tuple(folder / name for name in self.names)
 
     def _place(self, folder: Path) -> None:
-        placing.require_room(folder, [each for name in self.names for each in files_of(name)])
         departure = self._departure
+        placing.require_room(folder, [each for item in departure.sealed for each in _files(item)])
         with placing.staged(folder, departure.ledger) as stage:
             for item in departure.sealed:
-                name, figure, _ = files_of(item.sample.name)
+                name, figure, _, *beside = _files(item)
                 stage.add(figure, item.figure)
+                for each in beside:
+                    stage.add(each, item.beside or b"")
                 stage.add(name, item.data)
 
             def complete(outputs: Iterable[Output]) -> None:
@@ -124,18 +128,29 @@ class Release:
         return all(_is_saved(item, folder) for item in self._departure.sealed)
 
 
-def files_of(name: str) -> tuple[str, str, str]:
+def files_of(name: str, *, embeds: bool = True) -> tuple[str, ...]:
     """The files of an output, below its folder: itself, its explanation's picture, its receipt.
+
+    Args:
+        name: of its file.
+        embeds: whether its manifest lies in it; if not, the manifest's file is the last.
 
     >>> files_of("a.webp")
     ('a.webp', 'explanations/a.png', 'a.receipt.json')
+    >>> files_of("a.csv", embeds=False)[-1]
+    'a.csv.c2pa'
     """
     path = Path(name)
-    return name, figure_of(path).as_posix(), receipt_beside(path).as_posix()
+    made = name, figure_of(path).as_posix(), receipt_beside(path).as_posix()
+    return made if embeds else (*made, sidecar.beside(path).as_posix())
+
+
+def _files(item: Sealed) -> tuple[str, ...]:
+    return files_of(item.sample.name, embeds=item.beside is None)
 
 
 def require_free(
-    folder: Path, name: str, requests: Sequence[GenerationRequest], suffix: str
+    folder: Path, name: str, requests: Sequence[GenerationRequest], modality: Modality
 ) -> None:
     """Refuse, before anything is made, a folder that holds files by names that were asked for.
 
@@ -143,20 +158,22 @@ def require_free(
         RequestError: the name is unfit.
         StorageError: nothing is written.
     """
-    names = names_of(requests, name, own=new_id(), suffix=suffix)
-    placing.require_room(folder, [each for name in names for each in files_of(name)])
+    names = names_of(requests, name, own=new_id(), suffix=modality.suffix)
+    embeds = modality.embeds
+    placing.require_room(folder, [each for name in names for each in files_of(name, embeds=embeds)])
 
 
 def _is_saved(item: Sealed, folder: Path) -> bool:
-    paths = [folder / each for each in files_of(item.sample.name)]
+    paths = [folder / each for each in _files(item)]
     if not all(path.is_file() and not path.is_symlink() for path in paths):
         return False
-    data, figure, receipt = map(storage.read, paths)
+    data, figure, receipt, *beside = map(storage.read, paths)
     try:
         told = read_receipt(receipt).file_digest
     except ValidationError:
         return False
-    return (data, figure, told) == (item.data, item.figure, sha256(item.data))
+    signed = [] if item.beside is None else [item.beside]
+    return (data, figure, told, beside) == (item.data, item.figure, sha256(item.data), signed)
 
 
 def _written(receipt: Receipt) -> bytes:

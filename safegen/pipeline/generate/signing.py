@@ -11,15 +11,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from safegen.explain.summary import summarise
-from safegen.modality.image import ImageModality, fingerprint_pixels
 from safegen.package import files
-from safegen.provenance.c2pa.claims import MODEL_TYPE, Ingredient, figure_claim, output_claim
-from safegen.provenance.c2pa.fingerprint import image_code
+from safegen.provenance.c2pa.claims import (
+    MODEL_TYPE,
+    Ingredient,
+    SoftBinding,
+    figure_claim,
+    output_claim,
+)
 from safegen.schemas.names import EXPLANATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from safegen.modality.base import Modality
     from safegen.package.files import Package
     from safegen.progress import Progress
     from safegen.provenance.c2pa.manifest import Manifest
@@ -49,7 +54,7 @@ class Sample:
     """
 
     name: str
-    modality: ImageModality
+    modality: Modality
     request: GenerationRequest
     encoded: bytes
     figure: bytes
@@ -64,13 +69,15 @@ class Sealed:
 
     Attributes:
         sample: what it was.
-        data: the signed file.
+        data: the file; its manifest is in it, where the kind of data embeds it.
+        beside: otherwise the manifest's own file; None where it is embedded.
         figure: the signed picture of its explanation.
         manifest: as it was read back.
     """
 
     sample: Sample
     data: bytes
+    beside: bytes | None
     figure: bytes
     manifest: Manifest
 
@@ -118,16 +125,22 @@ def _seal(
         explanation=summarise(sample.explanation),
         decision=sample.decision,
         request=sample.request,
-        fingerprint=image_code(fingerprint_pixels(sample.encoded)),
+        fingerprint=_fingerprint(sample),
         training_mining=sample.training_mining,
     )
-    data, manifest = stamping.sign(sample.encoded, claim, signer)
+    if sample.modality.embeds:
+        data, manifest = stamping.sign(sample.encoded, claim, signer)
+        beside = None
+    else:
+        data = sample.encoded
+        beside, manifest = stamping.sign_beside(data, claim, signer)
     output = Ingredient(
         name="output",
         title=sample.name,
         mime=sample.modality.mime,
         relationship="componentOf",
         content=data,
+        manifest=beside,
     )
     figure = figure_claim(
         title=f"{EXPLANATIONS}/{sample.name}",
@@ -138,9 +151,19 @@ def _seal(
     return Sealed(
         sample=sample,
         data=data,
+        beside=beside,
         figure=stamping.sign(sample.figure, figure, signer)[0],
         manifest=manifest,
     )
+
+
+def _fingerprint(sample: Sample) -> SoftBinding | None:
+    """What finds the encoded file again; None where its kind of data knows no such code."""
+    algorithm = sample.modality.fingerprint_algorithm
+    code = None if algorithm is None else sample.modality.fingerprint(sample.encoded)
+    if algorithm is None or code is None:
+        return None
+    return SoftBinding(algorithm=algorithm, code=code)
 
 
 def model_ingredient(opened: Package) -> Ingredient:

@@ -19,12 +19,10 @@ from safegen.policy.facts import (
     RequestFacts,
     facts_at,
 )
+from safegen.schemas.card import PictureShape
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from safegen.modality.image import ImageModality
+    from safegen.modality.base import Modality
     from safegen.package.files import Package
     from safegen.policy.deployment import Deployment
     from safegen.policy.facts import DeploymentFacts, Facts, TimeFacts
@@ -63,7 +61,7 @@ class Known:
         groups = (self.request, self.model, self.certificate, self.data)
         return self._dated(facts_at("request", *groups, *self._always()))
 
-    def foreseen(self, request: GenerationRequest, modality: ImageModality) -> Facts:
+    def foreseen(self, request: GenerationRequest, modality: Modality) -> Facts:
         """All that is known of an output before it is sampled."""
         groups = (self._own(request), self.model, self.certificate, self.data)
         output = OutputFacts(format=modality.format)
@@ -75,8 +73,7 @@ class Known:
     def at_release(
         self,
         request: GenerationRequest,
-        modality: ImageModality,
-        pixels: NDArray[np.uint8],
+        modality: Modality,
         explanation: Explanation,
         screened: Screened,
     ) -> Facts:
@@ -85,19 +82,11 @@ class Known:
         Args:
             request: of this output.
             modality: how it was encoded.
-            pixels: (channels, height, width), as its file stores them.
             explanation: of it.
             screened: what screens said of it.
         """
         groups = (self._own(request), self.model, self.certificate, self.data)
-        height, width = pixels.shape[-2:]
-        output = OutputFacts(
-            format=modality.format,
-            width=width,
-            height=height,
-            icon_scale=max(width, height) <= ICON_PIXELS,
-            screens=screened.scores,
-        )
+        output = dataclasses.replace(_size(modality), screens=screened.scores)
         explained = ExplanationFacts(
             made=True, explainer=explanation.explainer, faithfulness=explanation.faithfulness
         )
@@ -108,21 +97,34 @@ class Known:
         """What was asked, with one output's own class."""
         return dataclasses.replace(self.request, label=request.label, label_name=request.label_name)
 
-    def _marks(self, modality: ImageModality) -> tuple[MarkFacts, ManifestFacts]:
+    def _marks(self, modality: Modality) -> tuple[MarkFacts, ManifestFacts]:
         manifest = ManifestFacts(
             signed=True,  # there is a signer, and what it failed to sign is withheld
             source_type=modality.digital_source_type,
             time_stamped=self.time_stamped,
             created=True,
         )
-        # Every manifest has a fingerprint; nothing marks the pixels yet.
-        return MarkFacts(fingerprint=True), manifest
+        # Nothing marks the values themselves yet.
+        return MarkFacts(fingerprint=modality.fingerprint_algorithm is not None), manifest
 
     def _always(self) -> tuple[DeploymentFacts, TimeFacts]:
         return (self.deployment.facts, moment(self.now))
 
     def _dated(self, facts: Facts) -> Facts:
         return self.deployment.added_to(facts, self.now)
+
+
+def _size(modality: Modality) -> OutputFacts:
+    """The format of an output's file, and what only a picture has: its size."""
+    shape = modality.shape
+    if not isinstance(shape, PictureShape):
+        return OutputFacts(format=modality.format)
+    return OutputFacts(
+        format=modality.format,
+        width=shape.width,
+        height=shape.height,
+        icon_scale=max(shape.width, shape.height) <= ICON_PIXELS,
+    )
 
 
 def known_of(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from safegen.models.generator import PictureGenerator
+    from safegen.models.generator import LatentGenerator
     from safegen.package.files import Package
     from safegen.provenance.keys.signer import Signer
     from safegen.provenance.log.ledger import Ledger
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 def unsafe_sample(
     opened: Package,
-    generator: PictureGenerator,
+    generator: LatentGenerator,
     signer: Signer,
     ledger: Ledger,
     *,

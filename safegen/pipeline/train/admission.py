@@ -12,10 +12,11 @@ import math
 from typing import TYPE_CHECKING
 
 from safegen.errors import PlanError
+from safegen.modality.registry import kind_named
 from safegen.pipeline.train.planning import plan_for, preset_for
 from safegen.privacy.accounting.plan import default_delta
 from safegen.privacy.accounting.room import two_digits
-from safegen.training.recipe import TOO_FEW, too_few
+from safegen.training.presets.registry import enough
 
 if TYPE_CHECKING:
     from safegen.config.privacy import PrivacyConfig
@@ -78,15 +79,16 @@ def _fits(room: Room, privacy: PrivacyConfig, training: TrainingConfig, card: Da
 
 def few_records(card: DataCard, epsilon: float) -> str | None:
     """A sentence when records are too few for their classes; from what is published anyway."""
-    if not too_few(card, epsilon):
-        return None
     classes = len(card.classes)
     each = card.units / classes
-    needed = TOO_FEW * classes / card.units
-    enough = f"{needed:.2g}" if needed < 10 else f"{math.ceil(needed):,}"
+    if each * epsilon >= enough(card):
+        return None
+    needed = enough(card) * classes / card.units
+    more = f"{needed:.2g}" if needed < 10 else f"{math.ceil(needed):,}"
+    samples = kind_named(card.shape.kind).many
     return (
         f"{card.units:,} {card.unit}s in {classes} classes are {each:.0f} a class, and at epsilon "
-        f"{epsilon:g} that is so few that pictures of a class may show hardly more than what all "
-        f"have in common; more records, fewer classes, or an epsilon of {enough} or more would "
+        f"{epsilon:g} that is so few that {samples} of a class may show hardly more than what all "
+        f"have in common; more records, fewer classes, or an epsilon of {more} or more would "
         "tell them apart"
     )

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from safegen.privacy.mechanism.sealed import PrivateRecords
     from safegen.training.loop import Training
 
-    Shape = tuple[int, int, int]
+    Shape = tuple[int, ...]
 
 FEW = 16  # units; and rows beside them, however many a step has
 BORDERS = 4  # units to take out of many: one lies behind the first chunk's end
@@ -54,7 +54,7 @@ def rehearse(training: Training, plan: PrivacyPlan, shape: Shape) -> None:
     Args:
         training: networks that are thrown away afterwards.
         plan: what will be granted.
-        shape: channels, height, width.
+        shape: the dimensions of a sample.
 
     Raises:
         PlanError: something is not as planned; the message names it.

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from safegen.errors import DataError, PlanError
+from safegen.modality.registry import modality_of
 from safegen.models.vae import ConditionalVAE
 from safegen.pipeline.train.networks import first_weights
 from safegen.training.objectives.objective import Start
@@ -100,15 +101,18 @@ def from_prior(
 
 
 def _pictures(recipe: Recipe, architecture: Architecture, public: DataSet | None) -> Tensor:
-    shape = (architecture.channels, architecture.height, architecture.width)
     if public is not None:
         order = torch.randperm(len(public), generator=torch.Generator().manual_seed(PICTURES_SEED))
         return torch.from_numpy(public.images)[order[: recipe.prior_pictures]]
-    if recipe.prior not in PRIORS:
+    kind = architecture.shape.kind
+    fit = [name for name, prior in PRIORS.items() if prior.kind == kind]
+    if recipe.prior not in fit:
         raise PlanError(
-            f"no prior {recipe.prior!r}; choose {', '.join(PRIORS)}, none, or a public data set"
+            f"no prior {recipe.prior!r} of {kind} data; choose {', '.join((*fit, 'none'))}, or a "
+            "public data set"
         )
-    return draw_prior(recipe.prior, recipe.prior_pictures, shape, PICTURES_SEED)
+    dimensions = modality_of(architecture.shape).dimensions
+    return draw_prior(recipe.prior, recipe.prior_pictures, dimensions, PICTURES_SEED)
 
 
 def require_public(public: DataSet, data: TrainingData, budget: Budget) -> None:
@@ -129,12 +133,11 @@ def require_public(public: DataSet, data: TrainingData, budget: Budget) -> None:
             f"{public.card.name} cannot be a prior: private runs have trained on it, so it is not "
             "public; choose other pictures"
         )
-    if public.images.shape[1:] != data.records.shape:
-        shape, wanted = public.card.shape, data.card.shape
+    if public.card.shape != data.card.shape:
+        shape, wanted = modality_of(public.card.shape), modality_of(data.card.shape)
         raise DataError(
-            f"the prior {public.card.name} has {shape.channels} channels and {shape.width}x"
-            f"{shape.height} pixels, and the records {wanted.channels} and {wanted.width}x"
-            f"{wanted.height}; give both one --size, and pictures of the same channels"
+            f"the prior {public.card.name} has {shape.in_words()}, and the records are "
+            f"{wanted.in_words()}; give both one shape, as pictures with one --size"
         )
 
 
@@ -216,7 +219,7 @@ def assumptions(recipe: Recipe) -> tuple[str, ...]:
     what = f"the data set {recipe.prior}"
     if recipe.prior in PRIORS:
         drawn = (
-            f"{PRIORS[recipe.prior][1]}, drawn by code and chosen without looking at the records"
+            f"{PRIORS[recipe.prior].words}, drawn by code and chosen without looking at the records"
         )
         what = f"{recipe.prior}: {drawn}"
     return (f"the prior, from which first weights were learnt: {what}",)

@@ -17,6 +17,7 @@ import torch
 
 from safegen.audit.made_up import OTHERS
 from safegen.audit.noninterference import plain
+from safegen.modality.registry import modality_of
 from safegen.models.vae import ConditionalVAE
 from safegen.package.model_card import model_card
 from safegen.pipeline.train.course import Course
@@ -29,7 +30,7 @@ from safegen.privacy.mechanism.engine import Settings
 from safegen.privacy.mechanism.outlet import Canned
 from safegen.privacy.mechanism.releases import Releases
 from safegen.privacy.mechanism.sealed import PrivateRecords
-from safegen.schemas.card import DataCard, Shape, published
+from safegen.schemas.card import DataCard, published
 from safegen.schemas.config import PackageDigests
 from safegen.training import checkpoint
 from safegen.training.checkpoint import RunFacts
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
     from safegen.audit.made_up import MadeUp
     from safegen.audit.noninterference import Trace
+    from safegen.modality.base import Modality
     from safegen.pipeline.train.networks import Resumed
     from safegen.privacy.accounting.plan import PrivacyPlan
     from safegen.privacy.execution.settings import Execution
@@ -78,10 +80,14 @@ class Miniature:
     device: torch.device
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """Channels, height, width."""
-        made = self.architecture
-        return made.channels, made.height, made.width
+    def modality(self) -> Modality:
+        """The kind of data."""
+        return modality_of(self.architecture.shape)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The dimensions of a sample."""
+        return self.modality.dimensions
 
     def training(self) -> Training:
         """Networks and engine, thrown away afterwards."""
@@ -100,7 +106,12 @@ class Miniature:
 
     def records(self, made: MadeUp) -> PrivateRecords:
         """Made-up records under seal."""
-        return PrivateRecords(made.pictures, made.labels, made.groups)
+        return PrivateRecords(
+            self.modality.to_stored(made.samples),
+            made.labels,
+            made.groups,
+            to_float=self.modality.to_float,
+        )
 
     def left(
         self,
@@ -206,8 +217,8 @@ class Miniature:
             return None
         with first_weights(0, self.device):
             weights = ConditionalVAE(self.architecture).state_dict()
-        drawn = np.random.default_rng(1).integers(0, 256, (PICTURES, *self.shape), dtype=np.uint8)
-        return Start(weights=weights, reference=torch.from_numpy(drawn))
+        drawn = np.random.default_rng(1).random((PICTURES, *self.shape))
+        return Start(weights=weights, reference=torch.from_numpy(self.modality.to_stored(drawn)))
 
     def _facts(self, digest: str) -> RunFacts:
         return RunFacts(
@@ -223,13 +234,12 @@ class Miniature:
         )
 
     def _card(self, digest: str) -> DataCard:
-        channels, height, width = self.shape
         return DataCard(
             name="rehearsal",
             source="made up",
             licence="none",
             count=1000,
-            shape=Shape(channels=channels, height=height, width=width),
+            shape=self.architecture.shape,
             classes=tuple(str(label) for label in range(self.architecture.classes)),
             digest=digest,
             unit=self.plan.unit,

@@ -6,22 +6,22 @@ import dataclasses
 import os
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 from safegen.arguments import checked
 from safegen.config.privacy import RECORDS_PER_GROUP, PrivacyConfig
 from safegen.config.training import TrainingConfig
-from safegen.data.dataset import DataSet
+from safegen.data.dataset import DataSet, side_of
 from safegen.data.sources import load
 from safegen.errors import DataError, PlanError
 from safegen.privacy.accounting.plan import PrivacyPlan, plan_within
-from safegen.schemas.choices import Drawn
-from safegen.training.recipe import Preset, preset
+from safegen.training.presets.registry import preset, prior_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from safegen.schemas.card import DataCard
+    from safegen.training.presets.preset import Preset
 
 
 @checked
@@ -60,9 +60,8 @@ def as_data(data: DataSet | str | Path) -> DataSet:
 
 
 def like(data: DataSet) -> Callable[[str | Path], DataSet]:
-    """What loads a data set of pictures as large as another's."""
-    shape = data.card.shape
-    return partial(load, size=shape.height if shape.height == shape.width else None)
+    """What loads a data set whose samples are as large as another's."""
+    return partial(load, size=side_of(data.card.shape))
 
 
 def with_pictures(
@@ -77,7 +76,7 @@ def with_pictures(
     Raises:
         DataError: there is no such data set, and nothing that code draws has this name.
     """
-    named, drawn = training.pretraining, ("auto", "none", *get_args(Drawn))
+    named, drawn = training.pretraining, ("auto", "none", *prior_names())
     if not isinstance(named, str | os.PathLike) or str(named) in drawn:
         return training
     try:

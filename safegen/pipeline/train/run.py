@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from safegen.errors import DataError, FewRecordsWarning, SafegenError, StorageError
+from safegen.modality.registry import modality_of
 from safegen.pipeline.train.admission import few_records, require_admission
 from safegen.pipeline.train.course import Course
 from safegen.pipeline.train.dry_run import rehearse, rehearse_run
@@ -132,7 +133,7 @@ class Run:
         rehearse(
             throwaway(plan, made, recipe, settings),
             plan,
-            (made.channels, made.height, made.width),
+            modality_of(made.shape).dimensions,
         )
         rehearse_run(miniature(plan, made, recipe, self.execution, self.processes.device))
 
@@ -250,7 +251,7 @@ def _begun_with(facts: RunFacts, data: TrainingData) -> bool:
     made, plan, card = facts.architecture, facts.plan, data.card
     return (
         facts.data_digest == card.digest
-        and (made.height, made.width) == (card.shape.height, card.shape.width)
+        and made.shape == card.shape
         and (plan.unit, plan.units) == (card.unit, card.units)
         and facts.grouping == data.grouping
     )

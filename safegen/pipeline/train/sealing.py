@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from safegen.modality.registry import modality_of
 from safegen.privacy.mechanism.sealed import PrivateRecords
 
 if TYPE_CHECKING:
@@ -32,5 +33,10 @@ def sealed(data: DataSet) -> TrainingData:
     return TrainingData(
         card=data.card,
         grouping=data.grouping,
-        records=PrivateRecords(data.images, data.labels, data.groups),
+        records=PrivateRecords(
+            data.images,
+            data.labels,
+            data.groups,
+            to_float=modality_of(data.card.shape).to_float,
+        ),
     )

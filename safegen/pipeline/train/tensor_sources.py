@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from safegen.errors import TrainingError
-from safegen.models.generator import PictureGenerator
+from safegen.models.generator import LatentGenerator
 
 if TYPE_CHECKING:
     from safegen.privacy.accounting.plan import PrivacyPlan, Purpose
@@ -34,14 +34,14 @@ SOURCES: dict[str, Purpose] = {
 
 
 def require_accounted(
-    generator: PictureGenerator, architecture: Architecture, plan: PrivacyPlan
+    generator: LatentGenerator, architecture: Architecture, plan: PrivacyPlan
 ) -> None:
     """Refuse a generator with a tensor that neither the engine nor a release accounts for.
 
     Raises:
         TrainingError: it names the tensor; nothing is published.
     """
-    untouched = PictureGenerator(architecture).state_dict()
+    untouched = LatentGenerator(architecture).state_dict()
     learnt = {name for name, _ in generator.named_parameters() if name.startswith("decoder.")}
     for name, tensor in generator.state_dict().items():
         if name not in untouched:

@@ -58,11 +58,11 @@ class Losses(Protocol):
 class Batch(Protocol):
     """What makes a step's tensors of the drawn records."""
 
-    def __call__(self, pictures: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
+    def __call__(self, samples: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
         """Tensors whose first dimension is rows: the records' in their order, then public ones.
 
         Args:
-            pictures: (rows, channels, height, width), float32 in [0, 1].
+            samples: (rows, *dimensions), float32 in [0, 1].
             labels: (rows,), int64.
         """
         ...

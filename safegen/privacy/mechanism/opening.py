@@ -36,23 +36,23 @@ def places_of(records: PrivateRecords, numbers: Numbers) -> Numbers:
 
 
 def rows_of(records: PrivateRecords, places: Numbers) -> tuple[Tensor, Tensor]:
-    """Pictures (n, channels, height, width), float32 in [0, 1], and labels (n,), int64.
+    """Samples (n, *dimensions), float32 in [0, 1], and labels (n,), int64.
 
-    An absent row is black and has the first label, so that it tells of nobody; the engine takes its
+    An absent row is all 0 and has the first label, so that it tells of nobody; the engine takes its
     loss out again.
     """
     held = records._held  # noqa: SLF001 - the door
     there = torch.from_numpy(places != ABSENT).to(held.labels.device)
     numbers = torch.from_numpy(np.maximum(places, 0)).to(held.labels.device)
     if bool(there.all()):
-        return held.pictures[numbers].float() / 255, held.labels[numbers]
-    pictures = torch.zeros(
-        len(places), *held.pictures.shape[1:], dtype=torch.float32, device=held.labels.device
+        return held.seen(held.stored[numbers]), held.labels[numbers]
+    samples = torch.zeros(
+        len(places), *held.stored.shape[1:], dtype=torch.float32, device=held.labels.device
     )
     labels = torch.zeros(len(places), dtype=torch.int64, device=held.labels.device)
-    pictures[there] = held.pictures[numbers[there]].float() / 255
+    samples[there] = held.seen(held.stored[numbers[there]])
     labels[there] = held.labels[numbers[there]]
-    return pictures, labels
+    return samples, labels
 
 
 def vectors_of(vectors: PrivateVectors) -> Vectors:

@@ -2,17 +2,18 @@
 
 Only two doors open them (`opening`): the engine, for a noisy step, and `Releases`, for a noisy
 statistic. What is computed from each record, such as its code, stays under the same seal. All that
-can be asked in the open is what is public by assumption: the shape of a picture.
+can be asked in the open is what is public by assumption: the shape of a sample.
 
 >>> records = PrivateRecords(np.zeros((3, 1, 28, 28), dtype=np.uint8), np.arange(3))
 >>> records.shape
 (1, 28, 28)
->>> records.derived(lambda pictures, labels: pictures.flatten(1).double().numpy(), rows=2)
+>>> records.derived(lambda samples, labels: samples.flatten(1).double().numpy(), rows=2)
 PrivateVectors(under seal)
 """
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -37,16 +38,22 @@ class Rows:
     """What a seal keeps of records.
 
     Attributes:
-        pictures: (present, channels, height, width), uint8.
+        stored: (present, *dimensions), as the kind of data stores samples.
         labels: (present,), int64.
         groups: (records,), int64, the unit of each record; None when records are units.
         places: (records,), int64, the row of each record; `ABSENT` where it was taken out.
+        to_float: what training sees of stored values (`modality.base.Modality.to_float`).
     """
 
-    pictures: Tensor
+    stored: Tensor
     labels: Tensor
     groups: Numbers | None
     places: Numbers
+    to_float: Callable[[Tensor], Tensor]
+
+    def seen(self, stored: Tensor) -> Tensor:
+        """What training sees of stored values, float32 in [0, 1]."""
+        return self.to_float(stored).float()
 
     @property
     def present(self) -> Numbers:
@@ -69,40 +76,49 @@ class Vectors:
     groups: Numbers | None
 
 
+def of_bytes(stored: Tensor) -> Tensor:
+    """Values of 8 bits as numbers in [0, 1]."""
+    return stored / 255
+
+
 class PrivateRecords:
-    """Pictures and labels that only the engine and `Releases` can open."""
+    """Samples and labels that only the engine and `Releases` can open."""
 
     __slots__ = ("_held",)
 
     def __init__(
         self,
-        pictures: ArrayLike | Tensor,
+        stored: ArrayLike | Tensor,
         labels: ArrayLike | Tensor,
         groups: Numbers | None = None,
+        *,
+        to_float: Callable[[Tensor], Tensor] = of_bytes,
     ) -> None:
         """Put records under seal.
 
         Args:
-            pictures: (n, channels, height, width), uint8.
+            stored: (n, *dimensions), as their kind of data stores them; of pictures channels,
+                height and width, uint8.
             labels: (n,), int64.
             groups: (n,), int64, the unit of each record; None when records are units.
+            to_float: what training sees of stored values; of 8 bits by default.
         """
-        shown = torch.as_tensor(pictures)
+        shown = torch.as_tensor(stored)
         self._held = Rows(
-            pictures=shown,
+            stored=shown,
             labels=torch.as_tensor(labels),
             groups=groups,
             places=np.arange(len(shown)),
+            to_float=to_float,
         )
 
     def __repr__(self) -> str:
         return "PrivateRecords(under seal)"
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """Channels, height and width of a picture; public by assumption."""
-        _, channels, height, width = self._held.pictures.shape
-        return channels, height, width
+    def shape(self) -> tuple[int, ...]:
+        """The dimensions of a sample; public by assumption."""
+        return tuple(self._held.stored.shape[1:])
 
     @property
     def device(self) -> torch.device:
@@ -112,7 +128,7 @@ class PrivateRecords:
     def to(self, device: torch.device) -> PrivateRecords:
         """The same records, held elsewhere."""
         held = self._held
-        return _sealed(held, held.pictures.to(device), held.labels.to(device), held.places)
+        return _sealed(held, held.stored.to(device), held.labels.to(device), held.places)
 
     def without(self, units: Iterable[int]) -> PrivateRecords:
         """A neighbour: some units' records are gone, and all others keep their numbers.
@@ -126,24 +142,24 @@ class PrivateRecords:
         chosen = torch.from_numpy(held.places[kept]).to(self.device)
         places = np.full(len(kept), ABSENT, dtype=np.int64)
         places[kept] = np.arange(int(kept.sum()))
-        return _sealed(held, held.pictures[chosen], held.labels[chosen], places)
+        return _sealed(held, held.stored[chosen], held.labels[chosen], places)
 
     def derived(self, make: Callable[[Tensor, Tensor], Values], *, rows: int) -> PrivateVectors:
         """Numbers computed from each record, under the same seal.
 
         Args:
-            make: from pictures (n, channels, height, width), uint8, and labels (n,), to
+            make: from samples (n, *dimensions), float32 in [0, 1], and labels (n,), to
                 (n, dimensions); each row of its own record alone, which rehearsals measure.
             rows: how many records it is given at a time.
         """
         held = self._held
         count = len(held.labels)
         parts = [
-            make(held.pictures[start : start + rows], held.labels[start : start + rows])
+            make(held.seen(held.stored[start : start + rows]), held.labels[start : start + rows])
             for start in range(0, count, rows)
         ]
         if not count:  # so that nobody has as many dimensions as somebody
-            blank = torch.zeros(1, *self.shape, dtype=torch.uint8, device=self.device)
+            blank = torch.zeros(1, *self.shape, device=self.device)
             parts = [make(blank, torch.zeros(1, dtype=torch.int64, device=self.device))[:0]]
         return PrivateVectors(
             Vectors(
@@ -161,7 +177,7 @@ class PrivateRecords:
         held = self._held
         groups = np.arange(0) if held.groups is None else held.groups
         found = hashlib.sha256()
-        for part in (held.pictures.cpu().numpy(), held.labels.cpu().numpy(), groups, held.places):
+        for part in (held.stored.cpu().numpy(), held.labels.cpu().numpy(), groups, held.places):
             found.update(f"{part.shape} {part.dtype} ".encode())
             found.update(np.ascontiguousarray(part).tobytes())
         return found.hexdigest()
@@ -193,9 +209,9 @@ class PrivateVectors:
         )
 
 
-def _sealed(held: Rows, pictures: Tensor, labels: Tensor, places: Numbers) -> PrivateRecords:
-    made = PrivateRecords(pictures, labels, held.groups)
-    made._held = Rows(  # noqa: SLF001 - its own maker
-        pictures=pictures, labels=labels, groups=held.groups, places=places
+def _sealed(held: Rows, stored: Tensor, labels: Tensor, places: Numbers) -> PrivateRecords:
+    made = PrivateRecords(stored, labels, held.groups, to_float=held.to_float)
+    made._held = dataclasses.replace(  # noqa: SLF001 - its own maker
+        held, stored=stored, labels=labels, places=places
     )
     return made

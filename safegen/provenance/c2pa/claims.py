@@ -44,7 +44,6 @@ FIGURE_SOURCE = (
 CARD_SOURCE = "http://cv.iptc.org/newscodes/digitalsourcetype/dataDrivenMedia"
 MODEL_TYPE = "c2pa.types.model.pytorch"
 DATA_TYPE = "c2pa.types.dataset"
-FINGERPRINT_ALGORITHM = "io.iscc.v0"
 
 GENERATOR = "safegen"  # what made a claim, as it says itself
 
@@ -87,6 +86,19 @@ class Ingredient:
     data_type: str | None = None
     source_type: str | None = None
     bare: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoftBinding:
+    """A code that finds a file again after its metadata was stripped.
+
+    Attributes:
+        algorithm: C2PA's name of how it was computed.
+        code: its bytes.
+    """
+
+    algorithm: str
+    code: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +151,7 @@ def output_claim(  # noqa: PLR0913 - a manifest says as much as it says
     explanation: ExplanationSummary,
     decision: Decision,
     request: GenerationRequest,
-    fingerprint: bytes,
+    fingerprint: SoftBinding | None,
     training_mining: Mining = KEPT_TO_ITSELF,
 ) -> Claim:
     """What a generated output's manifest says."""
@@ -150,7 +162,7 @@ def output_claim(  # noqa: PLR0913 - a manifest says as much as it says
             _created(source_type, (model,)),
             _assertion(DISCLOSURE, _disclosure(model.title, model_digest)),
             _mining(training_mining),
-            _assertion("c2pa.soft-binding", _soft_binding(fingerprint)),
+            *(() if fingerprint is None else (_soft_binding(fingerprint),)),
             _assertion(PRIVACY, _fields(certificate)),
             _assertion(EXPLANATION, _fields(explanation)),
             _assertion(DECISION, _fields(decision)),
@@ -259,9 +271,10 @@ def _mining(uses: Mining = KEPT_TO_ITSELF) -> Json:
     return _assertion("cawg.training-mining", {"entries": entries})
 
 
-def _soft_binding(fingerprint: bytes) -> Json:
-    value = base64.b64encode(fingerprint).decode()
-    return {"alg": FINGERPRINT_ALGORITHM, "blocks": [{"scope": {}, "value": value}]}
+def _soft_binding(fingerprint: SoftBinding) -> Json:
+    value = base64.b64encode(fingerprint.code).decode()
+    said: Json = {"alg": fingerprint.algorithm, "blocks": [{"scope": {}, "value": value}]}
+    return _assertion("c2pa.soft-binding", said)
 
 
 def _assertion(label: str, data: Json) -> Json:

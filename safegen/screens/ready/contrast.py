@@ -1,4 +1,4 @@
-"""Contrast: a collapsed generator makes flat pictures, and a flat picture should not leave."""
+"""Contrast: a collapsed generator makes flat samples, and a flat sample should not leave."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @register
 class ContrastScreen:
-    """The standard deviation of the values, 0 for one flat colour, at most 0.5."""
+    """The standard deviation of the values in [0, 1], 0 where all are one, at most 0.5."""
 
     name: ClassVar[str] = "contrast"
 
@@ -26,4 +26,4 @@ class ContrastScreen:
         >>> ContrastScreen().measure(Batch(samples=flat, requests=()))
         [0.0, 0.0]
         """
-        return [float(np.std(sample) / 255) for sample in batch.samples]
+        return [float(np.std(batch.values(place))) for place in range(len(batch))]

@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from safegen.models.gan import Discriminator
-from safegen.models.generator import PictureGenerator, one_hot
+from safegen.models.generator import LatentGenerator, one_hot
+from safegen.models.registry import discriminator_of
 from safegen.models.vae import ConditionalVAE
 from safegen.privacy.execution.processes import Processes
 from safegen.privacy.mechanism.noise import secure_generator
@@ -66,7 +66,7 @@ class GanObjective:
         self._recipe = recipe
         self._processes = processes or Processes()
         self._device = self._processes.device
-        self._generator = PictureGenerator(architecture).to(self._device)
+        self._generator = LatentGenerator(architecture).to(self._device)
         self._rate = recipe.generator_rate or recipe.learning_rate
         self._optimizer = torch.optim.Adam(
             self._generator.decoder.parameters(), lr=self._rate, betas=recipe.betas
@@ -77,17 +77,17 @@ class GanObjective:
         self._secret: SecretDraws = secure_generator()
         self.balance = Balance(recipe.discriminator_steps, recipe.least_accuracy)
         self._start = start
-        self.private = Discriminator(architecture).to(self._device)
+        self.private = discriminator_of(architecture).to(self._device)
         self.averaged = self._generator
         self.rows_beside = recipe.generator_rows
         self.rows_per_record = 2 if recipe.r1 else 1  # a record, and a step off it
 
-    def batch(self, pictures: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
+    def batch(self, samples: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
         """Records and generated pictures in one batch.
 
         Returns:
-            Pictures (rows, channels, height, width), labels (rows, classes), both float32, and
-            signs (rows,): -1 for records, 1 for generated pictures, 0 for records a step off.
+            Samples (rows, *dimensions), labels (rows, classes), both float32, and
+            signs (rows,): -1 for records, 1 for generated samples, 0 for records a step off.
         """
         with torch.no_grad():
             made, made_labels = self._generate(self.rows_beside)
@@ -97,13 +97,13 @@ class GanObjective:
         signs[: len(labels)] = -1
         if self.rows_per_record == 2:
             signs[1 : len(labels) : 2] = 0
-            pictures = stepped_off(pictures, self._directions(len(labels) // 2))
-        return torch.cat([pictures, made[mine]]), onehot, signs
+            samples = stepped_off(samples, self._directions(len(labels) // 2))
+        return torch.cat([samples, made[mine]]), onehot, signs
 
     def losses(self, network: nn.Module, *parts: Tensor) -> Tensor:
         """Each row's loss, (rows,), float32: the game's, and the penalty of R1 at records."""
-        pictures, onehot, signs = parts
-        scores = network(pictures, onehot)
+        samples, onehot, signs = parts
+        scores = network(samples, onehot)
         losses = discriminator_losses(self._recipe.adversarial, scores, signs)
         if self._recipe.r1:
             losses = losses + self._recipe.r1 * slope_penalties(scores, signs)
@@ -174,14 +174,13 @@ class GanObjective:
         average: nn.Module,
         records: PrivateRecords,  # noqa: ARG002 - the protocol's shape
         releases: Releases,  # noqa: ARG002 - likewise
-    ) -> PictureGenerator:
+    ) -> LatentGenerator:
         """Keep the averaged generator; what is released was released before the steps."""
-        assert isinstance(average, PictureGenerator)
+        assert isinstance(average, LatentGenerator)
         return average
 
     def _directions(self, count: int) -> Tensor:
-        made = self._architecture
-        shape = (count, made.channels, made.height, made.width)
+        shape = (count, *self._generator.modality.dimensions)
         drawn = self._secret.standard_normal(shape, dtype=np.float32)
         return torch.from_numpy(drawn).to(self._device)
 

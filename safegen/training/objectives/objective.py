@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
-    from safegen.models.generator import PictureGenerator
+    from safegen.models.generator import LatentGenerator
     from safegen.privacy.mechanism.engine import PrivateEngine
     from safegen.privacy.mechanism.releases import Releases
     from safegen.privacy.mechanism.sealed import PrivateRecords
@@ -27,7 +27,7 @@ class Start:
 
     Attributes:
         weights: of a `ConditionalVAE` of the run's architecture.
-        reference: (n, channels, height, width), uint8: public pictures, or pictures drawn from
+        reference: (n, channels, height, width), uint8: public samples, or pictures drawn from
             what was released; None for none.
     """
 
@@ -74,7 +74,7 @@ class Objective(Protocol):
     @property
     def rows_per_record(self) -> int: ...  # noqa: D102 - above
 
-    def batch(self, pictures: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
+    def batch(self, samples: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
         """A step's tensors, row by row: the records' rows, then public ones beside them."""
         ...
 
@@ -111,7 +111,7 @@ class Objective(Protocol):
 
     def finish(
         self, average: nn.Module, records: PrivateRecords, releases: Releases
-    ) -> PictureGenerator:
+    ) -> LatentGenerator:
         """Make the generator, with any release that this takes.
 
         Args:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-    from safegen.models.generator import PictureGenerator
+    from safegen.models.generator import LatentGenerator
     from safegen.privacy.mechanism.engine import PrivateEngine
     from safegen.privacy.mechanism.releases import Releases
     from safegen.privacy.mechanism.sealed import PrivateRecords
@@ -56,13 +56,13 @@ class VaeObjective:
         if start is not None:
             self.private.load_state_dict(start.weights)
 
-    def batch(self, pictures: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
+    def batch(self, samples: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
         """Pictures, labels (rows, classes) and secret latent noise (rows, latent), float32."""
         drawn = self._secret.standard_normal(
-            (len(pictures), self._architecture.latent), dtype=np.float32
+            (len(samples), self._architecture.latent), dtype=np.float32
         )
         onehot = one_hot(labels, self._architecture.classes)
-        return pictures, onehot, torch.from_numpy(drawn).to(pictures)
+        return samples, onehot, torch.from_numpy(drawn).to(samples)
 
     def losses(self, network: nn.Module, *parts: Tensor) -> Tensor:
         """Each record's `negative_bound`, (n,), float32, over a constant.
@@ -70,9 +70,9 @@ class VaeObjective:
         The constant makes a clipping norm of 1 fit.
         """
         recipe = self._recipe
-        pictures, onehot, noise = parts
+        samples, onehot, noise = parts
         bound = negative_bound(
-            network, pictures, onehot, noise, recipe.beta, free_bits=recipe.free_bits
+            network, samples, onehot, noise, recipe.beta, free_bits=recipe.free_bits
         )
         return bound / recipe.loss_scale
 
@@ -99,7 +99,7 @@ class VaeObjective:
 
     def finish(
         self, average: nn.Module, records: PrivateRecords, releases: Releases
-    ) -> PictureGenerator:
+    ) -> LatentGenerator:
         """Keep the decoder, with the latent prior and the grain that the plan releases."""
         assert isinstance(average, ConditionalVAE)
         return fit_generator(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from safegen.models.generator import PictureGenerator, one_hot
+from safegen.models.generator import LatentGenerator, one_hot
 from safegen.privacy.execution.settings import Execution
 from safegen.training.releases.judging import fit_judge
 from safegen.training.releases.latents import Mixture, fit_mixture
@@ -63,7 +63,7 @@ def fit_generator(
     releases: Releases,
     *,
     reference: Tensor | None,
-) -> PictureGenerator:
+) -> LatentGenerator:
     """Keep the decoder, and give it the latent prior, grain and judge that are planned.
 
     Args:
@@ -71,10 +71,10 @@ def fit_generator(
         architecture: of the generator.
         records: all of them.
         releases: makes `latents`, `components`, `grain` and `judge`, those that are planned.
-        reference: public pictures (n, channels, height, width), uint8, that look somewhat like
+        reference: public samples (n, *dimensions), as they are stored, that look somewhat like
             the records; None for none.
     """
-    generator = PictureGenerator(architecture).to(records.device)
+    generator = LatentGenerator(architecture).to(records.device)
     generator.decoder.load_state_dict(network.decoder.state_dict())
     with EXACTLY.products(records.device):
         ball = _ball(network, architecture, reference)
@@ -98,7 +98,7 @@ def fit_generator(
 
 def _add_grain(
     network: ConditionalVAE,
-    generator: PictureGenerator,
+    generator: LatentGenerator,
     records: PrivateRecords,
     releases: Releases,
 ) -> None:
@@ -125,9 +125,9 @@ def _ball(network: ConditionalVAE, architecture: Architecture, reference: Tensor
     parts = []
     rows = _rows(tuple(reference.shape[1:]))
     for start in range(0, len(reference), rows):
-        pictures = reference[start : start + rows]
-        nobody = torch.zeros(len(pictures), architecture.classes, device=device)
-        parts.append(network.encode(pictures.to(device).float() / 255, nobody)[0])
+        shown = network.modality.to_float(reference[start : start + rows].to(device)).float()
+        nobody = torch.zeros(len(shown), architecture.classes, device=device)
+        parts.append(network.encode(shown, nobody)[0])
     codes = torch.cat(parts).double().cpu().numpy()
     centre = codes.mean(axis=0)
     reach = np.quantile(np.linalg.norm(codes - centre, axis=1), WITHIN)
@@ -143,27 +143,27 @@ def _codes(
 ) -> PrivateVectors:
     """The records' codes around a centre, (records, latent), float64."""
 
-    def encoded(pictures: Tensor, labels: Tensor) -> NDArray[np.float64]:
-        codes = network.encode(pictures.float() / 255, one_hot(labels, classes))[0]
+    def encoded(samples: Tensor, labels: Tensor) -> NDArray[np.float64]:
+        codes = network.encode(samples, one_hot(labels, classes))[0]
         return codes.double().cpu().numpy() - centre
 
     return records.derived(encoded, rows=_rows(records.shape))
 
 
 def _misses(
-    network: ConditionalVAE, generator: PictureGenerator, records: PrivateRecords
+    network: ConditionalVAE, generator: LatentGenerator, records: PrivateRecords
 ) -> PrivateVectors:
     """What decoding each record misses, as band energies."""
 
-    def missed(pictures: Tensor, labels: Tensor) -> NDArray[np.float64]:
-        shown, onehot = pictures.float() / 255, one_hot(labels, generator.classes)
-        decoded = generator.decoded(network.encode(shown, onehot)[0], onehot)
-        return band_energies(shown, decoded).double().cpu().numpy()
+    def missed(samples: Tensor, labels: Tensor) -> NDArray[np.float64]:
+        onehot = one_hot(labels, generator.classes)
+        decoded = generator.decoded(network.encode(samples, onehot)[0], onehot)
+        return band_energies(samples, decoded).double().cpu().numpy()
 
     return records.derived(missed, rows=_rows(records.shape))
 
 
-def _place(generator: PictureGenerator, mixture: Mixture, centre: NDArray[np.float64]) -> None:
+def _place(generator: LatentGenerator, mixture: Mixture, centre: NDArray[np.float64]) -> None:
     """Put a mixture, around a centre, into a generator's prior."""
     prior = generator.prior
     prior.means.copy_(torch.from_numpy(mixture.means + centre).view_as(prior.means))

@@ -98,12 +98,13 @@ def view_of(reference: Tensor) -> View:
 def _features(pictures: Tensor) -> Iterator[NDArray[np.float32]]:
     """Features of pictures (n, channels, height, width), uint8, a chunk at a time."""
     for part in torch.split(pictures, _rows(tuple(pictures.shape[1:]))):
-        yield _edges(part)
+        yield _edges(part.float() / 255)
 
 
 @torch.no_grad()
 def _edges(pictures: Tensor) -> NDArray[np.float32]:
-    return edge_features(pictures.float() / 255).cpu().numpy()
+    """Of pictures (n, channels, height, width), float32 in [0, 1]."""
+    return edge_features(pictures).cpu().numpy()
 
 
 def _rows(shape: tuple[int, ...]) -> int:

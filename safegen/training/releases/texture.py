@@ -42,7 +42,7 @@ def band_energies(pictures: Tensor, decoded: Tensor) -> Tensor:
 
 
 def fit_spectrum(
-    energies: PrivateVectors, shape: tuple[int, int, int], releases: Releases
+    energies: PrivateVectors, shape: tuple[int, ...], releases: Releases
 ) -> NDArray[np.float64]:
     """Release the mean energies, and make amplitudes of them.
 

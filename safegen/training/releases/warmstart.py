@@ -70,7 +70,7 @@ def warm_pictures(
 
 def _waves(pictures: Tensor, _: Tensor) -> Vectors:
     """The records' lowest frequencies, (n, channels x WAVES x WAVES); no norm grows by it."""
-    shown = pictures.cpu().numpy().astype(np.float64) / 255
+    shown = pictures.cpu().numpy().astype(np.float64)
     kept: Vectors = dctn(shown, axes=(2, 3), norm="ortho")[:, :, :WAVES, :WAVES]
     return kept.reshape(len(kept), -1)
 

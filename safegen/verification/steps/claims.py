@@ -25,35 +25,39 @@ KEPT = 64  # findings about claims that many files share, such as their model's 
 
 def check_fingerprint(evidence: Evidence) -> StepFinding:
     """8. The perceptual code is computed again and compared."""
-    bindings = [
-        each
-        for each in evidence.manifest.said("c2pa.soft-binding")
-        if each.get("alg") == claims.FINGERPRINT_ALGORITHM
-    ]
-    if not bindings:
+    bindings = evidence.manifest.said("c2pa.soft-binding")
+    judged = [_judge_fingerprint(each, evidence) for each in bindings]
+    known = [each for each in judged if each is not None]
+    if not known:
         text = "It describes no fingerprint that is known here."
         return found("safegen.fingerprint.none", text)
-    return worst(_judge_fingerprint(each, evidence) for each in bindings)
+    return worst(known)
 
 
-def _judge_fingerprint(binding: Json, evidence: Evidence) -> StepFinding:
-    from safegen.modality.image import fingerprint_pixels
-    from safegen.provenance.c2pa import fingerprint
+def _judge_fingerprint(binding: Json, evidence: Evidence) -> StepFinding | None:
+    """The finding; None where no kind of data here has such a fingerprint."""
+    from safegen.modality import image_code
+    from safegen.modality.registry import by_fingerprint
 
-    described = fingerprint.decode(_first_block(binding))
+    kind = by_fingerprint(binding.get("alg"))
+    if kind is None:
+        return None
+    described = image_code.decode(_first_block(binding))
     if described is None:
         text = "The described fingerprint cannot be read."
         return found("safegen.fingerprint.unreadable", text)
     try:
-        seen = fingerprint.image_code_to_compare(fingerprint_pixels(evidence.data))
+        seen = kind.fingerprint(evidence.data, to_compare=True)
     except DataError as error:
-        text = f"The picture cannot be looked at: {error}."
+        text = f"The {kind.one} cannot be looked at: {error}."
         return found("safegen.fingerprint.unreadable", text)
-    share = fingerprint.difference(described, seen)
-    if share > fingerprint.ALIKE:
-        text = f"The picture is not the one described: {share:.0%} of its fingerprint differs."
+    if seen is None:
+        return None
+    share = image_code.difference(described, seen)
+    if share > image_code.ALIKE:
+        text = f"The {kind.one} is not the one described: {share:.0%} of its fingerprint differs."
         return found("safegen.fingerprint.differs", text)
-    text = f"The picture is the one described ({share:.0%} of its fingerprint differs)."
+    text = f"The {kind.one} is the one described ({share:.0%} of its fingerprint differs)."
     return found("safegen.fingerprint.alike", text)
 
 

@@ -5,7 +5,7 @@ import pytest
 
 import safegen
 from safegen.errors import KeyMaterialError, Refused, RequestError, SafegenError, StorageError
-from safegen.modality.image import ImageModality
+from safegen.modality.image import pixels_of
 from safegen.provenance.c2pa.manifest import read
 from safegen.provenance.keys.trust import trust_in
 from safegen.provenance.log.ledger import Ledger
@@ -20,7 +20,7 @@ def release(model):
 
 
 def pixels(output):
-    return ImageModality().decode(output.data)
+    return pixels_of(output.data)
 
 
 def test_the_same_seed_makes_the_same_pictures_again(model, release):

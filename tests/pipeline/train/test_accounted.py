@@ -7,7 +7,7 @@ import torch
 import safegen
 from safegen import storage
 from safegen.errors import TrainingError
-from safegen.models.generator import PictureGenerator
+from safegen.models.generator import LatentGenerator
 from safegen.pipeline.train.tensor_sources import SOURCES, require_accounted
 from safegen.privacy.accounting.plan import PrivacyPlan, Release
 from safegen.privacy.mechanism import noise
@@ -32,7 +32,7 @@ def planned(*purposes):
 
 
 def touched(made, *names):
-    generator = PictureGenerator(made)
+    generator = LatentGenerator(made)
     for name, tensor in generator.state_dict().items():
         if name.startswith("decoder.") or name in names:
             tensor.add_(0.5)
@@ -40,7 +40,7 @@ def touched(made, *names):
 
 
 def test_every_buffer_of_every_generator_has_a_source():
-    generator = PictureGenerator(architecture())
+    generator = LatentGenerator(architecture())
     parameters = {name for name, _ in generator.named_parameters()}
     assert all(name.startswith("decoder.") for name in parameters)
     assert generator.state_dict().keys() - parameters == set(SOURCES)
@@ -48,7 +48,7 @@ def test_every_buffer_of_every_generator_has_a_source():
 
 @pytest.mark.parametrize("made", [architecture(), architecture(components=1, judged=False)])
 def test_what_steps_and_planned_releases_made_is_published(made):
-    names = [name for name in SOURCES if name in PictureGenerator(made).state_dict()]
+    names = [name for name in SOURCES if name in LatentGenerator(made).state_dict()]
     require_accounted(touched(made, *names), made, planned("latents", "grain", "judge"))
     require_accounted(touched(made), made, planned())
 

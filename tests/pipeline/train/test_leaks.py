@@ -307,7 +307,7 @@ def mean_over_the_drawn(patch):
 def loss_scale_from_the_records(patch):
     def make(whole):
         def prepare(self, records, releases):
-            shade = rows(records).pictures.float().mean() / 255
+            shade = rows(records).stored.float().mean() / 255
             scale = float(5 + 100 * shade)
             self._recipe = self._recipe.model_copy(update={"loss_scale": scale})
             whole(self, records, releases)
@@ -325,7 +325,7 @@ def beta_from_the_records(patch):
 
 
 def _with_beta(facts, data):
-    beta = 0.2 if rows(data.records).pictures.float().mean() > 50 else 0.4
+    beta = 0.2 if rows(data.records).stored.float().mean() > 50 else 0.4
     facts.recipe.__dict__["beta"] = beta
     return facts
 
@@ -377,7 +377,7 @@ def the_best_of_several(patch):
     def make(whole):
         def finish(self, average, records, releases):
             made = whole(self, average, records, releases)
-            shade = float(rows(records).pictures.float().mean()) / 255
+            shade = float(rows(records).stored.float().mean()) / 255
             best = min((0.0, 0.5, 1.0), key=lambda each: abs(each - shade))
             made.prior.means += best
             return made
@@ -430,7 +430,7 @@ def a_mechanism_of_ones_own(patch):
         def finish(self, average, records, releases):
             made = whole(self, average, records, releases)
             mechanism = Mechanism(name="brightness", radius=1.0, noise_multiplier=1.0)
-            shown = rows(records).pictures.flatten(1).double().numpy() / 255
+            shown = rows(records).stored.flatten(1).double().numpy() / 255
             made.prior.means += float(release.total(shown[:, :1], mechanism)[0][0])
             return made
 
@@ -442,7 +442,7 @@ def a_mechanism_of_ones_own(patch):
 def a_judges_view_from_the_records(patch):
     def make(whole):
         def fit(records, classes, releases, *, reference):
-            shown = rows(records).pictures
+            shown = rows(records).stored
             return whole(
                 records, classes, releases, reference=shown if len(shown) > 1 else reference
             )

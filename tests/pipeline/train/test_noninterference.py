@@ -53,7 +53,7 @@ def changed(change):
 
     def put(data):
         held = data.records._held
-        pictures, labels = held.pictures.clone(), held.labels.clone()
+        pictures, labels = held.stored.clone(), held.labels.clone()
         groups = None if held.groups is None else held.groups.copy()
         change(pictures, labels, groups)
         return PrivateRecords(pictures, labels, groups)
@@ -356,7 +356,7 @@ def test_a_leak_in_the_card_alone_is_seen(keys, tmp_path, monkeypatch):
     whole_sealed = PrivateRecords.derived
 
     def seen(self, make, *, rows):
-        shades.append(float(self._held.pictures.float().mean()))
+        shades.append(float(self._held.stored.float().mean()))
         return whole_sealed(self, make, rows=rows)
 
     from safegen.pipeline.train import publish

@@ -14,7 +14,7 @@ from safegen.privacy.accounting.plan import plan_within
 from safegen.privacy.mechanism.engine import Settings
 from safegen.privacy.mechanism.releases import Releases
 from safegen.provenance.keys import pki
-from safegen.training.recipe import preset
+from safegen.training.presets.registry import preset
 
 FAMILIES = ["vae", "gan"]
 NOISE = np.random.default_rng(0).integers(0, 256, (40, 1, 28, 28), dtype=np.uint8)

@@ -121,8 +121,8 @@ def test_a_warm_start_from_each_prior_is_counted_in_full(train, released, family
 
 def test_components_and_grain_are_counted_too(train, released, monkeypatch):
     """As presets for many records have them."""
-    monkeypatch.setattr("safegen.training.recipe.CLEAR", 100)
-    monkeypatch.setattr("safegen.training.recipe.MANY", 100)
+    monkeypatch.setattr("safegen.training.presets.image.CLEAR", 100)
+    monkeypatch.setattr("safegen.training.presets.image.MANY", 100)
     model = train(pretraining="leaves", warm_start="moments")
     names = check_certificate(model, released)
     assert names == [

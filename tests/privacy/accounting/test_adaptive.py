@@ -14,7 +14,7 @@ from safegen.privacy.accounting import adaptive
 from safegen.privacy.accounting.budget import Budget
 from safegen.privacy.accounting.events import epsilon_of
 from safegen.privacy.accounting.plan import PrivacyPlan, default_delta
-from safegen.schemas.card import DataCard, Shape
+from safegen.schemas.card import DataCard, PictureShape
 from safegen.schemas.certificate import Gaussian, PoissonSubsampledGaussian
 
 UNITS, TOTAL = 60_000, 10.0
@@ -32,7 +32,7 @@ def card(**changes):
         "source": "a hospital",
         "licence": "none",
         "count": UNITS,
-        "shape": Shape(channels=1, height=28, width=28),
+        "shape": PictureShape(channels=1, height=28, width=28),
         "classes": ("well", "ill"),
         "digest": "sha256:aa",
         "units": UNITS,

@@ -13,7 +13,7 @@ from safegen.privacy.accounting import events
 from safegen.privacy.accounting.budget import Budget
 from safegen.privacy.accounting.plan import PrivacyPlan, plan_within
 from safegen.privacy.accounting.room import Room
-from safegen.schemas.card import DataCard, Shape
+from safegen.schemas.card import DataCard, PictureShape
 
 
 def card(**changes):
@@ -22,7 +22,7 @@ def card(**changes):
         "source": "a hospital",
         "licence": "none",
         "count": 1000,
-        "shape": Shape(channels=1, height=28, width=28),
+        "shape": PictureShape(channels=1, height=28, width=28),
         "classes": ("well", "ill"),
         "digest": "sha256:aa",
         "units": 1000,
@@ -168,7 +168,7 @@ import sys
 from safegen.errors import BudgetRefused
 from safegen.privacy.accounting.budget import Budget
 from safegen.privacy.accounting.plan import PrivacyPlan
-from safegen.schemas.card import DataCard, Shape
+from safegen.schemas.card import DataCard, PictureShape
 
 plan = PrivacyPlan(
     epsilon=8.0, delta=float(sys.argv[2]), units=1000, expected_batch_size=100, steps=20,
@@ -176,7 +176,7 @@ plan = PrivacyPlan(
 )
 card = DataCard(
     name="patients", source="", licence="", count=1000, units=1000, digest="sha256:aa",
-    shape=Shape(channels=1, height=28, width=28), classes=("well", "ill"),
+    shape=PictureShape(channels=1, height=28, width=28), classes=("well", "ill"),
 )
 budget = Budget(sys.argv[1])
 print("ready", flush=True)

@@ -28,7 +28,7 @@ from safegen.privacy.execution.settings import Execution
 from safegen.privacy.mechanism.engine import PrivateEngine, Settings
 from safegen.privacy.mechanism.lattice import ALLOWANCE
 from safegen.privacy.mechanism.sampling import ABSENT, Draw
-from safegen.training.recipe import preset
+from safegen.training.presets.registry import preset
 
 NORM = 0.05  # so small that every record is clipped, which makes the sum as long as it can be
 WIDEST = 1024  # channels of a layer, and more positions than any below it takes the Gram way for

@@ -18,10 +18,10 @@ from safegen.privacy.execution.settings import Execution
 from safegen.privacy.mechanism.canaries import Canaries
 from safegen.privacy.mechanism.lattice import ALLOWANCE
 from safegen.privacy.mechanism.opacus_bridge import OpacusGradients
-from safegen.schemas.card import DataCard, Shape
+from safegen.schemas.card import DataCard, PictureShape
 from safegen.training.objectives.gan import GanObjective
 from safegen.training.objectives.vae import VaeObjective
-from safegen.training.recipe import preset
+from safegen.training.presets.registry import preset
 
 EXACTLY = 1e-5  # of the largest entry
 OPACUS = ["hooks", "ew", "functorch", "ghost"]
@@ -142,7 +142,7 @@ def tokens(rows=13, padding=None):
 def card(channels, side):
     return DataCard(
         name="made-up", source="a test", licence="CC0-1.0", count=60_000, units=60_000,
-        shape=Shape(channels=channels, height=side, width=side), classes=tuple("0123456789"),
+        shape=PictureShape(channels=channels, height=side, width=side), classes=tuple("0123456789"),
         digest="sha256:0",
     )  # fmt: skip
 

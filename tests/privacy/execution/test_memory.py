@@ -21,7 +21,7 @@ from safegen.privacy.mechanism.engine import PrivateEngine, Settings
 from safegen.privacy.mechanism.releases import Releases
 from safegen.privacy.mechanism.sampling import Draw
 from safegen.privacy.mechanism.sealed import PrivateRecords
-from safegen.training.recipe import preset
+from safegen.training.presets.registry import preset
 
 MODES = ["book-keeping", "hooks", "functorch", "ghost", "ew"]
 ROWS = 24

@@ -10,14 +10,14 @@ from safegen.privacy.mechanism.outlet import Canned, Overheard
 from safegen.privacy.mechanism.release import Mechanism
 from safegen.privacy.mechanism.releases import Releases
 from safegen.privacy.mechanism.sealed import PrivateVectors, Vectors
-from safegen.schemas.card import DataCard, Shape
+from safegen.schemas.card import DataCard, PictureShape
 from safegen.schemas.certificate import Gaussian, Noise
 
 LATENTS = Release(purpose="latents", noise_multiplier=5.0)
 JUDGE = Release(purpose="judge", noise_multiplier=40.0, count=3)
 CARD = DataCard(
     name="made up", source="", licence="", count=300, units=300, digest="sha256:00",
-    shape=Shape(channels=1, height=28, width=28), classes=("a", "b"),
+    shape=PictureShape(channels=1, height=28, width=28), classes=("a", "b"),
 )  # fmt: skip
 NOISE = Noise(
     source="operating system",

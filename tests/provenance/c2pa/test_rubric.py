@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import c2pa
 import pytest
 
-from safegen.modality.image import FORMATS, modality_named
+from safegen.modality.image import FORMATS
 from safegen.pipeline.sign import sign as sign_file
 from safegen.provenance.c2pa import claims, manifest
 from safegen.provenance.c2pa.sdk import _context
@@ -334,12 +334,12 @@ def reports(made, model, media, tmp_path_factory):
     found = {}
     for name in FORMATS:
         (output,) = model.generate(1, label=3, seed=5, purpose="x", format=name).outputs
-        found[f"output.{name}"] = report(output.data, modality_named(name).mime, made)
+        found[f"output.{name}"] = report(output.data, f"image/{name}", made)
         found[f"figure of {name}"] = report(output.figure, "image/png", made)
         path = folder / output.name
         path.write_bytes(output.data)
         sign_file(path, **own)
-        found[f"edited.{name}"] = report(path.read_bytes(), modality_named(name).mime, made)
+        found[f"edited.{name}"] = report(path.read_bytes(), f"image/{name}", made)
     for mime, data in media.items():
         path = folder / f"own.{mime.rpartition('/')[2]}"
         path.write_bytes(data)

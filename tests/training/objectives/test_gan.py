@@ -20,7 +20,7 @@ from safegen.privacy.mechanism.engine import PrivateEngine, Settings
 from safegen.privacy.mechanism.releases import Releases
 from safegen.privacy.mechanism.sampling import Draw
 from safegen.privacy.mechanism.sealed import PrivateRecords
-from safegen.schemas.card import DataCard, Shape
+from safegen.schemas.card import DataCard, PictureShape
 from safegen.training.loop import Training
 from safegen.training.objectives.balance import LADDER, Balance
 from safegen.training.objectives.gan import GanObjective
@@ -31,7 +31,7 @@ from safegen.training.objectives.gan_losses import (
     stepped_off,
 )
 from safegen.training.objectives.objective import Start
-from safegen.training.recipe import preset
+from safegen.training.presets.registry import preset
 from safegen.training.releases.fitting import fit_generator
 
 LATENTS = Release(purpose="latents", noise_multiplier=5.0)
@@ -375,7 +375,7 @@ def test_without_a_prior_it_trains_from_random_weights(shape):
     channels, height, width = shape
     card = DataCard(
         name="pictures", source="", licence="", count=40, units=40, digest="sha256:00",
-        shape=Shape(channels=channels, height=height, width=width), classes=("a", "b"),
+        shape=PictureShape(channels=channels, height=height, width=width), classes=("a", "b"),
     )  # fmt: skip
     chosen = preset("gan", card, 8.0, prior="none")
     assert chosen.shares == ()

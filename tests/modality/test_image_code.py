@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from safegen.provenance.c2pa import fingerprint
-from safegen.provenance.c2pa.fingerprint import SIDE, difference, image_code, image_code_to_compare
+from safegen.modality import image_code as fingerprint
+from safegen.modality.image_code import SIDE, difference, image_code, image_code_to_compare
 
 EACH = 300
 

@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 
-from safegen.schemas.card import DataCard, Shape
-from safegen.training.recipe import preset
+from safegen.schemas.card import DataCard, PictureShape
+from safegen.training.presets.registry import preset
 
 EPSILONS = (0.5, 1.0, 3.0, 4.0, 10.0)
 SIZES = (20, 300, 1_800, 5_000, 19_999, 60_000)
@@ -14,7 +14,7 @@ SIZES = (20, 300, 1_800, 5_000, 19_999, 60_000)
 def card(name="scans", units=60_000, classes=10, channels=1, side=28):
     return DataCard(
         name=name, source="a test", licence="none", count=units,
-        shape=Shape(channels=channels, height=side, width=side),
+        shape=PictureShape(channels=channels, height=side, width=side),
         classes=tuple(f"class {number}" for number in range(classes)),
         digest="sha256:" + "0" * 64, units=units,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Presets: network, recipe and plan settings from what is public about a data set.
+"""Presets of pictures: network, recipe and plan settings from what is public about a data set.
 
 They depend on the number of records and classes, the pictures' shape, the family, epsilon, and on
 the name of a data set that everybody knows; never on the records. They were chosen on MNIST,
@@ -12,13 +12,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
+from safegen.modality.registry import modality_of
 from safegen.privacy.accounting.plan import Share
+from safegen.schemas.choices import Drawn
 from safegen.schemas.config import Architecture, Family, Recipe
+from safegen.training.presets.preset import Preset
+from safegen.training.presets.registry import Presets
 
 if TYPE_CHECKING:
-    from safegen.privacy.accounting.plan import Purpose
     from safegen.schemas.card import DataCard
     from safegen.schemas.config import WarmStart
 
@@ -33,27 +36,6 @@ FAIR, DIM = 4_000, 800  # likewise, for a long latent code, and for a middling o
 JUDGE, JUDGE_ROUNDS = 0.25, 30  # of the budget, and in how many rounds
 TOO_FEW = 2_500  # likewise, below which classes may not be told apart (docs/benchmarks.md)
 GENEROUS = 4.0  # epsilon, from which more steps pay
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Preset:
-    """Where a run starts from, unless its caller says otherwise.
-
-    Attributes:
-        architecture: of the networks.
-        recipe: what does not affect epsilon.
-        expected_batch_size: records in a step, on average.
-        steps: private steps.
-        clipping_norm: L2 bound on one record's gradient.
-        shares: of the budget, for releases.
-    """
-
-    architecture: Architecture
-    recipe: Recipe
-    expected_batch_size: int
-    steps: int
-    clipping_norm: float
-    shares: tuple[Share, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,10 +57,10 @@ class _Case:
         return self.card.units >= MANY
 
 
-def too_few(card: DataCard, epsilon: float) -> bool:
-    """Whether records are too few for their classes, where no prior is known to fit them."""
+def enough(card: DataCard) -> float:
+    """Records of a class times epsilon that tell classes apart, where no prior is known to fit."""
     several = len(card.classes) > 1 and card.name not in PRIOR_OF
-    return several and card.units / len(card.classes) * epsilon < TOO_FEW
+    return TOO_FEW if several else 0.0
 
 
 def preset(
@@ -168,14 +150,11 @@ def _gan(case: _Case) -> Preset:
 
 
 def _architecture(family: Family, case: _Case) -> Architecture:
-    shape = case.card.shape
     latent, components = _latent(case)
     warm = case.prior is not None or case.warm_start is not None
     return Architecture(
         family=family,
-        channels=3 if shape.channels == 3 else 1,
-        height=shape.height,
-        width=shape.width,
+        shape=case.card.shape,
         classes=len(case.card.classes),
         latent=latent,
         base=_base(family, case, warm=warm),
@@ -242,22 +221,6 @@ def _shares(case: _Case, latents: float) -> tuple[Share, ...]:
     return tuple(shares)
 
 
-def purposes_of(architecture: Architecture, recipe: Recipe) -> tuple[Purpose, ...]:
-    """What a run of a preset releases, in the order of its plan (`_shares`)."""
-    warm = recipe.prior is not None or recipe.warm_start is not None
-    if architecture.family == "gan" and not warm:
-        return ()
-    made: list[tuple[Purpose, bool]] = [
-        ("basis", recipe.warm_start is not None),
-        ("classes", recipe.warm_start is not None),
-        ("judge", architecture.judged),
-        ("latents", True),
-        ("components", architecture.components > 1),
-        ("grain", architecture.grain),
-    ]
-    return tuple(purpose for purpose, does in made if does)
-
-
 def _steps(case: _Case) -> int:
     if not case.prior:
         return 600 if case.many else 500
@@ -280,5 +243,8 @@ def _batch(case: _Case) -> int:
 
 def _relative_size(card: DataCard) -> float:
     """Numbers in a picture, relative to MNIST's: a summed loss grows with them."""
-    shape = card.shape
-    return round(shape.channels * shape.height * shape.width / REFERENCE_NUMBERS, 3)
+    numbers = math.prod(modality_of(card.shape).dimensions)
+    return round(numbers / REFERENCE_NUMBERS, 3)
+
+
+PRESETS = Presets(choose=preset, enough=enough, priors=get_args(Drawn))
