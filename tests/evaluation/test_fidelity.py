@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from scipy import linalg
+from sklearn.neighbors import NearestNeighbors
 
 from safegen.errors import DataError
 from safegen.evaluation.fidelity import compare, frechet_distance, precision_and_recall
@@ -52,6 +53,20 @@ def test_a_dropped_mode_costs_recall_and_junk_costs_precision():
     precision, recall = precision_and_recall(one_mode, two_modes)
     assert precision == pytest.approx(0.5, abs=0.05)
     assert recall > 0.9
+
+
+def covered(some, by):
+    """The share of `some` that lie within the third neighbour's distance of one of `by`."""
+    radii = NearestNeighbors(n_neighbors=4).fit(by).kneighbors(by)[0][:, -1]
+    reached = np.linalg.norm(some[:, None] - by[None], axis=2) <= radii
+    return reached.any(axis=1).mean()
+
+
+@pytest.mark.parametrize("middle", [0.0, 0.5, 2.0])
+def test_precision_and_recall_are_those_of_scikit_learns_neighbours(middle):
+    records, made = cloud(150, 0), cloud(120, 1, middle=middle)
+    expected = covered(made, records), covered(records, made)
+    assert precision_and_recall(records, made) == pytest.approx(expected, abs=1e-9)
 
 
 def test_batches_do_not_change_the_answer(monkeypatch):

@@ -18,6 +18,7 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import c2pa
+import cbor2
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -335,30 +336,8 @@ def vouched(png, statement, sign, person):
 
 def filled(said, size):
     """A statement of a person, with as much padding as there is room."""
-    short = cbor(said | {"pad1": bytes(256)})
-    return cbor(said | {"pad1": bytes(256 + size - len(short))})
-
-
-def cbor(value):
-    """The little of CBOR that these statements are made of."""
-    if value is None:
-        return b"\xf6"
-    if isinstance(value, dict):
-        return _head(5, len(value)) + b"".join(cbor(k) + cbor(v) for k, v in value.items())
-    if isinstance(value, list):
-        return _head(4, len(value)) + b"".join(map(cbor, value))
-    if isinstance(value, str):
-        return _head(3, len(value.encode())) + value.encode()
-    if isinstance(value, bytes):
-        return _head(2, len(value)) + value
-    return _head(0, value) if value >= 0 else _head(1, -1 - value)
-
-
-def _head(kind, size):
-    if size < 24:
-        return bytes([kind << 5 | size])
-    width = next(each for each in (1, 2, 4) if size < 256**each)
-    return bytes([kind << 5 | 24 + width.bit_length() - 1]) + size.to_bytes(width, "big")
+    short = cbor2.dumps(said | {"pad1": bytes(256)})
+    return cbor2.dumps(said | {"pad1": bytes(256 + size - len(short))})
 
 
 class Persons:
@@ -382,9 +361,9 @@ class Persons:
         def person(binding):
             payload = self.payload("cawg.identity_claims_aggregation", binding)
             credential = json.dumps(self._credential(issuer, payload) | changes).encode()
-            protected = cbor({1: -8, 3: "application/vc"})
-            signature = key.sign(cbor(["Signature1", protected, b"", credential]))
-            signed = b"\xd2" + cbor([protected, {}, credential, signature])
+            protected = cbor2.dumps({1: -8, 3: "application/vc"})
+            signature = key.sign(cbor2.dumps(["Signature1", protected, b"", credential]))
+            signed = b"\xd2" + cbor2.dumps([protected, {}, credential, signature])
             return {"signer_payload": payload, "signature": signed}
 
         return person
@@ -394,13 +373,13 @@ class Persons:
 
         def person(binding):
             payload = self.payload("cawg.x509.cose", said_of or binding)
-            protected = cbor({1: -7, 33: [der(each) for each in chain]})
-            statement = cbor(["Signature1", protected, b"", cbor(payload)])
+            protected = cbor2.dumps({1: -7, 33: [der(each) for each in chain]})
+            statement = cbor2.dumps(["Signature1", protected, b"", cbor2.dumps(payload)])
             r, s = decode_dss_signature(key.sign(statement, ec.ECDSA(hashes.SHA256())))
             raw = r.to_bytes(32, "big") + s.to_bytes(32, "big")
             return {
                 "signer_payload": payload,
-                "signature": b"\xd2" + cbor([protected, {}, None, raw]),
+                "signature": b"\xd2" + cbor2.dumps([protected, {}, None, raw]),
             }
 
         return person

@@ -6,12 +6,13 @@ import json
 import ssl
 
 import c2pa
+import cbor2
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
-from safegen.provenance.c2pa.credentials import certificates_in
+from safegen.provenance.c2pa.credentials import _decoded, certificates_in
 from safegen.provenance.keys import algorithms, house, shown
 
 
@@ -88,3 +89,21 @@ def test_whatever_is_broken_is_refused_in_one_way(store, data):
     for broken in (whole[:place], whole[:place] + junk + whole[place + len(junk) :], junk):
         with contextlib.suppress(ValueError):
             certificates_in(broken, label)
+
+
+single = st.one_of(
+    st.none(), st.integers(-(2**64), 2**64 - 1), st.binary(max_size=300), st.text(max_size=300)
+)
+items = st.recursive(
+    single,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4),
+        st.dictionaries(st.one_of(st.integers(-(2**31), 2**31), st.text()), inner, max_size=4),
+    ),
+    max_leaves=12,
+)
+
+
+@given(items)
+def test_cbor_is_read_as_a_library_reads_it(item):
+    assert _decoded(cbor2.dumps(item)) == item
