@@ -36,6 +36,7 @@ from typing import TYPE_CHECKING, Any
 from safegen.moved import say_where
 
 if TYPE_CHECKING:
+    from safegen.config.evaluation import EvaluationConfig
     from safegen.config.privacy import PrivacyConfig
     from safegen.config.training import TrainingConfig
     from safegen.config.workspace import Workspace
@@ -57,6 +58,7 @@ _HOMES = {
     "BudgetRefused": "errors",
     "DataSet": "data.dataset",
     "Evaluation": "pipeline.evaluate",
+    "EvaluationConfig": "config.evaluation",
     "Execution": "privacy.execution.settings",
     "InputError": "errors",
     "Model": "pipeline.generate.model",
@@ -87,6 +89,7 @@ __all__ = [
     "BudgetRefused",
     "DataSet",
     "Evaluation",
+    "EvaluationConfig",
     "Execution",
     "InputError",
     "Model",

@@ -10,7 +10,7 @@ import typer
 
 from safegen.cli.console import Bars, plain, say
 from safegen.cli.console import out as console
-from safegen.cli.options import KEYS, PICTURES, Budget, TimeTrust
+from safegen.cli.options import PICTURES, ROOT, Budget, TimeTrust
 from safegen.cli.settings import Settings, given_in, given_names, with_settings
 from safegen.config.privacy import PrivacyConfig
 from safegen.config.training import TrainingConfig
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from safegen.schemas.audit import AuditReport
 
 JSON, PAGE, PICTURE = "audit.json", "audit.html", "audit.png"
-ROOT = Path(KEYS) / "root.pem"
 PANEL = "Without a package"
 PROMISED = Settings(PrivacyConfig, PANEL, only=("epsilon",))
 TRAINED = Settings(TrainingConfig, PANEL, only=("family", "steps"))

@@ -9,9 +9,10 @@ import typer
 
 from safegen.cli.console import Bars, plain, say
 from safegen.cli.console import out as console
-from safegen.cli.options import BASELINE, KEYS, LEDGER, Budget, Ledger, Policy, TimeTrust
+from safegen.cli.options import BASELINE, ROOT, DataRoot, Policy, TimeTrust
+from safegen.cli.settings import Settings, given_names, with_settings
+from safegen.config.evaluation import EvaluationConfig
 from safegen.config.workspace import Workspace
-from safegen.schemas.choices import Augment, ProtocolName
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -19,9 +20,13 @@ if TYPE_CHECKING:
     from safegen.schemas.evaluation import EvaluationReport, Fidelity, Neighbours, Side, Utility
 
 JSON, PAGE = "evaluation.json", "evaluation.html"
+HOW = Settings(EvaluationConfig, "How it is measured")
+HOUSE = Settings(Workspace, "Workspace", leaving=("timestamp_url",))
 
 
+@with_settings(evaluation=HOW, workspace=HOUSE)
 def evaluate(
+    context: typer.Context,
     package: Annotated[Path, typer.Argument(help="A model package.")],
     data: Annotated[
         str, typer.Option(help="What it was trained on: a name, a .npz file, or a folder.")
@@ -30,44 +35,23 @@ def evaluate(
         str | None,
         typer.Option(help="Records like them to test on; the test split where there is one."),
     ] = None,
-    data_root: Annotated[
-        Path | None, typer.Option(help="Folder that holds MNIST/raw or FashionMNIST/raw.")
-    ] = None,
-    protocol: Annotated[
-        ProtocolName, typer.Option(help="quick: minutes on a laptop. dpimagebench: for a GPU.")
-    ] = "quick",
-    network: Annotated[
-        list[str] | None,
-        typer.Option(help="Of dpimagebench: resnet, wrn, resnext; repeatable, all by default."),
-    ] = None,
-    augment: Annotated[
-        Augment | None,
-        typer.Option(help="Of the classifiers' pictures; affine for mnist and digits, else none."),
-    ] = None,
-    count: Annotated[
-        int | None, typer.Option(help="Synthetic pictures to train on; by the protocol.")
-    ] = None,
-    seeds: Annotated[
-        int | None, typer.Option(help="Repetitions; 3, or 1 with dpimagebench.")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="The first of them.")] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    data_root: DataRoot = None,
+    *,
+    evaluation: EvaluationConfig,
     out: Annotated[Path, typer.Option(help="Folder for the page and the JSON.")] = Path(
         "evaluation"
     ),
     samples: Annotated[
-        int, typer.Option(help="Signed samples of each class on the page; 0 for none.", min=0)
+        int,
+        typer.Option(
+            help="Signed samples of each class on the page, where there are keys; 0 for none.",
+            min=0,
+        ),
     ] = 6,
-    keys: Annotated[
-        str | None, typer.Option(help="Who signs them; ./keys where there is one.")
-    ] = None,
-    ledger: Ledger = LEDGER,
+    workspace: Workspace,
     policy: Policy = BASELINE,
-    trust: Annotated[Path, typer.Option(help="Roots that may have signed the package.")] = Path(
-        "keys/root.pem"
-    ),
+    trust: Annotated[Path, typer.Option(help="Roots that may have signed the package.")] = ROOT,
     time_trust: TimeTrust = None,
-    budget: Budget = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the JSON, not a table.")] = False,
 ) -> None:
     """Measure what a generator is good for: train on synthetic pictures, test on real ones.
@@ -84,30 +68,20 @@ def evaluate(
         from safegen.schemas.canonical import canonical_bytes
 
         storage.require_writable(out)
-        if keys is None and Path(KEYS).is_dir():
-            keys = KEYS
+        signed = bool(given_names(context, "keys")) or Path(workspace.keys).is_dir()
         bars("starting", 1, 1)
         done = measure(
             package,
             data,
             held_out=held_out,
-            protocol=protocol,
-            networks=network,
-            augment=augment,
-            count=count,
-            seeds=seeds,
-            seed=seed,
-            device=device,
+            evaluation=evaluation,
             data_root=data_root,
             trust=trust,
             time_trust=time_trust,
-            budget=budget,
-            samples=Samples(
-                columns=samples,
-                seed=seed,
-                workspace=None if keys is None else Workspace(keys=keys, ledger=ledger),
-                policy=policy,
-            ),
+            workspace=workspace,
+            samples=Samples(columns=samples, seed=evaluation.seed, policy=policy)
+            if signed
+            else None,
             progress=bars,
         )
         written = canonical_bytes(done.report)

@@ -16,10 +16,12 @@ from safegen.privacy.execution.settings import Execution
 
 DATA = texts_of(load)["source"]
 _WORKSPACE = Workspace()
-KEYS, LEDGER = str(_WORKSPACE.keys), str(_WORKSPACE.ledger)  # where nothing else is named
+KEYS = str(_WORKSPACE.keys)  # where nothing else is named
+ROOT = Path(KEYS) / "root.pem"
 
 Keys = option_of(Workspace, "keys")
 Ledger = option_of(Workspace, "ledger")
+DataRoot = option_of(load, "data_root")
 Budget = option_of(Workspace, "budget")
 TimeStamps = option_of(Workspace, "timestamp_url")
 TimeTrust = Annotated[

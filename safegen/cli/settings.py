@@ -18,6 +18,7 @@ import re
 import sys
 import types
 import typing
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -156,6 +157,8 @@ def _option(hint: Any, text: str, panel: str | None) -> Any:  # noqa: ANN401 - a
     """A type that typer knows, with the option's spelling and text."""
     plain, several = _typed(hint)
     (spelled,) = _marks(hint, Spelled) or (Spelled(),)
+    if plain == list[str] | None:
+        text = f"{text} Repeatable."
     return Annotated[
         plain,
         typer.Option(
@@ -175,6 +178,8 @@ def _typed(hint: Any) -> tuple[Any, str | None]:  # noqa: ANN401 - an annotation
     missing = type(None) in choices
     kind = next(each for each in choices if each is not type(None))
     shown = None
+    if typing.get_origin(kind) is Sequence:
+        kind = list[str]
     if typing.get_origin(kind) is Literal:
         shown = "|".join(typing.get_args(kind))
         kind, shown = str, shown if len(shown) <= LONGEST_CHOICE else None

@@ -2,6 +2,7 @@
 
 privacy.py     what is promised
 training.py    what is trained, and from where
+evaluation.py  how a generator is measured
 workspace.py   whose keys, which ledger and budget
 old_names.py   keyword names of 0.1, and where they went
 

@@ -12,6 +12,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
+from safegen.config.evaluation import EvaluationConfig
 from safegen.config.privacy import PrivacyConfig
 from safegen.config.training import TrainingConfig
 from safegen.config.workspace import Workspace
@@ -23,33 +24,48 @@ if TYPE_CHECKING:
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
+_Old = dict[tuple[str, str], Any]  # values of old keywords, by argument and field
 
 SORTS: dict[str, type] = {
     "privacy": PrivacyConfig,
     "training": TrainingConfig,
     "execution": Execution,
+    "evaluation": EvaluationConfig,
     "workspace": Workspace,
 }
-OLD = {  # keyword of 0.1: the argument and the field that it is now
-    "delta": ("privacy", "delta"),
-    "noise_multiplier": ("privacy", "noise_multiplier"),
-    "records_per_group": ("privacy", "records_per_group"),
-    "canaries": ("privacy", "canaries"),
-    "unsafe_seeded_noise": ("privacy", "unsafe_seeded_noise"),
-    "model": ("training", "family"),
-    "steps": ("training", "steps"),
-    "batch": ("training", "expected_batch_size"),
-    "prior": ("training", "pretraining"),
-    "warm_start": ("training", "warm_start"),
-    "seed": ("training", "seed"),
-    "device": ("execution", "device"),
-    "keys": ("workspace", "keys"),
-    "ledger": ("workspace", "ledger"),
-    "budget": ("workspace", "budget"),
-    "time_stamps": ("workspace", "timestamp_url"),
+OLD = {  # for each configuration: keywords of 0.1, and its fields that they are now
+    "privacy": {
+        "delta": "delta",
+        "noise_multiplier": "noise_multiplier",
+        "records_per_group": "records_per_group",
+        "canaries": "canaries",
+        "unsafe_seeded_noise": "unsafe_seeded_noise",
+    },
+    "training": {
+        "model": "family",
+        "steps": "steps",
+        "batch": "expected_batch_size",
+        "prior": "pretraining",
+        "warm_start": "warm_start",
+        "seed": "seed",
+    },
+    "execution": {"device": "device"},
+    "evaluation": {
+        "protocol": "protocol",
+        "networks": "networks",
+        "augment": "augment",
+        "count": "count",
+        "seeds": "seeds",
+        "seed": "seed",
+        "device": "device",
+    },
+    "workspace": {
+        "keys": "keys",
+        "ledger": "ledger",
+        "budget": "budget",
+        "time_stamps": "timestamp_url",
+    },
 }
-
-
 LOADING = ("data_root", "size", "download", "groups")  # arguments of `load_data` now
 UNTIL = "the old names go with 0.3"
 
@@ -69,19 +85,22 @@ def old_names(
 
     def renamed(function: Callable[_P, _R]) -> Callable[_P, _R]:
         known = inspect.signature(function).parameters
+        moved = {
+            name: (argument, field)
+            for argument, names in OLD.items()
+            if argument in known
+            for name, field in names.items()
+            if name not in known
+        }
 
         @functools.wraps(function)
         def call(*args: _P.args, **kwargs: _P.kwargs) -> _R:
             given: dict[str, Any] = kwargs
-            old = {
-                name: given.pop(name)
-                for name in list(given)
-                if name in OLD and name not in known and OLD[name][0] in known
-            }
+            old = {moved[name]: given.pop(name) for name in list(given) if name in moved}
             resumed = resume is not None and given.pop("resume", False)
             if resumed:
                 _require_undecided(old, given)
-            positional = _loaded(function.__name__, args, given) if "data" in known else args
+            positional = args if resume is None else _loaded(function.__name__, args, given)
             if old:
                 given.update(_gathered(function.__name__, old, given))
             if resumed and resume is not None:
@@ -98,9 +117,9 @@ def old_names(
     return renamed
 
 
-def _require_undecided(old: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+def _require_undecided(old: _Old, given: Mapping[str, Any]) -> None:
     """Somebody who resumes with another epsilon would believe that it holds."""
-    decided = [name for name in old if OLD[name][0] in {"privacy", "training"}]
+    decided = [_said(*place) for place in old if place[0] in {"privacy", "training"}]
     decided += [name for name in ("epsilon", "privacy", "training") if given.get(name) is not None]
     if decided:
         raise InputError(
@@ -135,12 +154,12 @@ def _loaded(door: str, args: tuple[Any, ...], given: dict[str, Any]) -> tuple[An
     return (made, *args[1:])
 
 
-def _gathered(door: str, old: Mapping[str, Any], beside: dict[str, Any]) -> dict[str, Any]:
+def _gathered(door: str, old: _Old, beside: dict[str, Any]) -> dict[str, Any]:
     """The configurations that old keywords make; a warning says how to write them."""
     made: dict[str, dict[str, Any]] = {}
-    for name, value in old.items():
-        argument, field = OLD[name]
+    for (argument, field), value in old.items():
         if beside.get(argument) is not None:
+            name = _said(argument, field)
             raise InputError(f"{name} is given beside {argument}, where its place is; say it there")
         made.setdefault(argument, {})[field] = value
     if "privacy" in made and beside.get("epsilon") is not None:  # else it would be said twice
@@ -151,8 +170,14 @@ def _gathered(door: str, old: Mapping[str, Any], beside: dict[str, Any]) -> dict
         for argument, fields in made.items()
     )
     warnings.warn(
-        f"{', '.join(old)} of {door} went into configurations: give {now}; {UNTIL}",
+        f"{', '.join(_said(*place) for place in old)} of {door} went into configurations: give "
+        f"{now}; {UNTIL}",
         DeprecationWarning,
         stacklevel=3,
     )
     return {argument: SORTS[argument](**fields) for argument, fields in made.items()}
+
+
+def _said(argument: str, field: str) -> str:
+    """The keyword of old for a configuration's field."""
+    return next(name for name, now in OLD[argument].items() if now == field)

@@ -13,7 +13,6 @@ outside every budget: of private records it is for their owner alone, and the re
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +21,9 @@ import numpy as np
 import torch
 
 from safegen.arguments import checked
+from safegen.config.evaluation import EvaluationConfig
+from safegen.config.old_names import old_names
+from safegen.config.workspace import Workspace
 from safegen.errors import InputError, Refused
 from safegen.evaluation.held_out import Source, gather, open_data
 from safegen.evaluation.measure import Bench, measure
@@ -33,12 +35,13 @@ from safegen.privacy.accounting.budget import Budget
 from safegen.privacy.execution.memory import memory_named
 from safegen.progress import Progress, silent
 from safegen.provenance.keys.trust import read_anchors
-from safegen.schemas.evaluation import Augment, EvaluationReport, Method, ProtocolName
+from safegen.schemas.evaluation import EvaluationReport, Method
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
-    from safegen.config.workspace import Workspace
     from safegen.evaluation.held_out import Records
     from safegen.evaluation.measure import Found
     from safegen.evaluation.protocols import ClassifierProtocol
@@ -46,7 +49,6 @@ if TYPE_CHECKING:
     from safegen.pipeline.generate.outputs import Output
 
 MOST_SHOWN = 100  # samples on a page
-LEAST_PICTURES = 20  # synthetic ones; fewer tell nothing
 PURPOSE = "samples for the page of an evaluation"
 PUBLISHABLE = "The records are public, so these figures may be published like any other."
 PRIVATE = (
@@ -62,13 +64,11 @@ class Samples:
     Attributes:
         columns: of each class, at most.
         seed: from which they can be made again.
-        workspace: whose keys sign them, and where they are logged; None for no outputs.
         policy: what they must meet.
     """
 
     columns: int = 6
     seed: int = 0
-    workspace: Workspace | None = None
     policy: str | Path | Sequence[str | Path] = "baseline"
 
 
@@ -92,23 +92,18 @@ class Evaluation:
     real: NDArray[np.uint8] | None
 
 
+@old_names()
 @checked
-def evaluate(  # noqa: PLR0913 - an evaluation has as many choices as it has
+def evaluate(  # noqa: PLR0913 - the door; how it measures is described in its configuration
     folder: str | Path,
     data: Source,
     *,
     held_out: Source | None = None,
-    protocol: ProtocolName = "quick",
-    networks: Sequence[str] | None = None,
-    augment: Augment | None = None,
-    count: int | None = None,
-    seeds: int | None = None,
-    seed: int = 0,
-    device: str = "auto",
+    evaluation: EvaluationConfig | None = None,
     data_root: str | Path | None = None,
     trust: str | Path = "keys/root.pem",
     time_trust: str | Path | None = None,
-    budget: str | None = None,
+    workspace: Workspace | None = None,
     samples: Samples | None = None,
     progress: Progress = silent,
 ) -> Evaluation:
@@ -118,18 +113,12 @@ def evaluate(  # noqa: PLR0913 - an evaluation has as many choices as it has
         folder: the package.
         data: the records that it was trained on: a data set, or the name or path of one.
         held_out: records like them that it was not trained on; the test split by default.
-        protocol: `quick`, for minutes on a laptop, or `dpimagebench`, for a GPU.
-        networks: some of the protocol's classifiers, by name; all by default.
-        augment: what is done to the classifiers' training pictures, `affine` or `none`; by default
-            decided by the data set's name (`evaluation.protocols.default_augment`).
-        count: synthetic pictures to train on; the protocol's by default.
-        seeds: repetitions; the protocol's by default.
-        seed: the first of them.
-        device: `auto`, `cpu` or `cuda`.
+        evaluation: how it is measured.
         data_root: where the public benchmarks lie.
         trust: PEM certificates of who may have signed the package.
         time_trust: PEM roots of time-stamp authorities to believe.
-        budget: where the data set's spending is kept, which can tell private records again.
+        workspace: whose keys sign samples, which ledger knows of them, and which budget can tell
+            private records again.
         samples: to release for the page; None for none.
         progress: told how far the work is.
 
@@ -143,17 +132,17 @@ def evaluate(  # noqa: PLR0913 - an evaluation has as many choices as it has
         TamperedError: the package is not what was signed.
         TrainingError: the GPU's memory ends.
     """
-    chosen = PROTOCOLS[protocol].only(networks)
-    repetitions = tuple(range(seed, seed + (chosen.seeds if seeds is None else seeds)))
-    _require_sense(count, repetitions, seed)
-    place = device_named(device, chosen)
+    how, workspace = evaluation or EvaluationConfig(), workspace or Workspace()
+    chosen, seed = PROTOCOLS[how.protocol].only(how.networks), how.seed
+    repetitions = tuple(range(seed, seed + (how.seeds or chosen.seeds)))
+    place = device_named(how.device, chosen)
     # 1. Open the package and the records.
     opened, root = files.read(Path(folder)), None if data_root is None else Path(data_root)
     times = None if time_trust is None else read_anchors(Path(time_trust))
     require_signed(opened, read_anchors(Path(trust)), times)
     given = open_data(data, opened.config, root)
-    releasing = _releasing(opened, samples, trust, time_trust)
-    same = Budget(budget).knows_as(given.card, opened.certificate.data.digest)
+    releasing = _releasing(opened, samples, workspace, trust, time_trust)
+    same = Budget(workspace.budget).knows_as(given.card, opened.certificate.data.digest)
     if not same:  # said before minutes of work, in case it is a mistake
         progress("opening records that are not known to be those it was trained on", 1, 1)
     records = gather(
@@ -166,15 +155,15 @@ def evaluate(  # noqa: PLR0913 - an evaluation has as many choices as it has
             generator=open_generator(opened).to(place),
             classes=opened.config.data.classes,
             protocol=chosen,
-            augment=augment or default_augment(given.card.name, protocol),
+            augment=how.augment or default_augment(given.card.name, how.protocol),
             seeds=repetitions,
-            pictures=count or min(chosen.pictures, max(len(given), chosen.least_pictures)),
+            pictures=how.count or min(chosen.pictures, max(len(given), chosen.least_pictures)),
             noise=1 / max(opened.certificate.epsilon, 1e-3),
             device=place,
             progress=progress,
         )
         found = measure(bench, comparable=same and not records.held_out.seen)
-    report = _report(opened, bench, found, same_records=same, decided=augment is not None)
+    report = _report(opened, bench, found, same_records=same, decided=how.augment is not None)
     # 5. Release samples.
     shown, withheld = _released(releasing, samples, len(bench.classes), progress)
     # 6. Tell the model card.
@@ -197,8 +186,6 @@ def device_named(device: str, protocol: ClassifierProtocol) -> torch.device:
         InputError: there is no such device here, or the protocol is made for another.
     """
     there = torch.cuda.is_available()
-    if device not in {"auto", "cpu", "cuda"}:
-        raise InputError(f"no device {device!r}; choose auto, cpu or cuda")
     if device == "cuda" and not there:
         raise InputError("no CUDA device is here; choose --device cpu, or auto")
     if device == "auto" and not there and protocol.slow_on_cpu:
@@ -208,15 +195,6 @@ def device_named(device: str, protocol: ClassifierProtocol) -> torch.device:
             "--device cpu"
         )
     return torch.device("cuda" if there and device != "cpu" else "cpu")
-
-
-def _require_sense(count: int | None, seeds: tuple[int, ...], seed: int) -> None:
-    if count is not None and count < LEAST_PICTURES:
-        raise InputError(
-            f"{count} synthetic pictures tell nothing; make --count {LEAST_PICTURES} or more"
-        )
-    if not seeds or seed < 0:
-        raise InputError("an evaluation needs at least one seed, and none below 0")
 
 
 def _report(
@@ -288,15 +266,16 @@ def _notes(bench: Bench, found: Found, *, same_records: bool) -> tuple[str, ...]
 def _releasing(
     opened: files.Package,
     samples: Samples | None,
+    workspace: Workspace,
     trust: str | Path,
     time_trust: str | Path | None,
 ) -> Model | None:
     """Who will release samples, opened before minutes of work; None when none are asked for."""
-    if samples is None or samples.workspace is None or samples.columns < 1:
+    if samples is None or samples.columns < 1:
         return None
     return load(
         opened.folder,
-        workspace=samples.workspace,
+        workspace=workspace,
         policy=samples.policy,
         trust=trust,
         time_trust=time_trust,

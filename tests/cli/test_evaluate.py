@@ -97,8 +97,7 @@ def test_a_missing_package_or_data_set_is_named(made, tmp_path):
 def test_wrong_use_is_refused_before_any_work(made, tmp_path):
     command = ["evaluate", str(made.model), "--data", "digits", "--trust", str(made.root)]
     assert runner.invoke(build(), command[:2]).exit_code == 2  # --data is missing
-    assert runner.invoke(build(), [*command, "--protocol", "slow"]).exit_code == 2
-    for wrong in (["--count", "1"], ["--seeds", "0"], ["--device", "tpu"]):
+    for wrong in (["--protocol", "slow"], ["--count", "1"], ["--seeds", "0"], ["--device", "tpu"]):
         done = runner.invoke(build(), [*command, *wrong, "--out", str(tmp_path / "e")])
         assert isinstance(done.exception, InputError)
     assert not (tmp_path / "e").exists()

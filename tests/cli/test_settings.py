@@ -30,6 +30,12 @@ def test_every_field_is_an_option_with_its_text_and_its_default(settings):
         assert options[name].default == inspect.signature(settings.of).parameters[name].default
 
 
+def test_what_is_a_list_can_be_repeated():
+    option = next(each for each in command("evaluate").params if each.name == "networks")
+    assert option.multiple
+    assert option.help.endswith("all by default. Repeatable.")
+
+
 def test_only_what_must_not_be_typed_is_no_option():
     fields = {each.name for each in dataclasses.fields(PrivacyConfig)}
     assert fields - set(PRIVACY.names()) == {"unsafe_seeded_noise"}

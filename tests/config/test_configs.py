@@ -7,11 +7,18 @@ import numpy as np
 import pytest
 
 import safegen
-from safegen import Execution, InputError, PrivacyConfig, TrainingConfig, Workspace
+from safegen import (
+    EvaluationConfig,
+    Execution,
+    InputError,
+    PrivacyConfig,
+    TrainingConfig,
+    Workspace,
+)
 from safegen.cli.settings import texts_of
 from safegen.config.privacy import MOST_PER_GROUP, RECORDS_PER_GROUP
 
-CONFIGURATIONS = [PrivacyConfig, TrainingConfig, Execution, Workspace]
+CONFIGURATIONS = [PrivacyConfig, TrainingConfig, Execution, EvaluationConfig, Workspace]
 NONSENSE = [
     (PrivacyConfig, "epsilon", 0, "finite number above 0"),
     (PrivacyConfig, "epsilon", float("nan"), "finite number above 0"),
@@ -41,6 +48,13 @@ NONSENSE = [
     (Execution, "mode", "fast", "choose book-keeping"),
     (Execution, "micro_batch", 0, "1 row or more"),
     (Execution, "precision", "fp8", "choose float32, tf32 or bf16"),
+    (EvaluationConfig, "protocol", "slow", "choose quick or dpimagebench"),
+    (EvaluationConfig, "networks", "wrn", "several in a list"),
+    (EvaluationConfig, "augment", "flip", "choose affine or none"),
+    (EvaluationConfig, "count", 19, "20 or more"),
+    (EvaluationConfig, "seeds", 0, "one or more"),
+    (EvaluationConfig, "seed", -1, "0 or more"),
+    (EvaluationConfig, "device", "tpu", "choose auto, cpu or cuda"),
     (Workspace, "keys", "", "name a place"),
     (Workspace, "ledger", "  ", "name a place"),
     (Workspace, "budget", 3, "give"),

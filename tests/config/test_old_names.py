@@ -41,9 +41,15 @@ def door(
             "execution": execution, "workspace": workspace}  # fmt: skip
 
 
-@pytest.mark.parametrize("name", OLD)
-def test_an_old_keyword_works_and_says_where_it_went(name):
-    argument, field = OLD[name]
+def moved(door):
+    """Each old keyword of a function, with its argument and its field now."""
+    known = inspect.signature(door).parameters
+    return [(name, argument, field) for argument in OLD if argument in known
+            for name, field in OLD[argument].items()]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "argument", "field"), moved(door))
+def test_an_old_keyword_works_and_says_where_it_went(name, argument, field):
     with pytest.warns(DeprecationWarning, match="went into configurations") as told:
         got = door("digits", **{name: VALUES[name]})
     assert getattr(got[argument], field) == VALUES[name]
@@ -95,8 +101,7 @@ def test_a_run_is_resumed_by_its_own_name():
     assert got == {"resumed": "runs/m", "data": "digits", "workspace": Workspace(keys="own")}
 
 
-DECIDED = ["epsilon", *(name for name, (argument, _) in OLD.items()
-                        if argument in {"privacy", "training"})]  # fmt: skip
+DECIDED = ["epsilon", *OLD["privacy"], *OLD["training"]]
 
 
 @pytest.mark.parametrize("name", DECIDED)
@@ -122,6 +127,17 @@ def test_epsilon_is_said_once(tmp_path):
 def test_a_keyword_that_never_was_is_pythons_own_business(tmp_path):
     with pytest.raises(TypeError, match="unexpected keyword argument 'stpes'"):
         safegen.train("digits", out=tmp_path / "m", stpes=3)
+
+
+def test_an_evaluation_takes_what_it_took():
+    @old_names()
+    def measured(package, *, evaluation=None, workspace=None):
+        return evaluation, workspace
+
+    with pytest.warns(DeprecationWarning, match="protocol, seed, device, budget of measured"):
+        got = measured("m", protocol="quick", seed=3, device="cpu", budget="b.db")
+    evaluation = safegen.EvaluationConfig(protocol="quick", seed=3, device="cpu")
+    assert got == (evaluation, Workspace(budget="b.db"))
 
 
 def test_a_model_is_opened_by_the_old_names_too(made):

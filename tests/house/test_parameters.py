@@ -20,6 +20,7 @@ EXCEPTIONS = {
     ("evaluation/classifier.py", "fit"): INSIDE,
     ("pipeline/evaluate.py", "evaluate"): DOORS,
     ("pipeline/generate/generate.py", "generate"): INSIDE,
+    ("pipeline/generate/model.py", "generate"): DOORS,
     ("pipeline/train/train.py", "train"): DOORS,
     ("privacy/accounting/plan.py", "plan_within"): INSIDE,
     ("provenance/c2pa/claims.py", "output_claim"): INSIDE,

@@ -6,12 +6,15 @@ import pytest
 import torch
 
 import safegen
+from safegen.config.evaluation import EvaluationConfig
 from safegen.data.dataset import assemble
 from safegen.data.sources import load
 from safegen.errors import DataError, InputError, KeyMaterialError, TamperedError, TrainingError
 from safegen.evaluation.measure import drawn_labels
 from safegen.evaluation.protocols import PROTOCOLS
 from safegen.pipeline.evaluate import Samples, device_named, evaluate, figures_of
+
+ONCE = EvaluationConfig(seeds=1)
 
 
 @pytest.fixture(scope="module")
@@ -108,12 +111,18 @@ def test_it_says_what_was_compared_with_what(done, made):
 def test_the_same_seed_measures_the_same(made, digits, others, done):
     again = evaluate(made.model, digits, held_out=others, trust=made.root)
     assert again.report == done.report
-    other_seed = evaluate(made.model, digits, held_out=others, trust=made.root, seed=9, seeds=1)
+    other_seed = evaluate(
+        made.model,
+        digits,
+        held_out=others,
+        trust=made.root,
+        evaluation=EvaluationConfig(seed=9, seeds=1),
+    )
     assert other_seed.report.utility != done.report.utility
 
 
 def test_without_held_out_records_it_says_so(made):
-    report = evaluate(made.model, "digits", trust=made.root, seeds=1).report
+    report = evaluate(made.model, "digits", trust=made.root, evaluation=ONCE).report
     assert report.held_out.seen
     assert report.held_out.count == 359  # a fifth
     assert report.neighbours is None
@@ -123,11 +132,11 @@ def test_without_held_out_records_it_says_so(made):
 
 def test_private_records_are_for_their_owner(made, digits, others):
     private = dataclasses.replace(others, card=others.card.model_copy(update={"public": False}))
-    done = evaluate(made.model, digits, held_out=private, trust=made.root, seeds=1)
+    done = evaluate(made.model, digits, held_out=private, trust=made.root, evaluation=ONCE)
     assert done.report.outside_guarantee
     assert "outside the privacy guarantee" in done.report.publishing
     assert done.real is None
-    public = evaluate(made.model, digits, held_out=others, trust=made.root, seeds=1)
+    public = evaluate(made.model, digits, held_out=others, trust=made.root, evaluation=ONCE)
     assert not public.report.outside_guarantee
     assert public.real is not None
 
@@ -136,7 +145,7 @@ def test_other_records_than_the_packages_are_named_as_such(made, digits, others)
     strangers = other(digits, images=np.roll(digits.images, 1, axis=2), name="strangers")
     told = []
     report = evaluate(
-        made.model, strangers, held_out=others, trust=made.root, seeds=1,
+        made.model, strangers, held_out=others, trust=made.root, evaluation=ONCE,
         progress=lambda stage, *_: told.append(stage),
     ).report  # fmt: skip
     # Before any work.
@@ -157,7 +166,7 @@ def test_a_few_repeated_records_are_told_of(made, digits, others):
         images=np.concatenate([others.images, digits.images[:7]]),
         labels=np.concatenate([others.labels, digits.labels[:7]]),
     )
-    report = evaluate(made.model, digits, held_out=mixed, trust=made.root, seeds=1).report
+    report = evaluate(made.model, digits, held_out=mixed, trust=made.root, evaluation=ONCE).report
     assert report.notes[0].startswith("7 of the records of others")
 
 
@@ -166,7 +175,7 @@ def test_labels_are_matched_by_their_names(made, digits, others):
         digits, images=others.images, labels=9 - others.labels, classes=tuple("9876543210")
     )
     one, two = (
-        evaluate(made.model, digits, held_out=each, trust=made.root, seeds=1).report.utility
+        evaluate(made.model, digits, held_out=each, trust=made.root, evaluation=ONCE).report.utility
         for each in (others, turned)
     )
     assert one == two
@@ -196,7 +205,7 @@ def test_a_test_of_one_class_only_has_figures_for_that_class(made, digits, other
     sevens = others.labels == 7
     held_out = other(digits, images=others.images[sevens], labels=others.labels[sevens])
     utility = evaluate(
-        made.model, digits, held_out=held_out, trust=made.root, seeds=1
+        made.model, digits, held_out=held_out, trust=made.root, evaluation=ONCE
     ).report.utility
     assert [each.name for each in utility.by_class if each.recall_real is not None] == ["7"]
 
@@ -212,7 +221,7 @@ def test_a_package_of_a_stranger_is_not_evaluated(made, tmp_path):
 def test_what_makes_no_sense_is_refused(made):
     for wrong in ({"count": 3}, {"seeds": 0}, {"seed": -1}, {"device": "tpu"}):
         with pytest.raises(InputError):
-            evaluate(made.model, "digits", trust=made.root, **wrong)
+            evaluate(made.model, "digits", trust=made.root, evaluation=EvaluationConfig(**wrong))
 
 
 def test_days_on_a_processor_are_not_begun_unasked(monkeypatch):
@@ -240,7 +249,7 @@ def test_the_dpimagebench_protocol_averages_its_networks(made, digits, others, m
     report = evaluate(
         made.model, other(digits, images=digits.images[:120], labels=digits.labels[:120]),
         held_out=other(digits, images=others.images[:30], labels=others.labels[:30]),
-        trust=made.root, protocol="dpimagebench", device="cpu",
+        trust=made.root, evaluation=EvaluationConfig(protocol="dpimagebench", device="cpu"),
     ).report  # fmt: skip
     assert len(report.utility.synthetic.accuracy.runs) == 2
     assert "validation records, with noise" in report.method.chosen
@@ -250,8 +259,11 @@ def test_the_dpimagebench_protocol_averages_its_networks(made, digits, others, m
 
 def test_samples_are_released_like_any_output(made, digits, others, tmp_path):
     ledger = tmp_path / "ledger.db"
-    asked = Samples(columns=2, workspace=safegen.Workspace(keys=made.keys, ledger=str(ledger)))
-    done = evaluate(made.model, digits, held_out=others, trust=made.root, seeds=1, samples=asked)
+    asked = {
+        "samples": Samples(columns=2),
+        "workspace": safegen.Workspace(keys=made.keys, ledger=ledger),
+    }
+    done = evaluate(made.model, digits, held_out=others, trust=made.root, evaluation=ONCE, **asked)
     assert len(done.shown) == 20
     assert done.real.shape == (20, 1, 32, 32)
     file = tmp_path / "saved.png"
@@ -266,11 +278,9 @@ def test_keys_that_are_not_there_are_missed_before_any_work(made, digits, others
     with pytest.raises(KeyMaterialError, match=r"no leaf\.pem in"):
         evaluate(
             made.model, digits, held_out=others, trust=made.root,
-            samples=Samples(
-                workspace=safegen.Workspace(
+            samples=Samples(), workspace=safegen.Workspace(
                     keys=tmp_path / "nokeys", ledger=tmp_path / "ledger.db"
-                )
-            ),
+                ),
             progress=lambda stage, *_: told.append(stage),
         )  # fmt: skip
     assert not told
@@ -285,10 +295,11 @@ def test_samples_that_the_policy_refuses_are_withheld_with_its_reason(
         "  - id: never\n    stage: request\n    require: model.epsilon < 0.0\n    because: Never.\n"
         "  - id: signed\n    stage: release\n    require: output.signed\n    because: Always.\n"
     )
-    asked = Samples(
-        workspace=safegen.Workspace(keys=made.keys, ledger=str(tmp_path / "l.db")), policy=strict
-    )
-    done = evaluate(made.model, digits, held_out=others, trust=made.root, seeds=1, samples=asked)
+    asked = {
+        "samples": Samples(policy=strict),
+        "workspace": safegen.Workspace(keys=made.keys, ledger=str(tmp_path / "l.db")),
+    }
+    done = evaluate(made.model, digits, held_out=others, trust=made.root, evaluation=ONCE, **asked)
     assert done.shown == ()
     assert done.withheld.startswith("the policy refused them")
 
