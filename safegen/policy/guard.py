@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from safegen.policy.expression import Expression
     from safegen.policy.facts import Fact
     from safegen.policy.policy import Policy
-    from safegen.policy.rules import Rule
     from safegen.schemas.decision import Identity, Stage
 
 CHUNK = 32  # conditions asked as one; an expression nests no deeper than the evaluator's limit
@@ -121,15 +120,14 @@ def _out_of_force(policy: Policy, facts: Facts) -> Iterator[RuleFinding]:
 
 def _of_rules(policy: Policy, facts: Facts) -> tuple[RuleFinding, ...]:
     """What each rule says: all at once where all of them pass, one by one where any does not."""
+    where = (facts.known.get(DATE), facts.known.get(PLACES))
+    short = _short_cut(policy, facts.stage, *where, tuple(facts.attested.items()))
+    if short is not None and short.needed <= facts.known.keys():
+        needed = {name: facts.known[name] for name in short.needed}
+        known = activation(needed, facts.stage, policy.more)
+        if all(each.evaluate(known) is True for each in short.conditions):
+            return short.findings
     known = activation(facts.known, facts.stage, policy.more)
-    short = _short_cut(policy, facts.stage, facts.known.get(DATE), facts.known.get(PLACES))
-    if short.needed <= facts.known.keys() and all(
-        each.evaluate(known) is True for each in short.conditions
-    ):
-        return tuple(
-            rule.judge(facts, known) if finding is None else finding
-            for rule, finding in short.findings
-        )
     return tuple(rule.judge(facts, known) for rule in policy.rules if rule.stage == facts.stage)
 
 
@@ -140,25 +138,33 @@ class _ShortCut:
     Attributes:
         needed: facts that must be known.
         conditions: which must all be true, in few expressions.
-        findings: of each rule; None where a person's word is asked for.
+        findings: of each rule.
     """
 
     needed: frozenset[str]
     conditions: tuple[Expression, ...]
-    findings: tuple[tuple[Rule, RuleFinding | None], ...]
+    findings: tuple[RuleFinding, ...]
 
 
 @lru_cache(maxsize=256)
-def _short_cut(policy: Policy, stage: Stage, day: Fact | None, places: Fact | None) -> _ShortCut:
+def _short_cut(
+    policy: Policy,
+    stage: Stage,
+    day: Fact | None,
+    places: Fact | None,
+    attested: tuple[tuple[str, str], ...],
+) -> _ShortCut | None:
+    """None where whether a rule applies cannot be told."""
     where = {name: value for name, value in ((DATE, day), (PLACES, places)) if value is not None}
-    dated = Facts(stage=stage, known=where)
+    dated = Facts(stage=stage, known=where, attested=dict(attested))
     conditions, findings = [], []
     for rule in (each for each in policy.rules if each.stage == stage):
         away = rule.away(dated)
+        if away is not None and away.outcome != "not_applicable":
+            return None
         if away is None and rule.condition is not None:
             conditions.append(rule.condition)
-        stands = away or (rule.passed() if rule.attest is None else None)
-        findings.append((rule, None if stands is None or stands.outcome == "error" else stands))
+        findings.append(away or rule.met(dated))
     return _ShortCut(
         needed=frozenset().union(*(each.facts for each in conditions)),
         conditions=tuple(

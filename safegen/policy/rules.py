@@ -92,9 +92,9 @@ class Rule:
         """Where it comes from, as `EU AI Act, article 50(2)`; empty where no law asks for it."""
         return ", ".join(each for each in (self.law, self.article) if each)
 
-    def passed(self) -> RuleFinding:
-        """What it says when it is met."""
-        return self._finding("passed", "")
+    def met(self, facts: Facts) -> RuleFinding:
+        """What it says when its condition is true, and so only somebody's word can be missing."""
+        return self._finding("passed", "") if self.attest is None else self._attested(facts)
 
     def judge(self, facts: Facts, activation: Any) -> RuleFinding:  # noqa: ANN401 - CEL's own
         """Say what it makes of facts of its own stage."""
@@ -108,7 +108,7 @@ class Rule:
             value = self.condition.evaluate(activation)
             if value is not True:
                 return self._broken() if value is False else self._error(str(value))
-        return self._attested(facts) if self.attest else self.passed()
+        return self.met(facts)
 
     def foresee(self, facts: Facts, activation: Any) -> RuleFinding | None:  # noqa: ANN401 - likewise
         """Evaluate on what is known before anything is made.
@@ -127,7 +127,7 @@ class Rule:
             return self._broken()
         if value is not True or not self.facts <= facts.known.keys():
             return None
-        return self._attested(facts) if self.attest else self.passed()
+        return self.met(facts)
 
     def away(self, facts: Facts) -> RuleFinding | None:
         """What it says where it does not hold, or where that cannot be told."""

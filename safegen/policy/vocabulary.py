@@ -46,7 +46,7 @@ def types_at(stage: Stage, more: Families) -> dict[str, Kind]:
     """
     types: dict[str, Kind] = {}
     for group in KNOWN_AT[stage]:
-        for name, kind in _fields(group).items():
+        for name, kind in _FIELDS[group.GROUP].items():
             if kind == Scores:
                 types |= {f"{name}.{each}": float for each in more.get(name, ())}
             else:
@@ -95,7 +95,7 @@ def described(stage: Stage) -> dict[str, tuple[str, str]]:
     for group in KNOWN_AT[stage]:
         _, _, attributes = (inspect.getdoc(group) or "").partition("\nAttributes:\n")
         meanings = dict(re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", attributes, re.MULTILINE))
-        for name, kind in _fields(group).items():
+        for name, kind in _FIELDS[group.GROUP].items():
             meaning = " ".join(meanings[name.partition(".")[2]].split())
             scores = kind == Scores
             told[f"{name}.<name>" if scores else name] = (
@@ -112,7 +112,7 @@ def _finite(text: str) -> float:
     return number
 
 
-def _fields(group: type[Group]) -> dict[str, Kind]:
+def _fields_of(group: type[Group]) -> dict[str, Kind]:
     """The facts of a group, by dotted name; whether they may be missing is nothing to a rule."""
     return {
         f"{group.GROUP}.{name}": _plain(kind)
@@ -125,3 +125,6 @@ def _plain(kind: Kind) -> Kind:
     if get_origin(kind) in {Union, UnionType}:
         (kind,) = (each for each in get_args(kind) if each is not type(None))
     return kind
+
+
+_FIELDS = {group.GROUP: _fields_of(group) for groups in KNOWN_AT.values() for group in groups}
