@@ -15,6 +15,7 @@ from safegen.cli.settings import Settings, given_in, given_names, with_settings
 from safegen.config.privacy import PrivacyConfig
 from safegen.config.training import TrainingConfig
 from safegen.errors import InputError
+from safegen.package.presence import require_package
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,6 +63,8 @@ def audit(
     both kinds, which takes its grant like any run. Exit 1 when anything contradicts the claim.
     """
     _require_sense(context, package, data)
+    if package is not None:
+        require_package(package)
     with Bars() as bars:
         bars("starting", 0, 1)
         from safegen import storage

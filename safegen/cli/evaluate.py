@@ -13,6 +13,7 @@ from safegen.cli.options import BASELINE, ROOT, DataRoot, Policy, TimeTrust
 from safegen.cli.settings import Settings, given_names, with_settings
 from safegen.config.evaluation import EvaluationConfig
 from safegen.config.workspace import Workspace
+from safegen.package.presence import require_package
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -59,6 +60,7 @@ def evaluate(
     Beside it stands the same with records. Also: distances, calibration, and whether samples lie
     nearer to training records than to held-out ones; exit 1 when they do, more than by chance.
     """
+    require_package(package)
     with Bars() as bars:
         bars("starting", 0, 1)
         from safegen import storage

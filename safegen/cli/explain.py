@@ -21,8 +21,11 @@ def explain(
     from rich.table import Table
 
     from safegen.explain.summary import in_words
+    from safegen.package.presence import require_package
     from safegen.pipeline.explain import made_again, read_explained
 
+    if package is not None:
+        require_package(package)
     explained = read_explained(file)
     request, explanation = explained.request, explained.explanation
     say(

@@ -11,6 +11,7 @@ from safegen.cli.console import Bars, plain, say
 from safegen.cli.options import BASELINE, SIGNING, Deployment, Policy, Revoked, TimeTrust, Trust
 from safegen.cli.settings import with_settings
 from safegen.location import is_missing
+from safegen.package.presence import require_package
 
 if TYPE_CHECKING:
     from safegen.config.workspace import Workspace
@@ -49,6 +50,7 @@ def generate(
     revoked: Revoked = None,
 ) -> None:
     """Make outputs that are allowed by a policy, explained, signed and logged."""
+    require_package(package)
     with Bars() as bars:
         bars("starting", 0, 1)
         from safegen.pipeline.generate.model import load

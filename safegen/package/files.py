@@ -22,6 +22,7 @@ from safetensors.torch import save as save_tensors
 
 from safegen import storage
 from safegen.errors import DataError, TamperedError, TrainingError
+from safegen.package.presence import require_package
 from safegen.schemas.canonical import Record, canonical_bytes, digest, sha256
 from safegen.schemas.certificate import PrivacyCertificate
 from safegen.schemas.config import PackageConfig, PackageDigests
@@ -161,9 +162,7 @@ def read(folder: Path) -> Package:
         DataError: the folder is not a package.
         TamperedError: a file is not what it was.
     """
-    if not (folder / DIGESTS).is_file():
-        lack = f"it has no {DIGESTS}" if folder.is_dir() else "there is no such folder"
-        raise DataError(f"{folder} is not a model package: {lack}; train one first")
+    require_package(folder)
     stated = storage.read(folder / DIGESTS)
     content = Unsigned(
         weights=storage.read(folder / WEIGHTS),

@@ -17,7 +17,7 @@ from safegen import storage
 from safegen.arguments import checked
 from safegen.errors import InputError, TamperedError
 from safegen.modality.registry import modality_of_file
-from safegen.package import files
+from safegen.package.presence import require_package
 from safegen.pipeline.generate.request import MOST
 from safegen.provenance.c2pa import claims
 from safegen.provenance.c2pa.manifest_choice import choose
@@ -115,9 +115,11 @@ def made_again(explained: Explained, folder: Path) -> bool:
         TamperedError: the package was changed.
         InputError: the package knows no such label.
     """
+    require_package(folder)
     import numpy as np
     import torch
 
+    from safegen.package import files
     from safegen.pipeline.generate.model import open_generator
 
     opened = files.read(folder)
