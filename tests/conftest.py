@@ -153,7 +153,8 @@ def made(tmp_path_factory, _own_home) -> Made:
         training=safegen.TrainingConfig(steps=STEPS, pretraining="none"),
         workspace=safegen.Workspace(keys=made.keys, ledger=made.ledger),
     )
-    model.generate(4, label=7, seed=0, purpose="a test", name="{number:04}").save(made.outputs)
+    four = model.generate(4, label=7, seed=0, purpose="a test", name="{number:04}", explain="full")
+    four.save(made.outputs)
     return made
 
 

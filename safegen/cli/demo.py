@@ -62,7 +62,7 @@ def _make(folder: Path, progress: Progress) -> tuple[Model, Release]:
         ),
         progress=progress,
     )
-    release = model.generate(COUNT, purpose=PURPOSE, seed=0, progress=progress)
+    release = model.generate(COUNT, purpose=PURPOSE, seed=0, explain="full", progress=progress)
     release.save(folder / "outputs")
     return model, release
 

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from safegen.cli.console import out as console
 from safegen.cli.console import plain, say
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from safegen.pipeline.explain import Explained, MadeAgain
+
 
 def explain(
     file: Annotated[Path, typer.Argument(help="A released output, with its receipt beside it.")],
     package: Annotated[
-        Path | None, typer.Option(help="Its model package: makes the output again and compares.")
+        Path | None,
+        typer.Option(help="Its model package: makes output and explanation again and compares."),
+    ] = None,
+    figure: Annotated[
+        Path | None, typer.Option(help="Draw the explanation into this new PNG file.")
     ] = None,
 ) -> None:
     """Say which latents and how much of the label made each region of an output."""
-    from rich.table import Table
-
+    from safegen import storage
+    from safegen.errors import InputError
     from safegen.explain.summary import in_words
     from safegen.package.presence import require_package
     from safegen.pipeline.explain import made_again, read_explained
@@ -28,26 +38,71 @@ def explain(
         require_package(package)
     explained = read_explained(file)
     request, explanation = explained.request, explained.explanation
+    again = None if package is None else made_again(explained, package)
+    attributions = explained.attributions
+    if attributions is None and again is not None and again.same_digest:
+        attributions = again.attributions
+    if figure is not None and attributions is None:
+        raise InputError(
+            f"the numbers that belong to {file} are not beside it; name its package with "
+            "--package, which makes them again"
+        )
     say(
         f"[bold]{plain(file)}[/]: output {request.index + 1} of {request.count}, label "
         f"{request.label} ({plain(request.label_name)}), seed {request.seed}, for: "
         f"{plain(request.purpose)}"
     )
     say(in_words(explanation))
-    table = Table("region", "brightness", "label's share", "strongest latents", box=None)
-    for region in explanation.regions:
-        table.add_row(
-            f"row {region.row + 1}, column {region.column + 1}",
-            f"{region.brightness:.2f}",
-            f"{region.label_share:.0%}",
-            ", ".join(map(str, region.top_latents)),
-        )
-    console.print(table)
+    if attributions is None:
+        say("[yellow]Its numbers are not beside it[/]; --package makes them again.")
+    else:
+        _show(explained, attributions)
     say(
         "[dim]This is what the file says of itself; `safegen verify` says whether to believe it.[/]"
     )
-    if package is not None:
-        if not made_again(explained, package):
-            say(f"[bold red]{plain(package)} makes another picture[/] from that seed and label.")
-            raise typer.Exit(1)
-        say(f"[green]{plain(package)} makes the same picture again[/] from that seed and label.")
+    if figure is not None and attributions is not None:
+        from safegen.explain.figure import draw
+
+        title = f"{file.name}, label {request.label}"
+        storage.write_new(
+            figure, draw(explained.stored, explained.modality, explanation, attributions, title)
+        )
+        say(f"Drawn in {plain(figure)}; it is not signed.")
+    if package is not None and again is not None:
+        _compare(again, package)
+
+
+def _show(explained: Explained, attributions: NDArray[np.float32]) -> None:
+    """What moved each region."""
+    from rich.table import Table
+
+    from safegen.explain.summary import region_rows
+
+    table = Table("region", "brightness", "label's share", "strongest latents", box=None)
+    for row in region_rows(explained.stored, explained.modality, attributions):
+        table.add_row(
+            f"row {row.row + 1}, column {row.column + 1}",
+            f"{row.brightness:.2f}",
+            f"{row.label_share:.0%}",
+            ", ".join(map(str, row.top_latents)),
+        )
+    console.print(table)
+
+
+def _compare(again: MadeAgain, package: Path) -> None:
+    if not again.same_sample:
+        say(f"[bold red]{plain(package)} makes another picture[/] from that seed and label.")
+        raise typer.Exit(1)
+    say(f"[green]{plain(package)} makes the same picture again[/] from that seed and label.")
+    if again.same_digest:
+        say("[green]Its explanation has the digest that was signed.[/]")
+    elif again.agrees:
+        say(
+            f"Its explanation is the same up to rounding ({again.farthest:.0e}); another machine's "
+            "sums give another digest."
+        )
+    elif again.farthest is None:
+        say("[yellow]Its explanation has another digest[/], and the numbers are not beside it.")
+    else:
+        say(f"[bold red]Its explanation is another[/], by {again.farthest:.2g} at most.")
+        raise typer.Exit(1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -40,6 +40,13 @@ def generate(
             help="Of the files: fields {id}, {number}, {label}, {label_name}, {seed}; {number:04}."
         ),
     ] = "{id}-{number:04}",
+    explain: Annotated[
+        Literal["summary", "full"],
+        typer.Option(help="`full` draws and signs a picture of each explanation, too."),
+    ] = "summary",
+    explainer: Annotated[
+        str | None, typer.Option(help="The method of explanation; a quick one for summaries.")
+    ] = None,
     actor: Annotated[str, typer.Option(help="Who asks, for policies that want to know.")] = "",
     *,
     workspace: Workspace,
@@ -83,6 +90,8 @@ def generate(
             seed=seed,
             format=format,
             name=name,
+            explain=explain,
+            explainer=explainer,
             actor=actor,
             progress=bars,
         )

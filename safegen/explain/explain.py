@@ -1,6 +1,6 @@
 """Samples to explanations: any method's answer, looked at and scored like every other's.
 
-1. Let the method attribute a few samples at a time.
+1. Let the method attribute all samples.
 2. Refuse an answer that is of another shape, or not finite.
 3. Score it: do the attributions add up to what they explain?
 4. Write one record a sample.
@@ -8,28 +8,43 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 from safegen.errors import InputError, SafegenError
 from safegen.explain.explainer import regions_of
 from safegen.explain.faithfulness import COMPLETENESS_GAP, completeness_gaps
-from safegen.schemas.explanation import Explanation, RegionSummary
+from safegen.schemas.canonical import sha256
+from safegen.schemas.explanation import Arrays, Explanation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from safegen.explain.explainer import Attribution, Explainer
     from safegen.modality.base import Modality
     from safegen.models.generator import Draw, Generator
-    from safegen.progress import Progress
-    from safegen.schemas.explanation import Grid
+    from safegen.schemas.explanation import Detail
 
-TOP = 3  # latents named for a region
-DIGITS = 6  # decimals kept of an attribution: float32 holds no more
+TOP = 5  # latents named
+ATTRIBUTION_DIGITS = 5  # decimals kept, so that float32's last bits do not decide a digest
+SCORE_DIGITS = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExplainedSample:
+    """One sample's explanation.
+
+    Attributes:
+        record: what is signed of it.
+        attributions: (regions, latents + 1), float32, the label last.
+    """
+
+    record: Explanation
+    attributions: NDArray[np.float32] = field(repr=False)
 
 
 def explain(
@@ -38,8 +53,9 @@ def explain(
     modality: Modality,
     *,
     explainer: Explainer,
-    progress: Progress,
-) -> tuple[Explanation, ...]:
+    detail: Detail,
+    file: str,
+) -> tuple[ExplainedSample, ...]:
     """Explain samples.
 
     Args:
@@ -47,7 +63,8 @@ def explain(
         draw: what they were made of.
         modality: what kind of data they are.
         explainer: the method.
-        progress: told after each few samples.
+        detail: whether a picture goes with each.
+        file: the name of the arrays' file, in which they lie in this order.
 
     Returns:
         One explanation a sample.
@@ -56,80 +73,67 @@ def explain(
         InputError: the method does not answer as `Explainer` asks.
         SafegenError: its answer, or the generator's, is not finite.
     """
-    explained: list[Explanation] = []
-    for part in draw.parts():
-        explained += _explained(generator, part, modality, explainer)
-        progress("explaining", len(explained), len(draw))
-    return tuple(explained)
-
-
-def _explained(
-    generator: Generator, draw: Draw, modality: Modality, explainer: Explainer
-) -> Iterator[Explanation]:
-    regions = regions_of(generator, draw, modality)
+    said, scores = _scored(generator, draw, modality, explainer)
     grid = modality.regions().grid
+    values = np.round(said.values.numpy(), ATTRIBUTION_DIGITS) + np.float32(0)  # and no -0
+    strengths = np.abs(values).sum(axis=1)
+    shares = strengths[:, -1] / np.maximum(strengths.sum(axis=1), 1e-12)
+    strongest = np.argsort(-strengths[:, :-1], axis=1, kind="stable")[:, :TOP].tolist()
+    return tuple(
+        ExplainedSample(
+            attributions=values[row],
+            record=Explanation(
+                explainer=explainer.name,
+                method=said.method,
+                settings=dict(said.settings),
+                detail=detail,
+                baseline=said.baseline.words,
+                grid=grid,
+                latents=generator.latent,
+                label_share=round(float(shares[row]), SCORE_DIGITS),
+                top_latents=tuple(strongest[row]),
+                faithfulness={name: each[row] for name, each in scores.items()},
+                arrays=Arrays(file=file, row=row, digest=array_digest(values[row])),
+            ),
+        )
+        for row in range(len(draw))
+    )
+
+
+def array_digest(attributions: NDArray[np.float32]) -> str:
+    """The digest of one explanation's (regions, latents + 1) numbers."""
+    return sha256(np.ascontiguousarray(attributions, dtype="<f4").tobytes())
+
+
+def _scored(
+    generator: Generator, draw: Draw, modality: Modality, explainer: Explainer
+) -> tuple[Attribution, dict[str, list[float]]]:
+    """A method's answer, and each score of it, one number a sample."""
+    regions = regions_of(generator, draw, modality)
     said = explainer.explain(generator, draw, modality)
     with torch.no_grad():
         reached = regions(draw.noise, draw.places, draw.grain)
         started = regions(said.baseline.noise, said.baseline.places, draw.grain)
-    _require_sound(said, (*reached.shape, generator.latent + generator.classes), explainer.name)
+    _require_sound(said, (*reached.shape, generator.latent + 1), explainer.name)
     scores = {COMPLETENESS_GAP: completeness_gaps(said.values, reached - started)}
     scores |= said.faithfulness
-    for row in range(len(draw)):
-        own = {name: _rounded(values[row]) for name, values in scores.items()}
-        yield _record(explainer.name, said, row, reached[row], own, grid, generator.latent)
+    rounded = {
+        name: [round(v, SCORE_DIGITS) for v in each.tolist()] for name, each in scores.items()
+    }
+    return said, rounded
 
 
 def _require_sound(said: Attribution, shape: tuple[int, ...], name: str) -> None:
     if tuple(said.values.shape) != shape:
         raise InputError(
             f"the explainer {name!r} answered with values of shape {tuple(said.values.shape)}, "
-            f"not (samples, regions, latents + classes) = {shape}"
+            f"not (samples, regions, latents + 1) = {shape}"
         )
     if any(tuple(each.shape) != shape[:1] for each in said.faithfulness.values()):
         raise InputError(f"the explainer {name!r} must give each score once a sample")
-    if not all(each.isfinite().all() for each in (said.values, *said.faithfulness.values())):
+    answered: tuple[Tensor, ...] = (said.values, *said.faithfulness.values())
+    if not all(each.isfinite().all() for each in answered):
         raise SafegenError(
             f"the explainer {name!r} found values that are not finite, as of a generator whose "
             "outputs are not; nothing was released"
         )
-
-
-def _record(
-    name: str,
-    said: Attribution,
-    row: int,
-    brightness: Tensor,
-    scores: dict[str, float],
-    grid: Grid,
-    latents: int,
-) -> Explanation:
-    """One sample's explanation from its (regions, latents + classes) attributions."""
-    attributions = said.values[row]
-    sizes = attributions.abs()
-    label_share = sizes[:, latents:].sum(dim=1) / sizes.sum(dim=1).clamp(min=1e-12)
-    strongest = sizes[:, :latents].topk(min(TOP, latents), dim=1).indices
-    return Explanation(
-        explainer=name,
-        method=said.method,
-        settings=dict(said.settings),
-        baseline=said.baseline.words,
-        grid=grid,
-        regions=tuple(
-            RegionSummary(
-                row=region // grid.columns,
-                column=region % grid.columns,
-                brightness=_rounded(brightness[region]),
-                label_share=_rounded(label_share[region]),
-                top_latents=tuple(strongest[region].tolist()),
-            )
-            for region in range(len(attributions))
-        ),
-        attributions=tuple(tuple(round(v, DIGITS) for v in r) for r in attributions.tolist()),
-        latents=latents,
-        faithfulness=scores,
-    )
-
-
-def _rounded(value: Tensor) -> float:
-    return round(float(value), DIGITS)

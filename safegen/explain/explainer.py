@@ -44,8 +44,8 @@ class Attribution:
         method: what was computed, and by which implementation.
         baseline: what the attributions are measured against.
         settings: numbers that the method was run with, by name.
-        values: (n, regions, latents + classes), float32: how much each input changed each region
-            against the baseline; latents first, then labels.
+        values: (n, regions, latents + 1), float32: how much each input changed each region against
+            the baseline; latents first, then the label.
         faithfulness: further scores that the method knows, (n,) each, by name.
     """
 
@@ -100,8 +100,3 @@ def average(generator: Generator, draw: Draw) -> Baseline:
         noise=torch.zeros_like(draw.noise),
         places=mixed.expand_as(draw.places),
     )
-
-
-def by_label(generator: Generator, of_places: Tensor) -> Tensor:
-    """What each class got, (..., classes), of what each of its components got, in the last axis."""
-    return of_places.reshape(*of_places.shape[:-1], generator.classes, -1).sum(dim=-1)

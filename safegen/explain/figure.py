@@ -24,7 +24,11 @@ LEFT_TO_RIGHT = "\u200e"  # the title's direction, also where a name in Arabic c
 
 
 def draw(
-    stored: NDArray[Any], modality: Modality, explanation: AnyExplanation, title: str
+    stored: NDArray[Any],
+    modality: Modality,
+    explanation: AnyExplanation,
+    attributions: NDArray[np.float32],
+    title: str,
 ) -> bytes:
     """Draw one explanation as a PNG.
 
@@ -35,11 +39,11 @@ def draw(
         stored: the output's values (*dimensions), as its kind of data stores them.
         modality: what kind of data it is.
         explanation: of this output.
+        attributions: its numbers, (regions, latents + 1).
         title: what the output is; letters that no font here has are escaped.
     """
-    attributions = np.array(explanation.attributions)
     rows, columns = explanation.grid.rows, explanation.grid.columns
-    maps = [("label", attributions[:, explanation.latents :].sum(axis=1))]
+    maps = [("label", attributions[:, -1])]
     maps += [(f"latent {i}", attributions[:, i]) for i in strongest_latents(explanation)[:SHOWN]]
     scale = max(float(np.abs(values).max()) for _, values in maps) or 1.0
 

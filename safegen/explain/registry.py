@@ -21,9 +21,13 @@ from safegen.errors import InputError, RequestError
 
 if TYPE_CHECKING:
     from safegen.explain.explainer import Explainer
+    from safegen.schemas.explanation import Detail
 
-DEFAULT = "integrated-gradients"
-_OURS = {"integrated-gradients": ("integrated_gradients", "IntegratedGradientsExplainer")}
+BY_DETAIL: dict[Detail, str] = {"summary": "shapley", "full": "integrated-gradients"}
+_OURS = {
+    "integrated-gradients": ("integrated_gradients", "IntegratedGradientsExplainer"),
+    "shapley": ("shapley", "ShapleyExplainer"),
+}
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _registered: dict[str, Explainer] = {}
 

@@ -47,11 +47,14 @@ class Draw:
     def __len__(self) -> int:
         return len(self.noise)
 
+    def rows(self, rows: slice) -> Draw:
+        """Some of the samples alone."""
+        return Draw(noise=self.noise[rows], places=self.places[rows], grain=self.grain[rows])
+
     def parts(self) -> Iterator[Draw]:
         """A few rows at a time."""
         for start in range(0, len(self), ROWS):
-            rows = slice(start, start + ROWS)
-            yield Draw(noise=self.noise[rows], places=self.places[rows], grain=self.grain[rows])
+            yield self.rows(slice(start, start + ROWS))
 
 
 class Generator(Protocol):

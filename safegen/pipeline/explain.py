@@ -1,7 +1,8 @@
 """A released file to an account of it: what made it, and whether that can be made again.
 
-The receipt beside a file holds the whole explanation; the signed manifest holds its digest. With
-the model package at hand, the sample itself is drawn again from its signed seed and label.
+The receipt beside a file holds the explanation's record, and a file in `explanations/` its numbers;
+the signed manifest holds the digests of both. With the model package at hand, the sample itself is
+drawn again from its signed seed and label, and explained again.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from pydantic import ValidationError
 
 from safegen import storage
@@ -24,7 +26,8 @@ from safegen.provenance.c2pa.manifest_choice import choose
 from safegen.provenance.media.formats import mime_of
 from safegen.schemas.canonical import digest
 from safegen.schemas.certificate import PrivacyCertificate
-from safegen.schemas.names import receipt_beside
+from safegen.schemas.explanation import Explanation
+from safegen.schemas.names import EXPLANATIONS, receipt_beside
 from safegen.schemas.receipt import GenerationRequest, read_receipt
 from safegen.verification.harm import require_harmless
 
@@ -32,9 +35,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from safegen.modality.base import Modality
+    from safegen.models.generator import Draw, Generator
     from safegen.provenance.c2pa.manifest import Manifest
-    from safegen.schemas.explanation import AnyExplanation
+    from safegen.schemas.explanation import AnyExplanation, FirstExplanation
 
+FEW = 64  # outputs of 0.1 that are explained together again, for the last digits' sake
+ROUNDING = 2e-5  # by which numbers may differ on another machine
 STEPS = 1 + 1e-6  # of what is stored, by which a sample that is made again may differ
 
 
@@ -44,15 +50,42 @@ class Explained:
 
     Attributes:
         request: what was asked, as signed.
-        explanation: the whole of it, with the digest that was signed.
+        explanation: its record, with the digest that was signed.
+        attributions: its numbers, (regions, latents + 1), float32, the label last, with the digest
+            that was signed; None where their file is not beside it.
         stored: the file's values, (*dimensions), as its kind of data stores them.
         modality: its kind of data, in the file's format.
     """
 
     request: GenerationRequest
     explanation: AnyExplanation
+    attributions: NDArray[np.float32] | None
     stored: NDArray[Any]
     modality: Modality
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeAgain:
+    """What a package makes of a signed seed and label.
+
+    Attributes:
+        same_sample: whether it is the sample in the file, up to one step of what is stored.
+        same_digest: whether its explanation has the very digest that was signed.
+        farthest: how far its numbers are from the signed ones at most; None where those are not
+            at hand, or are not of the same shape.
+        attributions: its explanation's numbers, (regions, latents + 1), float32.
+    """
+
+    same_sample: bool
+    same_digest: bool
+    farthest: float | None
+    attributions: NDArray[np.float32]
+
+    @property
+    def agrees(self) -> bool:
+        """Whether sample and explanation are the same, up to rounding on another machine."""
+        close = self.farthest is not None and self.farthest <= ROUNDING
+        return self.same_sample and (self.same_digest or close)
 
 
 @checked
@@ -61,7 +94,7 @@ def read_explained(path: Path) -> Explained:
 
     Raises:
         InputError: the file was not released by safegen, or has no receipt beside it.
-        TamperedError: the file is not what was signed, or the receipt explains another one.
+        TamperedError: the file is not what was signed, or what lies beside it explains another one.
         UnreadableManifestError: it carries no manifest that can be read.
         DataError: reading it does harm, which was tried in a process of its own.
     """
@@ -88,6 +121,7 @@ def read_explained(path: Path) -> Explained:
     return Explained(
         request=request,
         explanation=receipt.explanation,
+        attributions=_numbers(receipt.explanation, path.parent / EXPLANATIONS),
         stored=modality.decode(data),
         modality=modality,
     )
@@ -103,8 +137,8 @@ def _modality(path: Path, manifest: Manifest, mime: str) -> Modality:
 
 
 @checked
-def made_again(explained: Explained, folder: Path) -> bool:
-    """Whether the package in `folder` makes the same sample from the signed seed and label.
+def made_again(explained: Explained, folder: Path) -> MadeAgain:
+    """Make a sample and its explanation again, from the signed seed and label.
 
     Values may differ by one step of what is stored: other machines round float32 sums otherwise.
     Where a judge was undecided, another machine may keep another sample, and this says that it is
@@ -113,10 +147,9 @@ def made_again(explained: Explained, folder: Path) -> bool:
     Raises:
         DataError: the folder is not a package.
         TamperedError: the package was changed.
-        InputError: the package knows no such label.
+        InputError: the package knows no such label, or its method of explanation is not known here.
     """
     require_package(folder)
-    import numpy as np
     import torch
 
     from safegen.package import files
@@ -129,10 +162,74 @@ def made_again(explained: Explained, folder: Path) -> bool:
     if not request.index < request.count <= MOST:  # a stranger's may ask for all the memory
         raise InputError(f"no {request.count} outputs are made at once; its request is made up")
     generator = open_generator(opened)
-    labels = torch.full((request.count,), request.label)
-    sample = generator.sample(labels, request.seed)[request.index].numpy()
+    draw = generator.draw(torch.full((request.count,), request.label), request.seed)
+    own = draw.rows(slice(request.index, request.index + 1))
+    sample = torch.cat(list(generator.rendered(own)))[0].detach().numpy()
+    attributions, same_digest = _explained_again(explained, generator, draw, own)
+    return MadeAgain(
+        same_sample=_same(explained.modality.decode(explained.modality.encode(sample)), explained),
+        same_digest=same_digest,
+        farthest=_apart(attributions, explained.attributions),
+        attributions=attributions,
+    )
+
+
+def _numbers(explanation: AnyExplanation, folder: Path) -> NDArray[np.float32] | None:
+    from safegen.explain.arrays import row_of
+    from safegen.explain.summary import attributions_of
+
+    if not isinstance(explanation, Explanation):
+        return attributions_of(explanation)
+    name = explanation.arrays.file
+    if Path(name).name != name:
+        raise TamperedError(f"an explanation's numbers cannot lie at {name!r}")
+    beside = folder / name
+    return row_of(storage.read(beside), explanation.arrays) if beside.is_file() else None
+
+
+def _explained_again(
+    explained: Explained, generator: Generator, draw: Draw, own: Draw
+) -> tuple[NDArray[np.float32], bool]:
+    """The explanation's numbers, and whether they have the digest that was signed."""
+    signed = explained.explanation
+    if not isinstance(signed, Explanation):
+        return _as_first(signed, explained, generator, (own, draw))
+    from safegen.explain.explain import explain
+    from safegen.explain.registry import explainer_named
+
+    (again,) = explain(
+        generator,
+        own,
+        explained.modality,
+        explainer=explainer_named(signed.explainer),
+        detail=signed.detail,
+        file=signed.arrays.file,
+    )
+    return again.attributions, again.record.arrays.digest == signed.arrays.digest
+
+
+def _as_first(
+    signed: FirstExplanation, explained: Explained, generator: Generator, draws: tuple[Draw, Draw]
+) -> tuple[NDArray[np.float32], bool]:
+    """As 0.1 explained: all outputs of a request together, which decides the last digits."""
+    from safegen.explain.first_version import explain_first
+    from safegen.explain.summary import attributions_of
+
+    own, whole = draws
+    (again,) = explain_first(generator, own, explained.modality)
+    if digest(again) != digest(signed) and len(whole) <= FEW:
+        again = explain_first(generator, whole, explained.modality)[explained.request.index]
+    return attributions_of(again), digest(again) == digest(signed)
+
+
+def _apart(one: NDArray[np.float32], other: NDArray[np.float32] | None) -> float | None:
+    if other is None or one.shape != other.shape:
+        return None
+    return float(np.abs(one - other).max())
+
+
+def _same(again: NDArray[Any], explained: Explained) -> bool:
     modality = explained.modality
-    again = modality.decode(modality.encode(sample))
     if again.shape != explained.stored.shape:
         return False
     seen, made = (modality.to_float(each.astype(np.float64)) for each in (explained.stored, again))

@@ -173,6 +173,7 @@ class ExplanationFacts:
 
     Attributes:
         made: whether an explanation goes with it.
+        detail: `full` where a signed picture of it does, too; else `summary`.
         explainer: the method's name.
         faithfulness: how far it can be believed, by the score's name; `completeness_gap` is how far
             the attributions miss what they explain, and 0 is exact.
@@ -180,6 +181,7 @@ class ExplanationFacts:
 
     GROUP: ClassVar = "explanation"
     made: bool
+    detail: str | None = None
     explainer: str | None = None
     faithfulness: Scores | None = None
 

@@ -22,7 +22,8 @@ Kind = Any  # str, int, float, bool, a tuple of str, or a mapping to float
 Families = Mapping[str, tuple[str, ...]]
 SCREENS = "output.screens"
 FAITHFULNESS = "explanation.faithfulness"
-SCORES = ("completeness_gap",)  # of explanations; a new score of `safegen.explain` is a name here
+# Of explanations; a new score of `safegen.explain` is a name here.
+SCORES = ("completeness_gap", "order_gap")
 NAMES: Mapping[object, str] = {
     str: "string",
     int: "int",

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from safegen.explain.summary import in_words
+from safegen.modality.registry import modality_of_file
+from safegen.provenance.media.formats import mime_of
 from safegen.report.page import inline, pages
 
 if TYPE_CHECKING:
@@ -52,9 +56,23 @@ class RunReport:
 def render(report: RunReport) -> str:
     """The page, with all its pictures inside; it loads nothing from anywhere.
 
-    The pictures keep their manifests, so that one saved from the page can still be verified.
+    Outputs keep their manifests, and so do pictures of full explanations, so that one saved from
+    the page can still be verified; those of summaries are drawn for the page, and are not signed.
     """
     environment = pages()
     environment.filters["inline"] = inline
     environment.filters["in_words"] = in_words
+    environment.filters["figure"] = functools.partial(_figure, report=report)
     return environment.get_template("run.html.j2").render(report=report)
+
+
+def _figure(output: Output, report: RunReport) -> bytes:
+    """The picture of an output's explanation; drawn where only a summary left with it."""
+    if output.figure is not None:
+        return output.figure
+    from safegen.explain.figure import draw
+
+    mime = mime_of(Path(output.name), output.data)
+    modality = modality_of_file(report.certificate.data.shape, mime)
+    stored = modality.decode(output.data)
+    return draw(stored, modality, output.receipt.explanation, output.attributions, output.name)

@@ -17,6 +17,7 @@ CARD = "README.md"  # for people; not signed, because it changes when the model 
 # A release.
 EXPLANATIONS = "explanations"  # sub-folder of the explanations' pictures
 RECEIPT_SUFFIX = ".receipt.json"
+ARRAYS_SUFFIX = ".safetensors"  # of the explanations' numbers, in their sub-folder
 
 
 def figure_of(path: Path) -> Path:

@@ -73,15 +73,18 @@ def test_generate_verify_and_explain(made, tmp_path):
 
     done = process("verify", out, "--trust", made.root, "--ledger", made.ledger, cwd=tmp_path)
     assert done.returncode == 0, done.stdout
-    assert "4 trusted" in done.stdout
+    assert "2 trusted" in done.stdout
 
     done = process("verify", first, "--trust", made.root, "--json", cwd=tmp_path)
     (item,) = json.loads(done.stdout)
     assert item["state"] == "trusted"
 
-    done = process("explain", first, "--package", made.model, cwd=tmp_path)
+    figure = tmp_path / "why.png"
+    done = process("explain", first, "--package", made.model, "--figure", figure, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "makes the same picture again" in done.stdout
+    assert "has the digest that was signed" in done.stdout
+    assert figure.read_bytes().startswith(b"\x89PNG")
     assert "row 4, column 4" in done.stdout
 
 

@@ -71,7 +71,8 @@ def own_font(tmp_path, bare):
 
 def title(explanation, text):
     """The strip of the picture that the title is drawn in."""
-    data = draw(np.zeros((1, 8, 8), dtype=np.uint8), PICTURES, explanation, text)
+    numbers = np.linspace(-1, 1, 16 * 17, dtype=np.float32).reshape(16, 17)
+    data = draw(np.zeros((1, 8, 8), dtype=np.uint8), PICTURES, explanation, numbers, text)
     with Image.open(io.BytesIO(data)) as picture:
         return np.asarray(picture.convert("L"))[:40]
 

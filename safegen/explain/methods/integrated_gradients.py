@@ -6,9 +6,9 @@ baseline to the input and share the whole change of the output among the inputs.
 The inputs are those of the whole generator: the latent noise, before the prior places it, and
 the label, which chooses the place and may enter the decoder. Explaining the decoder alone would
 give the latents credit for what the label chose. The baseline is no noise and all classes mixed in
-equal parts: the average of what the generator makes, of no class in particular. Where a class has
-several components, what they get is added up, so that the one that was drawn counts as the label's
-part. Grain stays as it was drawn: it is no input, and the sums are those of the picture with it.
+equal parts: the average of what the generator makes, of no class in particular. What classes and
+their components get is added up, with its signs: it is the label's part. Grain stays as it was
+drawn: it is no input, and the sums are those of the picture with it.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from captum.attr import IntegratedGradients
 
-from safegen.explain.explainer import Attribution, average, by_label, regions_of
+from safegen.explain.explainer import Attribution, average, regions_of
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from safegen.modality.base import Modality
     from safegen.models.generator import Draw, Generator
 
@@ -34,23 +36,41 @@ class IntegratedGradientsExplainer:
     name: ClassVar[str] = "integrated-gradients"
 
     def explain(self, generator: Generator, draw: Draw, modality: Modality) -> Attribution:
-        """Follow the path from the average to each sample; see `Explainer.explain`."""
-        method = IntegratedGradients(regions_of(generator, draw, modality))
-        baseline = average(generator, draw)
-        attributed = []
-        for region in range(len(modality.regions().weights)):
-            of_noise, of_places = method.attribute(
-                (draw.noise, draw.places),
-                (baseline.noise, baseline.places),
-                additional_forward_args=(draw.grain,),
-                target=region,
-                n_steps=STEPS,
-                internal_batch_size=max(len(draw), 1024),
-            )
-            attributed.append(torch.cat([of_noise, by_label(generator, of_places)], dim=1))
+        """Follow the path from the average to each sample; see `Explainer.explain`.
+
+        One sample after another, so that its numbers do not depend, in their last bits, on how
+        many were explained with it.
+        """
+        found = [
+            gradients_of_regions(generator, draw.rows(slice(row, row + 1)), modality)
+            for row in range(len(draw))
+        ]
         return Attribution(
             method=f"integrated gradients, captum {version('captum')}",
-            baseline=baseline,
+            baseline=average(generator, draw),
             settings={"steps": STEPS},
-            values=torch.stack(attributed, dim=1).detach(),
+            values=torch.cat(
+                [torch.cat([noise, places.sum(2, keepdim=True)], dim=2) for noise, places in found]
+            ),
         )
+
+
+def gradients_of_regions(
+    generator: Generator, draw: Draw, modality: Modality
+) -> tuple[Tensor, Tensor]:
+    """Integrated gradients of each region: of noise (n, regions, latent), and of places."""
+    method = IntegratedGradients(regions_of(generator, draw, modality))
+    base = average(generator, draw)
+    found = [
+        method.attribute(
+            (draw.noise, draw.places),
+            (base.noise, base.places),
+            additional_forward_args=(draw.grain,),
+            target=region,
+            n_steps=STEPS,
+            internal_batch_size=max(len(draw), 1024),
+        )
+        for region in range(len(modality.regions().weights))
+    ]
+    noise, places = (torch.stack(each, dim=1).detach() for each in zip(*found, strict=True))
+    return noise, places

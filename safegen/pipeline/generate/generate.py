@@ -9,12 +9,14 @@
     6. Read it back: a file whose signature does not hold never leaves.
 
 What is signed waits in memory. It is logged, with its receipts, at the moment when it leaves
-(`safegen.pipeline.generate.outputs`). A refusal is logged at once.
+(`safegen.pipeline.generate.outputs`). A refusal is logged at once. Of a large request the first
+part goes through steps 2 to 6 at once, the others when the release is saved.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,9 +25,8 @@ import torch
 
 from safegen.errors import Refused, SafegenError
 from safegen.explain.explain import explain
-from safegen.explain.figure import draw
 from safegen.explain.lettering import shown
-from safegen.explain.registry import explainer_named
+from safegen.explain.registry import BY_DETAIL, explainer_named
 from safegen.pipeline.generate.in_force import require_model
 from safegen.pipeline.generate.leaving import Departure, log_refusal
 from safegen.pipeline.generate.naming import names_of, new_id
@@ -35,6 +36,7 @@ from safegen.pipeline.generate.signing import Sample, seal
 from safegen.pipeline.generate.told import known_of
 from safegen.policy.guard import admit, refuse_early
 from safegen.schemas.decision import Identity
+from safegen.schemas.names import ARRAYS_SUFFIX
 from safegen.screens.measure import measure
 from safegen.screens.registry import registered
 from safegen.screens.screen import Batch, digest_of
@@ -44,9 +46,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from safegen.explain.explain import ExplainedSample
     from safegen.explain.explainer import Explainer
     from safegen.modality.base import Modality
-    from safegen.models.generator import LatentGenerator
+    from safegen.models.generator import Draw, LatentGenerator
     from safegen.package.files import Package
     from safegen.pipeline.generate.told import Known
     from safegen.policy.deployment import Deployment
@@ -56,9 +59,12 @@ if TYPE_CHECKING:
     from safegen.provenance.keys.signer import Signer
     from safegen.provenance.log.ledger import Ledger
     from safegen.schemas.decision import Decision
-    from safegen.schemas.explanation import Explanation
+    from safegen.schemas.explanation import Detail
     from safegen.schemas.receipt import GenerationRequest
     from safegen.screens.measure import Screened
+
+
+PART = 256  # outputs that are signed, logged and placed together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +96,7 @@ class _Made:
     request: GenerationRequest
     encoded: bytes
     stored: NDArray[Any]  # as the file stores them
-    explanation: Explanation
+    explanation: ExplainedSample
 
 
 def generate(  # noqa: PLR0913 - all that `Model.generate` was asked
@@ -104,7 +110,8 @@ def generate(  # noqa: PLR0913 - all that `Model.generate` was asked
     seed: int | None,
     modality: Modality,
     name: str | Callable[[GenerationRequest], str],
-    explainer: str,
+    detail: Detail,
+    explainer: str | None,
     actor: str,
     progress: Progress,
 ) -> Release:
@@ -112,7 +119,7 @@ def generate(  # noqa: PLR0913 - all that `Model.generate` was asked
     requests = understand(
         count=count, purpose=purpose, label=label, seed=seed, classes=opened.config.data.classes
     )
-    method, own = explainer_named(explainer), new_id()
+    method, own = explainer_named(explainer or BY_DETAIL[detail]), new_id()
     names = names_of(requests, name, own=own, suffix=modality.suffix)
     known = known_of(
         opened,
@@ -127,28 +134,105 @@ def generate(  # noqa: PLR0913 - all that `Model.generate` was asked
         # 1. Admit the request.
         admission = admit(safeguards.policy, known.at_request())
         for request in {each.label: each for each in requests}.values():
-            refuse_early(safeguards.policy, known.foreseen(request, modality))
-        # 2 and 3. Sample and explain; screen what the files will store.
-        made = list(_samples(generator, requests, names, modality, method, progress))
-        screened, screens = _screened(made, modality, safeguards.policy)
-        # 4. Admit each output.
-        samples = []
-        for one, seen in zip(made, screened, strict=True):
-            facts = known.at_release(one.request, modality, one.explanation, seen)
-            decision = admit(safeguards.policy, facts, screens)
-            samples.append(_sample(one, decision, safeguards.policy, known, modality))
-    # 5 and 6. Sign, and read back.
-    stamping = safeguards.stamping.anew()
-    sealed = seal(samples, opened, safeguards.signer, stamping, progress)
-    departure = Departure(
-        sealed=tuple(sealed),
+            refuse_early(safeguards.policy, known.foreseen(request, modality, detail))
+    making = _Making(
+        opened=opened,
+        generator=generator,
+        safeguards=safeguards,
+        requests=requests,
+        names=names,
+        known=known,
         admission=admission,
-        model=opened.digest,
-        policy=safeguards.policy.digest,
-        signer=safeguards.signer,
-        ledger=safeguards.ledger,
+        modality=modality,
+        explainer=method,
+        detail=detail,
+        own=own,
+        draw=generator.draw(torch.tensor([each.label for each in requests]), requests[0].seed),
+        stamping=safeguards.stamping.anew(),
+        progress=progress,
     )
-    return Release(departure, own=own, seed=requests[0].seed, unstamped=stamping.missed)
+    return Release(
+        making.part(0),
+        own=own,
+        seed=requests[0].seed,
+        names=names,
+        rest=[functools.partial(making.part, start) for start in range(PART, count, PART)],
+        unstamped=lambda: making.stamping.missed,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Making:
+    """An admitted request on its way, part by part."""
+
+    opened: Package
+    generator: LatentGenerator
+    safeguards: Safeguards
+    requests: tuple[GenerationRequest, ...]
+    names: tuple[str, ...]
+    known: Known
+    admission: Decision
+    modality: Modality
+    explainer: Explainer
+    detail: Detail
+    own: str
+    draw: Draw
+    stamping: Stamping
+    progress: Progress
+
+    def part(self, start: int) -> Departure:
+        """Make, admit, sign and read back the outputs from `start` on."""
+        opened, safeguards = self.opened, self.safeguards
+        with _refusals_logged(opened, safeguards):
+            # 2 and 3. Sample and explain; screen what the files will store.
+            made = self._made(start)
+            screened, screens = _screened(made, self.modality, safeguards.policy)
+            # 4. Admit each output.
+            samples = []
+            for one, seen in zip(made, screened, strict=True):
+                facts = self.known.at_release(
+                    one.request, self.modality, one.explanation.record, seen
+                )
+                decision = admit(safeguards.policy, facts, screens)
+                samples.append(_sample(one, decision, safeguards.policy, self.known, self.modality))
+
+        def told(stage: str, done: int, total: int) -> None:  # noqa: ARG001 - of the part alone
+            self.progress(stage, start + done, len(self.requests))
+
+        # 5 and 6. Sign, and read back.
+        return Departure(
+            sealed=tuple(seal(samples, opened, safeguards.signer, self.stamping, told)),
+            admission=self.admission,
+            model=opened.digest,
+            policy=safeguards.policy.digest,
+            signer=safeguards.signer,
+            ledger=safeguards.ledger,
+        )
+
+    def _made(self, start: int) -> list[_Made]:
+        rows = slice(start, start + PART)
+        draw, total = self.draw.rows(rows), len(self.requests)
+        number = f"-{start // PART + 1:03}" if total > PART else ""
+        self.progress("explaining", start, total)
+        explained = explain(
+            self.generator,
+            draw,
+            self.modality,
+            explainer=self.explainer,
+            detail=self.detail,
+            file=f"{self.own}{number}{ARRAYS_SUFFIX}",
+        )
+        self.progress("explaining", start + len(draw), total)
+        with torch.no_grad():
+            pictures = torch.cat(list(self.generator.rendered(draw))).numpy()
+        made = []
+        for name, request, picture, explanation in zip(
+            self.names[rows], self.requests[rows], pictures, explained, strict=True
+        ):
+            encoded = self.modality.encode(picture)
+            stored = self.modality.decode(encoded)
+            made.append(_Made(name, request, encoded, stored, explanation))
+        return made
 
 
 @contextlib.contextmanager
@@ -164,27 +248,6 @@ def _refusals_logged(opened: Package, safeguards: Safeguards) -> Iterator[None]:
                 f"{refused}; and the refusal could not be logged: {error}", refused.decision
             ) from error
         raise
-
-
-def _samples(
-    generator: LatentGenerator,
-    requests: tuple[GenerationRequest, ...],
-    names: tuple[str, ...],
-    modality: Modality,
-    explainer: Explainer,
-    progress: Progress,
-) -> Iterator[_Made]:
-    """Sample, explain and encode."""
-    labels = torch.tensor([request.label for request in requests])
-    draw = generator.draw(labels, requests[0].seed)
-    with torch.no_grad():
-        drawn = torch.cat(list(generator.rendered(draw))).numpy()
-    explanations = explain(generator, draw, modality, explainer=explainer, progress=progress)
-    for name, request, sample, explanation in zip(
-        names, requests, drawn, explanations, strict=True
-    ):
-        encoded = modality.encode(sample)
-        yield _Made(name, request, encoded, modality.decode(encoded), explanation)
 
 
 def _screened(
@@ -214,8 +277,18 @@ def _sample(
         modality=modality,
         request=request,
         encoded=made.encoded,
-        figure=draw(made.stored, modality, made.explanation, title),
+        figure=_figure(made, modality, title),
         explanation=made.explanation,
         decision=decision,
         training_mining=policy.training_mining,
     )
+
+
+def _figure(made: _Made, modality: Modality, title: str) -> bytes | None:
+    """The picture of a full explanation; a summary goes without, and without a plotting library."""
+    if made.explanation.record.detail != "full":
+        return None
+    from safegen.explain.figure import draw
+
+    explained = made.explanation
+    return draw(made.stored, modality, explained.record, explained.attributions, title)

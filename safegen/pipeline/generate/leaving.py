@@ -16,6 +16,9 @@ from safegen.schemas.receipt import Receipt
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from safegen.errors import Refused
     from safegen.pipeline.generate.signing import Sealed
     from safegen.provenance.keys.signer import Signer
@@ -33,13 +36,15 @@ class Output:
         data: the file, with its manifest in it where its kind of data embeds one.
         beside: otherwise the manifest's own file, which is written beside it; None where the
             manifest is embedded.
-        figure: the signed picture of its explanation.
+        figure: the signed picture of its explanation; None where only a summary was asked for.
+        attributions: its explanation's numbers, (regions, latents + 1), float32, the label last.
         receipt: what was decided, explained and logged.
     """
 
     name: str
     data: bytes = field(repr=False)
-    figure: bytes = field(repr=False)
+    figure: bytes | None = field(repr=False)
+    attributions: NDArray[np.float32] = field(repr=False)
     receipt: Receipt = field(repr=False)
     beside: bytes | None = field(default=None, repr=False)
 
@@ -65,9 +70,15 @@ class Departure:
     ledger: Ledger
 
     @property
+    def embeds(self) -> bool:
+        """Whether manifests lie in the files, and not beside them."""
+        return all(item.beside is None for item in self.sealed)
+
+    @property
     def digests(self) -> tuple[str, ...]:
-        """Of every file that the log is told of."""
-        return tuple(sha256(data) for item in self.sealed for data in (item.data, item.figure))
+        """Of every file that the log is told of: outputs first, then pictures of explanations."""
+        figures = [item.figure for item in self.sealed if item.figure is not None]
+        return tuple(map(sha256, [*(item.data for item in self.sealed), *figures]))
 
     def log(
         self, before_commit: Callable[[tuple[Output, ...]], None] | None = None
@@ -85,7 +96,7 @@ class Departure:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         entries = [
             LogEntry(
-                kind="explanation" if place % 2 else "output",
+                kind="output" if place < len(self.sealed) else "explanation",
                 file_digest=each,
                 model_digest=self.model,
                 policy_digest=self.policy,
@@ -96,7 +107,7 @@ class Departure:
         outputs: list[Output] = []
 
         def prepare(appended: Appended) -> None:
-            outputs.extend(self._outputs(entries[::2], appended))
+            outputs.extend(self._outputs(entries, appended))
             if before_commit is not None:
                 before_commit(tuple(outputs))
 
@@ -110,8 +121,8 @@ class Departure:
                 workers.map(
                     lambda item, entry, proof: self._output(item, entry, proof, appended),
                     self.sealed,
-                    entries,
-                    appended.proofs[::2],
+                    entries[: len(self.sealed)],
+                    appended.proofs[: len(self.sealed)],
                 )
             )
 
@@ -125,7 +136,7 @@ class Departure:
             model=self.model,
             request=item.sample.request,
             decisions=(self.admission, item.sample.decision),
-            explanation=item.sample.explanation,
+            explanation=item.sample.explanation.record,
             entry=entry,
             proof=proof,
             checkpoint=appended.checkpoint,
@@ -135,6 +146,7 @@ class Departure:
             data=item.data,
             beside=item.beside,
             figure=item.figure,
+            attributions=item.sample.explanation.attributions,
             receipt=sign_receipt(receipt, self.signer),
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from safegen.arguments import checked
 from safegen.config.old_names import old_names
 from safegen.config.workspace import Workspace
-from safegen.errors import DataError, KeyMaterialError, TamperedError
-from safegen.explain.registry import DEFAULT
+from safegen.errors import DataError, KeyMaterialError, RequestError, TamperedError
 from safegen.modality.registry import modality_of
 from safegen.models.generator import LatentGenerator
 from safegen.package import files
@@ -34,6 +33,7 @@ from safegen.provenance.keys.opener import open_signer
 from safegen.provenance.keys.trust import read_anchors, trust_in
 from safegen.provenance.log.ledger import Ledger
 from safegen.provenance.log.revocation import read_lists
+from safegen.schemas.explanation import Detail
 from safegen.schemas.names import MODEL_MANIFEST
 from safegen.schemas.receipt import GenerationRequest
 
@@ -163,7 +163,7 @@ class Model:
         return self._package.folder
 
     @checked
-    def generate(  # noqa: PLR0913 - a request has as many words as it has
+    def generate(  # noqa: PLR0913 - the one door through which outputs leave
         self,
         count: int,
         *,
@@ -172,7 +172,8 @@ class Model:
         seed: int | None = None,
         format: str | None = None,  # noqa: A002 - the word that everybody uses
         name: str | Callable[[GenerationRequest], str] = UNIQUE,
-        explainer: str = DEFAULT,
+        explain: Detail = "summary",
+        explainer: str | None = None,
         actor: str = "",
         progress: Progress = silent,
     ) -> Release:
@@ -188,7 +189,11 @@ class Model:
             name: of the files, without their suffix, as it is signed: a template with the fields
                 `{id}` (drawn for each release), `{number}`, `{label}`, `{label_name}` and
                 `{seed}`, numbers also as `{number:04}`; or what gives each request its name.
-            explainer: the method of explanation, by its name (`safegen.explain.registry`).
+            explain: `summary` signs scores, the strongest inputs and the digest of all numbers,
+                which lie in one file beside the outputs; `full` draws and signs a picture of each
+                explanation, too.
+            explainer: the method of explanation, by its name (`safegen.explain.registry`); by
+                default `shapley` for summaries, which is quick, else `integrated-gradients`.
             actor: who asks, for policies that want to know; it is signed nowhere.
             progress: told how far the work is.
 
@@ -211,6 +216,7 @@ class Model:
             seed=seed,
             modality=self.in_format(format),
             name=name,
+            detail=_detail(explain),
             explainer=explainer,
             actor=actor,
             progress=progress,
@@ -271,6 +277,14 @@ def open_generator(opened: files.Package) -> LatentGenerator:
             f"{generator.classes}"
         )
     return generator
+
+
+def _detail(explain: str) -> Detail:
+    for each in get_args(Detail):
+        if each == explain:
+            chosen: Detail = each
+            return chosen
+    raise RequestError(f"explain is {explain!r}; choose {' or '.join(get_args(Detail))}")
 
 
 def require_signed(

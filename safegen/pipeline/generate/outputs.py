@@ -2,33 +2,34 @@
 
 They leave when they are saved, or when their bytes are first asked for (`Release.outputs`),
 whichever comes first; the log is told at that moment, once. What never leaves is never logged.
+
+A large release is made part by part while it is saved: each part is signed, logged in one
+transaction and placed, and then forgotten, so that memory does not grow with the release, and a
+crash leaves whole parts.
 """
 
 from __future__ import annotations
 
 import threading
+from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
 from safegen import storage
 from safegen.arguments import checked
+from safegen.errors import InputError, StorageError
 from safegen.pipeline.generate.leaving import Output
 from safegen.pipeline.generate.naming import names_of, new_id
-from safegen.provenance.c2pa import sidecar
+from safegen.pipeline.generate.parts import Part, files_of
 from safegen.provenance.log import placing
 from safegen.schemas.canonical import sha256
-from safegen.schemas.names import figure_of, receipt_beside
-from safegen.schemas.receipt import read_receipt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from safegen.modality.base import Modality
     from safegen.pipeline.generate.leaving import Departure
-    from safegen.pipeline.generate.signing import Sealed
-    from safegen.schemas.receipt import GenerationRequest, Receipt
+    from safegen.schemas.receipt import GenerationRequest
 
 __all__ = ["Output", "Release"]
 
@@ -39,114 +40,141 @@ class Release:
     Attributes:
         id: the release's own short name; by default, its files' names begin with it.
         seed: with which the same samples can be made again.
-        unstamped: why time-stamps that were asked for are missing, in words; None otherwise.
     """
 
     def __init__(
-        self, departure: Departure, *, own: str, seed: int, unstamped: str | None = None
+        self,
+        departure: Departure,
+        *,
+        own: str,
+        seed: int,
+        names: Sequence[str] | None = None,
+        rest: Sequence[Callable[[], Departure]] = (),
+        unstamped: Callable[[], str | None] = lambda: None,
     ) -> None:
         self.id = own
         self.seed = seed
-        self.unstamped = unstamped
-        self._departure = departure
-        self._outputs: tuple[Output, ...] | None = None
+        self._parts = [Part(departure)]  # that were made, and are not written and forgotten
+        self._rest = deque(rest)  # how to make the others
+        self._names = tuple(self._parts[0].names if names is None else names)
+        self._streams = bool(rest)
+        self._written: dict[str, str] = {}  # digests, by name, of what was written and forgotten
+        self._folder: Path | None = None  # where that lies
+        self._ledger = departure.ledger
+        self._embeds = departure.embeds
+        self._unstamped = unstamped
         self._alone = threading.RLock()
 
     def __repr__(self) -> str:
-        left = "not left yet" if self._outputs is None else "logged"
-        return f"<Release {self.id} of {len(self)} outputs, {left}>"
+        left = bool(self._written) or any(part.is_logged for part in self._parts)
+        return f"<Release {self.id} of {len(self)} outputs, {'logged' if left else 'not left yet'}>"
 
     def __len__(self) -> int:
-        return len(self._departure.sealed)
+        return len(self._names)
 
     @property
     def names(self) -> tuple[str, ...]:
         """The outputs' file names, in order; to know them is not to let anything out."""
-        return tuple(item.sample.name for item in self._departure.sealed)
+        return self._names
+
+    @property
+    def unstamped(self) -> str | None:
+        """Why time-stamps that were asked for are missing, in words; None otherwise."""
+        return self._unstamped()
 
     @property
     def outputs(self) -> tuple[Output, ...]:
         """The outputs in order. To ask for them lets them out: the log is told first.
 
+        All of them are then in memory; `save` of a large release is not.
+
         Raises:
+            InputError: they were written and forgotten by `save`.
             KeyMaterialError: the log is somebody else's, or nothing could be signed.
+            Refused: of a large release, the policy does not allow an output that was only made now.
             StorageError: the log cannot be written; nothing is handed out.
         """
         with self._alone:
-            if self._outputs is None:
-                self._outputs = self._departure.log()
-            return self._outputs
+            self._require_remembered()
+            self._streams = False
+            while self._rest:
+                self._make_next()
+            return tuple(output for part in self._parts for output in part.outputs())
 
     @checked
     def save(self, folder: str | Path) -> tuple[Path, ...]:
         """Write every output, its receipt and its explanation: all of them and the log, or nothing.
 
-        What was saved into the folder before is left as it is. What a crash cut off there after the
-        log had it is finished first (`safegen.provenance.log.placing`).
+        A large release is written part by part, each all or nothing; what stops it leaves whole
+        parts behind, and saving again into the same folder goes on. What was saved into the folder
+        before is left as it is. What a crash cut off there after the log had it is finished first
+        (`safegen.provenance.log.placing`).
 
         Args:
             folder: made when it is missing. Outputs and receipts go into it, the explanations'
-                pictures into `explanations/`.
+                numbers and pictures into `explanations/`.
 
         Returns:
             The outputs' paths.
 
         Raises:
+            InputError: a large release was written into another folder before.
             KeyMaterialError: the log is somebody else's, or nothing could be signed.
+            Refused: of a large release, the policy does not allow an output that was only made now.
             StorageError: the folder or the log cannot be written, or such a file is there already.
         """
         folder = Path(folder)
-        with self._alone, placing.reserved(folder, self._departure.ledger):
-            if not self._is_in(folder):
-                self._place(folder)
-        return tuple(folder / name for name in self.names)
-
-    def _place(self, folder: Path) -> None:
-        departure = self._departure
-        placing.require_room(folder, [each for item in departure.sealed for each in _files(item)])
-        with placing.staged(folder, departure.ledger) as stage:
-            for item in departure.sealed:
-                name, figure, _, *beside = _files(item)
-                stage.add(figure, item.figure)
-                for each in beside:
-                    stage.add(each, item.beside or b"")
-                stage.add(name, item.data)
-
-            def complete(outputs: Iterable[Output]) -> None:
-                for output in outputs:
-                    stage.add(files_of(output.name)[2], _written(output.receipt))
-                stage.finish(str(departure.ledger.origin), departure.digests, last=self.names)
-
-            if self._outputs is None:
-                self._outputs = departure.log(complete)
+        with self._alone, placing.reserved(folder, self._ledger):
+            self._require_remembered(folder)
+            if self._streams:
+                self._stream(folder)
             else:
-                complete(self._outputs)
-            stage.release()
+                for part in self._parts:
+                    if not part.is_in(folder):
+                        part.place(folder)
+        return tuple(folder / name for name in self._names)
 
-    def _is_in(self, folder: Path) -> bool:
-        """Whether a folder has all of this release already."""
-        return all(_is_saved(item, folder) for item in self._departure.sealed)
+    @property
+    def _departure(self) -> Departure:
+        return self._parts[0].departure
 
+    def _make_next(self) -> None:
+        """Make the next part; one that fails is tried again by whoever asks again."""
+        self._parts.append(Part(self._rest[0]()))
+        self._rest.popleft()
 
-def files_of(name: str, *, embeds: bool = True) -> tuple[str, ...]:
-    """The files of an output, below its folder: itself, its explanation's picture, its receipt.
+    def _stream(self, folder: Path) -> None:
+        if self._parts and self._parts[0].is_in(folder):  # a crash came between the log and us
+            self._forget(folder)
+        waiting = self._names[len(self._written) :]
+        placing.require_room(folder, self._files_of(waiting))
+        while self._parts or self._rest:
+            if not self._parts:
+                self._make_next()
+            self._parts[0].place(folder)
+            self._forget(folder)
 
-    Args:
-        name: of its file.
-        embeds: whether its manifest lies in it; if not, the manifest's file is the last.
+    def _files_of(self, names: Sequence[str]) -> list[str]:
+        return [each for name in names for each in files_of(name, embeds=self._embeds)]
 
-    >>> files_of("a.webp")
-    ('a.webp', 'explanations/a.png', 'a.receipt.json')
-    >>> files_of("a.csv", embeds=False)[-1]
-    'a.csv.c2pa'
-    """
-    path = Path(name)
-    made = name, figure_of(path).as_posix(), receipt_beside(path).as_posix()
-    return made if embeds else (*made, sidecar.beside(path).as_posix())
+    def _forget(self, folder: Path) -> None:
+        self._written |= self._parts[0].digests()
+        self._folder = folder
+        del self._parts[0]
 
-
-def _files(item: Sealed) -> tuple[str, ...]:
-    return files_of(item.sample.name, embeds=item.beside is None)
+    def _require_remembered(self, folder: Path | None = None) -> None:
+        """What was written and forgotten must be where it was written."""
+        if not self._written:
+            return
+        if folder is None or folder.resolve() != (self._folder or folder).resolve():
+            raise InputError(
+                f"{len(self._written)} outputs of this release were written into {self._folder} "
+                "and are kept there alone: read or copy them there"
+            )
+        for name, digest in self._written.items():
+            path = folder / name
+            if not path.is_file() or sha256(storage.read(path)) != digest:
+                raise StorageError(f"{path} is not what this release wrote there; restore it")
 
 
 def require_free(
@@ -161,20 +189,3 @@ def require_free(
     names = names_of(requests, name, own=new_id(), suffix=modality.suffix)
     embeds = modality.embeds
     placing.require_room(folder, [each for name in names for each in files_of(name, embeds=embeds)])
-
-
-def _is_saved(item: Sealed, folder: Path) -> bool:
-    paths = [folder / each for each in _files(item)]
-    if not all(path.is_file() and not path.is_symlink() for path in paths):
-        return False
-    data, figure, receipt, *beside = map(storage.read, paths)
-    try:
-        told = read_receipt(receipt).file_digest
-    except ValidationError:
-        return False
-    signed = [] if item.beside is None else [item.beside]
-    return (data, figure, told, beside) == (item.data, item.figure, sha256(item.data), signed)
-
-
-def _written(receipt: Receipt) -> bytes:
-    return receipt.model_dump_json(indent=2).encode() + b"\n"

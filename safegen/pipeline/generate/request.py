@@ -13,7 +13,7 @@ from safegen.schemas.receipt import GenerationRequest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-MOST = 10_000  # outputs of one request, all of which are held in memory
+MOST = 10_000  # outputs of one request
 LONGEST_PURPOSE = 1000
 LONGEST_ACTOR = 200
 

@@ -24,6 +24,7 @@ from safegen.schemas.names import EXPLANATIONS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from safegen.explain.explain import ExplainedSample
     from safegen.modality.base import Modality
     from safegen.package.files import Package
     from safegen.progress import Progress
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from safegen.provenance.c2pa.timestamps import Stamping
     from safegen.provenance.keys.signer import Signer
     from safegen.schemas.decision import Decision
-    from safegen.schemas.explanation import Explanation
     from safegen.schemas.mining import Mining
     from safegen.schemas.receipt import GenerationRequest
 
@@ -47,8 +47,8 @@ class Sample:
         modality: how it was encoded.
         request: what was asked.
         encoded: the file's bytes.
-        figure: the picture of its explanation, PNG.
-        explanation: the whole of it.
+        figure: the picture of its explanation, PNG; None where none was asked for.
+        explanation: its record and its numbers.
         decision: the policy's, on this output.
         training_mining: what others may do with it, by the policy.
     """
@@ -57,8 +57,8 @@ class Sample:
     modality: Modality
     request: GenerationRequest
     encoded: bytes
-    figure: bytes
-    explanation: Explanation
+    figure: bytes | None
+    explanation: ExplainedSample
     decision: Decision
     training_mining: Mining
 
@@ -71,14 +71,14 @@ class Sealed:
         sample: what it was.
         data: the file; its manifest is in it, where the kind of data embeds it.
         beside: otherwise the manifest's own file; None where it is embedded.
-        figure: the signed picture of its explanation.
+        figure: the signed picture of its explanation, where there is one.
         manifest: as it was read back.
     """
 
     sample: Sample
     data: bytes
     beside: bytes | None
-    figure: bytes
+    figure: bytes | None
     manifest: Manifest
 
 
@@ -122,7 +122,7 @@ def _seal(
         model=model,
         model_digest=opened.digest,
         certificate=opened.certificate,
-        explanation=summarise(sample.explanation),
+        explanation=summarise(sample.explanation.record),
         decision=sample.decision,
         request=sample.request,
         fingerprint=_fingerprint(sample),
@@ -134,6 +134,20 @@ def _seal(
     else:
         data = sample.encoded
         beside, manifest = stamping.sign_beside(data, claim, signer)
+    return Sealed(
+        sample=sample,
+        data=data,
+        beside=beside,
+        figure=_sealed_figure(sample, data, beside, signer, stamping),
+        manifest=manifest,
+    )
+
+
+def _sealed_figure(
+    sample: Sample, data: bytes, beside: bytes | None, signer: Signer, stamping: Stamping
+) -> bytes | None:
+    if sample.figure is None:
+        return None
     output = Ingredient(
         name="output",
         title=sample.name,
@@ -142,19 +156,13 @@ def _seal(
         content=data,
         manifest=beside,
     )
-    figure = figure_claim(
+    claim = figure_claim(
         title=f"{EXPLANATIONS}/{sample.name}",
         mime=FIGURE_MIME,
         output=output,
         decision=sample.decision,
     )
-    return Sealed(
-        sample=sample,
-        data=data,
-        beside=beside,
-        figure=stamping.sign(sample.figure, figure, signer)[0],
-        manifest=manifest,
-    )
+    return stamping.sign(sample.figure, claim, signer)[0]
 
 
 def _fingerprint(sample: Sample) -> SoftBinding | None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from safegen.policy.deployment import Deployment
     from safegen.policy.facts import DeploymentFacts, Facts, TimeFacts
     from safegen.schemas.certificate import PrivacyCertificate
-    from safegen.schemas.explanation import Explanation
+    from safegen.schemas.explanation import Detail, Explanation
     from safegen.schemas.receipt import GenerationRequest
     from safegen.screens.measure import Screened
 
@@ -61,11 +61,11 @@ class Known:
         groups = (self.request, self.model, self.certificate, self.data)
         return self._dated(facts_at("request", *groups, *self._always()))
 
-    def foreseen(self, request: GenerationRequest, modality: Modality) -> Facts:
+    def foreseen(self, request: GenerationRequest, modality: Modality, detail: Detail) -> Facts:
         """All that is known of an output before it is sampled."""
         groups = (self._own(request), self.model, self.certificate, self.data)
         output = OutputFacts(format=modality.format)
-        explained = ExplanationFacts(made=True)
+        explained = ExplanationFacts(made=True, detail=detail)
         return self._dated(
             facts_at("release", *groups, output, explained, *self._marks(modality), *self._always())
         )
@@ -88,7 +88,10 @@ class Known:
         groups = (self._own(request), self.model, self.certificate, self.data)
         output = dataclasses.replace(_size(modality), screens=screened.scores)
         explained = ExplanationFacts(
-            made=True, explainer=explanation.explainer, faithfulness=explanation.faithfulness
+            made=True,
+            detail=explanation.detail,
+            explainer=explanation.explainer,
+            faithfulness=explanation.faithfulness,
         )
         told = (*groups, output, explained, *self._marks(modality), *self._always())
         return self._dated(facts_at("release", *told, failures=screened.failures))

@@ -4,8 +4,17 @@ import numpy as np
 import pytest
 
 import safegen
-from safegen.errors import KeyMaterialError, Refused, RequestError, SafegenError, StorageError
+from safegen.errors import (
+    KeyMaterialError,
+    Refused,
+    RequestError,
+    SafegenError,
+    StorageError,
+    TamperedError,
+)
+from safegen.explain.explain import array_digest
 from safegen.modality.image import pixels_of
+from safegen.pipeline.explain import made_again, read_explained
 from safegen.provenance.c2pa.manifest import read
 from safegen.provenance.keys.trust import trust_in
 from safegen.provenance.log.ledger import Ledger
@@ -16,14 +25,14 @@ from safegen.schemas.receipt import Receipt
 
 @pytest.fixture(scope="module")
 def release(model):
-    return model.generate(3, label="3", seed=5, purpose="  a figure  ")
+    return model.generate(3, label="3", seed=5, purpose="  a figure  ", explain="full")
 
 
 def pixels(output):
     return pixels_of(output.data)
 
 
-def test_the_same_seed_makes_the_same_pictures_again(model, release):
+def test_the_same_seed_makes_the_same_samples_again(model, release):
     again = model.generate(3, label=3, seed=5, purpose="another")
     other = model.generate(3, label=3, seed=6, purpose="another")
     for first, second in zip(release.outputs, again.outputs, strict=True):
@@ -130,6 +139,50 @@ def test_saving_writes_outputs_receipts_and_explanations(release, tmp_path):
         assert (path.parent / "explanations" / path.name).read_bytes() == output.figure
         beside = path.with_name(f"{path.stem}.receipt.json")
         assert Receipt.model_validate_json(beside.read_bytes()) == output.receipt
+
+
+def test_a_summary_has_numbers_and_no_picture(model, made, tmp_path):
+    release = model.generate(3, label="3", seed=5, purpose="a test")
+    paths = release.save(tmp_path / "out")
+    kept = [path.name for path in (tmp_path / "out" / "explanations").iterdir()]
+    assert kept == [f"{release.id}.safetensors"]
+    for path, output in zip(paths, release.outputs, strict=True):
+        assert output.figure is None
+        said = output.receipt.explanation
+        assert (said.detail, said.explainer) == ("summary", "shapley")
+        explained = read_explained(path)
+        assert (explained.attributions == output.attributions).all()
+        (signed,) = read(output.data, "image/png").said("org.safegen.explanation")
+        assert signed["arrays"] == array_digest(explained.attributions)
+        again = made_again(explained, made.model)
+        assert (again.same_sample, again.same_digest, again.farthest) == (True, True, 0)
+    assert release.save(tmp_path / "out") == paths  # and nothing is written twice
+
+
+def test_numbers_that_are_gone_are_made_again(model, made, tmp_path):
+    release = model.generate(1, label="3", seed=5, purpose="a test")
+    (path,) = release.save(tmp_path)
+    (tmp_path / "explanations" / f"{release.id}.safetensors").unlink()
+    explained = read_explained(path)
+    assert explained.attributions is None
+    again = made_again(explained, made.model)
+    assert (again.same_digest, again.farthest) == (True, None)
+    assert (again.attributions == release.outputs[0].attributions).all()
+
+
+def test_numbers_of_another_release_are_not_taken_for_its_own(model, tmp_path):
+    one, other = (model.generate(1, seed=n, purpose="a test") for n in (1, 2))
+    (path,) = one.save(tmp_path)
+    other.save(tmp_path)
+    folder = tmp_path / "explanations"
+    (folder / f"{other.id}.safetensors").replace(folder / f"{one.id}.safetensors")
+    with pytest.raises(TamperedError, match="other numbers than were signed"):
+        read_explained(path)
+
+
+def test_a_detail_that_there_is_not(model):
+    with pytest.raises(RequestError, match="explain is 'all'; choose summary or full"):
+        model.generate(1, purpose="a test", explain="all")
 
 
 def test_saving_never_writes_over_another_file(release, tmp_path):

@@ -108,7 +108,7 @@ def test_every_field_is_documented():
 
 def test_the_name_is_signed(model, tmp_path):
     """Manifest, receipt and file agree, for outputs and for their explanations."""
-    release = model.generate(1, label=2, purpose="x", name="two-{id}")
+    release = model.generate(1, label=2, purpose="x", name="two-{id}", explain="full")
     (path,) = release.save(tmp_path)
     assert path.name == f"two-{release.id}.png" == release.names[0]
     assert title_of(path) == path.name

@@ -333,7 +333,9 @@ def reports(made, model, media, tmp_path_factory):
     own = {"keys": made.keys, "ledger": folder / "ledger.db"}
     found = {}
     for name in FORMATS:
-        (output,) = model.generate(1, label=3, seed=5, purpose="x", format=name).outputs
+        (output,) = model.generate(
+            1, label=3, seed=5, purpose="x", format=name, explain="full"
+        ).outputs
         found[f"output.{name}"] = report(output.data, f"image/{name}", made)
         found[f"figure of {name}"] = report(output.figure, "image/png", made)
         path = folder / output.name

@@ -322,7 +322,7 @@ def test_a_release_is_stamped_throughout(made, authority, policy):
         made.model, keys=made.keys, ledger=made.ledger, policy=policy("required"),
         time_stamps=authority.url,
     )  # fmt: skip
-    release = loaded.generate(2, purpose="x")
+    release = loaded.generate(2, purpose="x", explain="full")
     assert release.unstamped is None
     assert authority.asked == 4
     for output in release.outputs:
