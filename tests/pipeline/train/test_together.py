@@ -56,7 +56,9 @@ OTHER_ORDER = """
 import dataclasses, os, sys
 import safegen
 from safegen.data.sources import load
+from safegen.pipeline.train import run
 
+run.rehearse = run.rehearse_run = lambda *_: None  # it looks at no record
 records = load("digits")
 if os.environ["RANK"] == "1":
     records = dataclasses.replace(
@@ -77,7 +79,7 @@ def test_processes_with_records_in_another_order_are_refused(made, tmp_path):
     assert not (tmp_path / "model" / "weights.safetensors").exists()
 
 
-STEPS = """
+ENGINES = """
 import sys
 import numpy as np, torch
 from torch import nn
@@ -86,70 +88,61 @@ from safegen.privacy.accounting.plan import PrivacyPlan
 from safegen.privacy.execution.processes import joined
 from safegen.privacy.mechanism.sampling import Draw
 
-plan = PrivacyPlan(epsilon=8.0, delta=1e-4, units=1000, expected_batch_size=10, steps=50,
-                   clipping_norm=1.0, noise_multiplier=float(sys.argv[2]))
-with joined(torch.device("cpu")) as processes:
-    network = nn.Linear(int(sys.argv[3]), 1, bias=False)
+def engine_of(network, noise_multiplier):
+    plan = PrivacyPlan(epsilon=8.0, delta=1e-4, units=1000, expected_batch_size=10, steps=50,
+                       clipping_norm=1.0, noise_multiplier=noise_multiplier)
+    return PrivateEngine(network, plan, torch.optim.SGD(network.parameters(), lr=1.0),
+                         settings=Settings(processes=processes))
+
+def step(name, noise_multiplier, width):
+    network = nn.Linear(width, 1, bias=False)
     nn.init.zeros_(network.weight)
-    engine = PrivateEngine(network, plan, torch.optim.SGD(network.parameters(), lr=1.0),
-                           settings=Settings(processes=processes))
-    rows = torch.zeros(1, int(sys.argv[3]))
+    engine = engine_of(network, noise_multiplier)
+    rows = torch.zeros(1, width)
     rows[0, processes.rank] = 0.25 + 0.25 * processes.rank
     drawn = engine.draw().rows
     assert (drawn % processes.world == processes.rank).all()
     engine.step(Draw(rows=np.arange(1), canaries=np.arange(0)), (rows,),
                 lambda net, rows: net(rows).squeeze(1))
-    np.save(f"{sys.argv[1]}/{processes.rank}.npy", -10 * network.weight.detach().numpy().ravel())
+    keep(name, -10 * network.weight.detach().numpy().ravel())
+
+def keep(name, numbers):
+    np.save(f"{sys.argv[1]}/{name}-{processes.rank}.npy", numbers)
+
+with joined(torch.device("cpu")) as processes:
+    step("exact", 1e-6, 5)
+    step("noisy", 2.0, 20_000)
+    engine = engine_of(nn.Linear(3, 1), 1.0)
+    streams = engine._sampler._generator, engine._optimizer._noise
+    keep("streams", np.concatenate([stream.standard_normal(5000) for stream in streams]))
 """
 
 
-def test_sums_are_added_up_exactly_and_known_to_all(tmp_path):
-    script = tmp_path / "steps.py"
-    script.write_text(STEPS)
-    done = together(29613, script, tmp_path, 1e-6, 5)
+@pytest.fixture(scope="module")
+def engines(tmp_path_factory):
+    """What two engines made that know of each other: by name and process."""
+    folder = tmp_path_factory.mktemp("engines")
+    (folder / "engines.py").write_text(ENGINES)
+    done = together(29613, folder / "engines.py", folder)
     assert done.returncode == 0, done.stderr[-3000:]
-    first, second = (np.load(tmp_path / f"{rank}.npy") for rank in (0, 1))
+    return lambda name: [np.load(folder / f"{name}-{rank}.npy") for rank in (0, 1)]
+
+
+def test_sums_are_added_up_exactly_and_known_to_all(engines):
+    first, second = engines("exact")
     assert np.array_equal(first, second)
     assert first == pytest.approx(np.array([0.25, 0.5, 0, 0, 0]), abs=1e-4)
 
 
-STREAMS = """
-import sys
-import numpy as np, torch
-from torch import nn
-from safegen.privacy.mechanism.engine import PrivateEngine, Settings
-from safegen.privacy.accounting.plan import PrivacyPlan
-from safegen.privacy.execution.processes import joined
-
-plan = PrivacyPlan(epsilon=8.0, delta=1e-4, units=1000, expected_batch_size=10, steps=50,
-                   clipping_norm=1.0, noise_multiplier=1.0)
-with joined(torch.device("cpu")) as processes:
-    network = nn.Linear(3, 1)
-    engine = PrivateEngine(network, plan, torch.optim.SGD(network.parameters(), lr=1.0),
-                           settings=Settings(processes=processes))
-    streams = engine._sampler._generator, engine._optimizer._noise
-    drawn = np.concatenate([stream.standard_normal(5000) for stream in streams])
-    np.save(f"{sys.argv[1]}/{processes.rank}.npy", drawn)
-"""
-
-
-def test_two_processes_share_no_stream(tmp_path):
+def test_two_processes_share_no_stream(engines):
     from safegen.audit.repetition import repetitions
 
-    script = tmp_path / "streams.py"
-    script.write_text(STREAMS)
-    done = together(29616, script, tmp_path)
-    assert done.returncode == 0, done.stderr[-3000:]
-    drawn = np.concatenate([np.load(tmp_path / f"{rank}.npy") for rank in (0, 1)])
+    drawn = np.concatenate(engines("streams"))
     assert min(each.p_value for each in repetitions(drawn)) > 1e-6
 
 
-def test_noise_is_added_once(tmp_path):
-    script = tmp_path / "steps.py"
-    script.write_text(STEPS)
-    done = together(29614, script, tmp_path, 2.0, 20_000)
-    assert done.returncode == 0, done.stderr[-3000:]
-    noisy = np.load(tmp_path / "0.npy")
+def test_noise_is_added_once(engines):
+    noisy, _ = engines("noisy")
     assert noisy.std() == pytest.approx(2.0, rel=0.03)
 
 

@@ -199,7 +199,8 @@ def test_ctrl_c_ends_everything(tmp_path):
     hanging = ACTOR.replace("time.sleep", "open('hangs', 'w').close() or time.sleep")
     (tmp_path / "actor.py").write_text(f"import sys; sys.path[:] = sys.argv[1:]\n{hanging}")
     code = (
-        "import sys\n"
+        "import signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)  # a job may begin without\n"
         "from safegen.verification.workers import process\n"
         "process.COMMAND, process.can_fork = ('actor.py',), lambda: False\n"
         "sys.argv = ['safegen', 'verify', '.']\n"
