@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from safegen.privacy.accounting.plan import PrivacyPlan
     from safegen.privacy.execution.settings import Execution
     from safegen.schemas.verdict import Verdict
+    from safegen.verification.options import VerificationOptions
     from safegen.verification.verify import verify, verify_tree
 
 _HOMES = {
@@ -72,6 +73,7 @@ _HOMES = {
     "TrainingConfig": "config.training",
     "UnsafeWarning": "errors",
     "Verdict": "schemas.verdict",
+    "VerificationOptions": "verification.options",
     "Workspace": "config.workspace",
     "evaluate": "pipeline.evaluate",
     "load": "pipeline.generate.model",
@@ -103,6 +105,7 @@ __all__ = [
     "TrainingConfig",
     "UnsafeWarning",
     "Verdict",
+    "VerificationOptions",
     "Workspace",
     "evaluate",
     "load",

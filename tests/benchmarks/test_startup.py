@@ -16,7 +16,7 @@ import pytest
 
 pytestmark = pytest.mark.benchmark
 
-ROUNDS = 7
+ROUNDS = 5
 # As an installed package is: compiled once, not at every start.
 INSTALLED = {"PYTHONDONTWRITEBYTECODE": ""}
 LIBRARIES = ("-c", "import c2pa, pydantic, typer, rich")

@@ -5,6 +5,8 @@ import json
 import os
 import shutil
 import struct
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -434,3 +436,19 @@ def test_a_manifest_is_sent_to_its_file(made, tmp_path):
     )
     signed = safegen.verify(tmp_path / "a.csv", ledger=tmp_path / "l.db")
     assert "Exactly this file was signed at" in text_of(signed, "ledger")
+
+
+def test_a_verification_loads_neither_networks_nor_arrays(made):
+    """Each takes longer to load than all else that a picture needs."""
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from safegen.provenance.keys.trust import read_trust\n"
+        "from safegen.verification.one_file import examine\n"
+        "verdict = examine(Path(sys.argv[1]), read_trust([sys.argv[2]]))\n"
+        "heavy = {'torch', 'numpy', 'scipy', 'sqlalchemy', 'yaml'}\n"
+        "print(verdict.state, heavy & set(sys.modules))\n"
+    )
+    safegen.verify(made.outputs / "0001.png")  # its epsilon is known from now on
+    command = [sys.executable, "-c", code, made.outputs / "0001.png", made.root]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == "trusted set()\n"
