@@ -12,7 +12,9 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
+from sklearn.datasets import load_digits
 
 pytestmark = pytest.mark.benchmark
 
@@ -95,10 +97,24 @@ def test_help_and_cheap_mistakes(made, tmp_path):
 
 
 def test_a_budget_without_room_refuses(tmp_path):
-    budget = tmp_path / "budget.db"
-    total = ("-m", "safegen", "budget", "set", "digits", "--epsilon", 1, "--budget", budget)
+    budget, data = tmp_path / "budget.db", tmp_path / "digits.npz"
+    images, labels = load_digits(return_X_y=True)
+    pixels = (images.reshape(-1, 8, 8) * 255 / 16).astype("uint8")
+    np.savez(data, train_images=pixels, train_labels=labels)
+    total = ("-m", "safegen", "budget", "set", data, "--epsilon", 1, "--budget", budget)
     subprocess.run([sys.executable, *map(str, total)], check=True, capture_output=True)
-    asked = ("train", "digits", "--out", tmp_path / "out", "--epsilon", 8, "--budget", budget)
+    asked = (
+        "train",
+        data,
+        "--size",
+        32,
+        "--out",
+        tmp_path / "out",
+        "--epsilon",
+        8,
+        "--budget",
+        budget,
+    )
     done = subprocess.run(
         [sys.executable, "-m", "safegen", *map(str, asked)], capture_output=True, check=False
     )
