@@ -92,14 +92,20 @@ def _below(name: x509.Name, base: x509.Name) -> bool:
 
 
 def _comparable(rdn: x509.RelativeDistinguishedName) -> _Rdn:
-    """Without regard to case, spaces and ways to write a letter: RFC 5280, section 7.1."""
+    """Without regard to case, spaces and ways to write a letter: RFC 5280, section 7.1.
+
+    Letters that nobody sees are nothing (RFC 4518, section 2.2): an excluded name with a soft
+    hyphen in it is still excluded.
+    """
     return frozenset((each.oid, _folded(each.value)) for each in rdn)
 
 
 def _folded(value: str | bytes) -> str | bytes:
     if isinstance(value, bytes):
         return value
-    return " ".join(unicodedata.normalize("NFKC", value).casefold().split())
+    spaced = " ".join(value.split())
+    seen = "".join(each for each in spaced if unicodedata.category(each) not in {"Cf", "Cc"})
+    return " ".join(unicodedata.normalize("NFKC", seen).casefold().split())
 
 
 def _of_host(address: str, base: str) -> bool:

@@ -120,9 +120,10 @@ def signed_by(checkpoint: LogCheckpoint) -> str:
 
 
 def moment(text: str) -> datetime | None:
-    """A record's time; None when it cannot be read."""
+    """A record's time; None when it cannot be read, or lacks a time zone: ours would be a guess."""
     try:
-        return datetime.fromisoformat(text).astimezone(UTC)
+        read = datetime.fromisoformat(text)
+        return None if read.tzinfo is None else read.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
 

@@ -51,6 +51,7 @@ AUTHORITIES = {
     "other names, not critical": (only(directory("Acme"), critical=False), False),
     "one of two names": (only(directory("Acme"), directory(OWN)), True),
     "not own names": (never(directory(OWN)), False),
+    "not own names, with a letter that nobody sees": (never(directory("Te\u00adst")), False),
     "not other names": (never(directory("Acme")), True),
     "longer names": (only(directory(OWN, OWN)), False),
     "hosts only": (only(x509.DNSName("acme.example")), True),  # it has no host's name

@@ -70,6 +70,17 @@ def of_root(house):
     return open_list_signer(f"file:{folder / pki.ROOT_KEY}?chain={folder / pki.ROOT}")
 
 
+@pytest.mark.parametrize(
+    "since",
+    ["2026-11-20", "2026-11-20T08:00:00", "0001-01-01T00:00:00+23:59", "2026-13-01T00:00:00Z", ""],
+)
+def test_a_date_that_means_another_moment_elsewhere_is_none(house, since):
+    """Without a time zone it would be judged by the clock of whoever verifies."""
+    path = write(house / "list.json", [of_key(house / "old", since=since)], house / "new")
+    with pytest.raises(KeyMaterialError, match="a date in it cannot be read"):
+        read_lists([path], trust(house))
+
+
 def test_a_root_s_list_is_believed_and_counts_for_all_that_lead_to_it(house):
     ledger = Ledger(house / "ledger.db")
     ledger.append([entry_for(of_key(house / "old"))], signer=open_signer(house / "new"))
