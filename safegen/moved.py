@@ -76,7 +76,7 @@ MOVED = {
     "provenance.c2pa.fingerprint": "modality.image_code",
     "provenance.fingerprint": "modality.image_code",
     "provenance.formats": "provenance.media.formats",
-    "provenance.ingredients": "provenance.c2pa.ingredients",
+    "provenance.ingredients": "provenance.c2pa.manifest.ingredients",
     "provenance.inspection": "provenance.log.check",
     "provenance.keyfiles": "provenance.keys.pem",
     "provenance.ledger": "provenance.log.ledger",

@@ -11,7 +11,7 @@ from safegen.verification.findings import found
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from safegen.provenance.c2pa.ingredients import IngredientState
+    from safegen.provenance.c2pa.manifest.ingredients import IngredientState
     from safegen.schemas.verdict import StepFinding
     from safegen.verification.evidence import Evidence
 

@@ -107,7 +107,7 @@ def calls(monkeypatch):
             definition, data=data, mime=mime, resources=resources, embedded=embedded, **others
         )
 
-    monkeypatch.setattr(manifest, "sign_store", look)
+    monkeypatch.setattr(manifest.signing, "sign_store", look)
     yield seen
     monkeypatch.undo()
 

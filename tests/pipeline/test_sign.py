@@ -482,13 +482,13 @@ def test_a_required_time_stamp_without_an_authority(output, own):
 @pytest.mark.parametrize("mime", ["image/png", "text/csv"])
 def test_a_file_that_changes_while_it_is_signed_keeps_its_change(put, own, monkeypatch, mime):
     path = put(mime, "file.csv" if mime == "text/csv" else "file.png")
-    whole = manifest.sign_store
+    whole = manifest.signing.sign_store
 
     def slowly(*arguments, **named):
         path.write_bytes(b"somebody's new work")
         return whole(*arguments, **named)
 
-    monkeypatch.setattr(manifest, "sign_store", slowly)
+    monkeypatch.setattr(manifest.signing, "sign_store", slowly)
     with pytest.raises(StorageError, match="was changed while it was signed"):
         sign(path, source="model", **own)
     assert path.read_bytes() == b"somebody's new work"
@@ -498,7 +498,7 @@ def test_a_file_that_changes_while_it_is_signed_keeps_its_change(put, own, monke
 
 def test_two_signings_of_one_file_at_once(output, own, made, monkeypatch):
     """One comes first; the other is told, and neither makes the other's work vanish."""
-    both, whole = threading.Barrier(2), manifest.sign_store
+    both, whole = threading.Barrier(2), manifest.signing.sign_store
     Ledger(own["ledger"])
 
     def together(*arguments, **named):
@@ -506,7 +506,7 @@ def test_two_signings_of_one_file_at_once(output, own, made, monkeypatch):
         both.wait(30)
         return signed
 
-    monkeypatch.setattr(manifest, "sign_store", together)
+    monkeypatch.setattr(manifest.signing, "sign_store", together)
 
     def one(_):
         try:

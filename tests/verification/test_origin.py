@@ -114,7 +114,7 @@ def test_every_source_that_can_be_signed_has_words():
 
 
 def test_in_a_claim_of_the_first_kind_all_is_the_signers():
-    from safegen.provenance.c2pa.statements import statements_of
+    from safegen.provenance.c2pa.manifest.statements import statements_of
 
     said = {"claim_version": 1, "assertions": [{"label": "c2pa.actions.v2", "data": {}}]}
     assert [each.created for each in statements_of(said)] == [True]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from safegen.verification.findings import found
 
 if TYPE_CHECKING:
-    from safegen.provenance.c2pa.identities import Identity
+    from safegen.provenance.c2pa.manifest.identities import Identity
     from safegen.schemas.verdict import StepFinding
     from safegen.verification.evidence import Evidence
 

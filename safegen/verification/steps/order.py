@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from safegen.errors import StorageError
 from safegen.provenance.c2pa import claims
 from safegen.provenance.c2pa.manifest import UNBOUND
-from safegen.provenance.c2pa.statuses import concern
+from safegen.provenance.c2pa.manifest.statuses import concern
 from safegen.schemas.canonical import sha256
 from safegen.schemas.names import CARD
 from safegen.schemas.verdict import StepFinding

@@ -26,8 +26,8 @@ from safegen.verification.findings import found
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from safegen.provenance.c2pa.ancestry import Ancestor
     from safegen.provenance.c2pa.manifest import Manifest
+    from safegen.provenance.c2pa.manifest.ancestry import Ancestor
     from safegen.provenance.log.revocation import BelievedList
     from safegen.schemas.revocation import Revocation
     from safegen.schemas.verdict import StepFinding

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from safegen.provenance.c2pa.manifest import EXPIRED, SIGNED, TRUSTED, UNTRUSTED
-from safegen.provenance.c2pa.statuses import concern
+from safegen.provenance.c2pa.manifest.statuses import concern
 from safegen.verification.c2pa_messages import phrase
 from safegen.verification.findings import found
 

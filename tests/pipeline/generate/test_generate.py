@@ -331,7 +331,7 @@ def test_a_file_that_changed_while_it_was_signed_is_withheld(made, monkeypatch):
         made.model, workspace=safegen.Workspace(keys=made.keys, ledger=made.ledger)
     )
     monkeypatch.setattr(
-        "safegen.provenance.c2pa.manifest.sign_store",
+        "safegen.provenance.c2pa.manifest.signing.sign_store",
         lambda *arguments, **named: with_one_bit_changed(sign_store(*arguments, **named)),
     )
     before = len(Ledger(made.ledger))

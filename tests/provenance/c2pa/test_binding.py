@@ -512,7 +512,9 @@ def test_boxes_too_deep_bind_nothing():
 
 def test_what_nobody_could_bind_is_not_signed(plain, signer, monkeypatch):
     """Before a key is asked: a picture in a free box, a film in another file."""
-    monkeypatch.setattr(manifest, "sign_store", lambda *_, **__: pytest.fail("it was signed"))
+    monkeypatch.setattr(
+        manifest.signing, "sign_store", lambda *_, **__: pytest.fail("it was signed")
+    )
     loose = plain["image/avif"].replace(b"mdat", b"free")
     with pytest.raises(DataError, match="cannot be signed: some of its content lies in a box free"):
         manifest.sign(loose, claim_of("image/avif"), signer)

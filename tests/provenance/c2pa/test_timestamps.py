@@ -173,8 +173,8 @@ def test_many_threads_ask_a_broken_authority_once(png, signer, authority):
 
 def test_a_time_stamp_that_does_not_hold_is_none(png, signer, authority, monkeypatch):
     """Whatever an authority gives, what counts is what a stranger reads back."""
-    whole = manifest._time_stamp
-    monkeypatch.setattr(manifest, "_time_stamp", lambda *_: None)
+    whole = manifest.reading._time_stamp
+    monkeypatch.setattr(manifest.reading, "_time_stamp", lambda *_: None)
     with pytest.raises(TimeStampError, match="does not hold"):
         Stamping(authority.url, required=True).sign(png, claim(), signer)
     preferred = Stamping(authority.url)

@@ -6,7 +6,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 import safegen
 from safegen.errors import InputError, KeyMaterialError
-from safegen.provenance.c2pa.identities import identities_of
+from safegen.provenance.c2pa.manifest.identities import identities_of
 from safegen.verification.steps.identity import _told
 
 PAST = "2025-02-01T00:00:00Z"

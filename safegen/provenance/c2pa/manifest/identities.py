@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from safegen.provenance.c2pa.statuses import concern, identity_in
+from safegen.provenance.c2pa.manifest.statuses import concern, identity_in
 from safegen.provenance.keys.shown import bounded, shown, signer_name
 
 if TYPE_CHECKING:

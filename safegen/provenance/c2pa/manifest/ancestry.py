@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from safegen.provenance.c2pa.credentials import certificates_in
-from safegen.provenance.c2pa.statements import said, statements_of
+from safegen.provenance.c2pa.manifest.credentials import certificates_in
+from safegen.provenance.c2pa.manifest.statements import said, statements_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from cryptography import x509
 
     from safegen.provenance.c2pa.claims import Json
-    from safegen.provenance.c2pa.ingredients import IngredientState
-    from safegen.provenance.c2pa.statements import Statement
+    from safegen.provenance.c2pa.manifest.ingredients import IngredientState
+    from safegen.provenance.c2pa.manifest.statements import Statement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

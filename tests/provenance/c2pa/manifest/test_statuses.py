@@ -5,8 +5,8 @@ import copy
 import pytest
 
 from safegen.provenance.c2pa import claims, manifest, sdk
-from safegen.provenance.c2pa.ingredients import ingredients_of
-from safegen.provenance.c2pa.statuses import concern, failures, faults
+from safegen.provenance.c2pa.manifest.ingredients import ingredients_of
+from safegen.provenance.c2pa.manifest.statuses import concern, failures, faults
 from safegen.provenance.keys.trust import Trust, TrustList
 from safegen.verification.c2pa_messages import RULES, WORDS
 

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
-from safegen.provenance.c2pa.credentials import _decoded, certificates_in
+from safegen.provenance.c2pa.manifest.credentials import _decoded, certificates_in
 from safegen.provenance.keys import algorithms, house, shown
 
 

@@ -11,8 +11,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from safegen.provenance.c2pa.manifest.statuses import UNTRUSTED, faults
 from safegen.provenance.c2pa.sdk import STAMPS
-from safegen.provenance.c2pa.statuses import UNTRUSTED, faults
 from safegen.provenance.keys.shown import bounded, signer_name
 
 if TYPE_CHECKING:
