@@ -15,8 +15,16 @@ from safegen.cli.options import BASELINE, Deployment, Policy, TimeTrust
 if TYPE_CHECKING:
     from safegen.policy.rules import Rule
     from safegen.schemas.decision import Decision
+    from safegen.schemas.gap import GapReport
 
 app = typer.Typer(help="Policies: what may leave.", no_args_is_help=True)
+GAP_COLOURS = {
+    "met": "green",
+    "attested": "green",
+    "missed": "red",
+    "unknown": "yellow",
+    "not_applicable": "dim",
+}
 Named = Annotated[list[str], typer.Argument(help="Shipped policies' names, or YAML files.")]
 
 
@@ -191,6 +199,52 @@ def diff(
         say(plain(line))
     if not found:
         say("Both ask the same.")
+
+
+@app.command("gap")
+def gap(
+    path: Annotated[Path, typer.Argument(help="A model package, or a file that was let out.")],
+    policy: Policy = BASELINE,
+    deployment: Deployment = None,
+    trust: Annotated[Path | None, typer.Option(help="PEM roots to trust.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write one page there.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="The report as JSON.")] = False,
+) -> None:
+    """Say which rules a package or an output meets, and what to do; exit code 3 when it misses any.
+
+    Rules that only warn, and rules that cannot be told, change no exit code.
+    """
+    from safegen.pipeline.gap import gap as ask
+    from safegen.report.gap import render
+    from safegen.storage import write
+
+    report = ask(path, policy=policy, deployment=deployment, trust=trust)
+    if html is not None:
+        write(html, render(report).encode())
+    if json:
+        sys.stdout.write(report.model_dump_json(indent=2) + "\n")
+    else:
+        _tell_gap(report)
+    if any(row.state == "missed" and not row.warns for row in report.rows):
+        sys.exit(3)
+
+
+def _tell_gap(report: GapReport) -> None:
+    say(f"[bold]{plain(report.subject)}[/] under {plain(report.policy)}. {plain(report.standing)}.")
+    for row in report.rows:
+        colour = GAP_COLOURS[row.state]
+        severity = " (warns)" if row.warns and row.state == "missed" else ""
+        say(f"\n[{colour}]{row.state.replace('_', ' ')}{severity}[/] {plain(row.rule)}")
+        say(f"  {plain(row.text)}")
+        if row.uncertain:
+            say(f"  [yellow]uncertain:[/] {plain(row.uncertain)}")
+        if row.todo:
+            say(f"  [bold]to do:[/] {plain(row.todo)}")
+    say(
+        f"\n{report.count('met')} met, {report.count('attested')} attested, "
+        f"{report.count('missed')} missed, {report.count('unknown')} not to be told, "
+        f"{report.count('not_applicable')} not applicable. Evidence, and no legal advice."
+    )
 
 
 @app.command("facts")

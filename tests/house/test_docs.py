@@ -109,3 +109,12 @@ def test_every_module_that_a_document_names_is_there():
         for named in re.findall(r"`((?:[\w.]+/)+\w*(?:\.py)?)[`:]", path.read_text()):
             if named.endswith(".py") or named.startswith("safegen/"):
                 assert any((home / named).exists() for home in homes), f"{path.name}: {named}"
+
+
+def test_the_compliance_page_is_what_the_command_writes(tmp_path):
+    """`python -m safegen.policy.coverage docs/compliance.md` writes it anew."""
+    command = [sys.executable, "-m", "safegen.policy.coverage", tmp_path / "compliance.md"]
+    subprocess.run(command, check=True, cwd=ROOT)
+    written = (tmp_path / "compliance.md").read_text()
+    assert written == (ROOT / "docs" / "compliance.md").read_text()
+    assert written.count("article 50(2)") == 3

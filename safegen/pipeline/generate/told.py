@@ -86,7 +86,7 @@ class Known:
             screened: what screens said of it.
         """
         groups = (self._own(request), self.model, self.certificate, self.data)
-        output = dataclasses.replace(_size(modality), screens=screened.scores)
+        output = dataclasses.replace(size_facts(modality), screens=screened.scores)
         explained = ExplanationFacts(
             made=True,
             detail=explanation.detail,
@@ -117,7 +117,7 @@ class Known:
         return self.deployment.added_to(facts, self.now)
 
 
-def _size(modality: Modality) -> OutputFacts:
+def size_facts(modality: Modality) -> OutputFacts:
     """The format of an output's file, and what only a picture has: its size."""
     shape = modality.shape
     if not isinstance(shape, PictureShape):
