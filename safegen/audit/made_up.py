@@ -19,7 +19,7 @@ KINDS: tuple[Kind, ...] = ("black", "white", "noise", "twin")
 OTHERS = 12  # units beside the one that is added
 SIZES = (1, 2, 7)  # of groups in turn: fewer records than a step takes, and more
 LARGE = 9  # records of the group that is added
-BRIGHTEST = 160 / 255  # of the others' values, so that a white sample is above all of them
+BRIGHTEST = 0.63  # of the others' values, so that a white sample is above all of them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

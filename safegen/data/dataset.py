@@ -1,14 +1,15 @@
-"""A data set: pictures, labels, and the card that says what they are."""
+"""A data set: samples, labels, and the card that says what they are."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from safegen.errors import DataError
+from safegen.modality.registry import modality_of
 from safegen.schemas.card import DataCard, PictureShape
 
 if TYPE_CHECKING:
@@ -28,12 +29,13 @@ SIDES = f"from {SMALLEST} to {LARGEST} pixels and divisible by 4, above {FINE} b
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataSet:
-    """Pictures with labels, held in memory.
+    """Samples with labels, held in memory.
 
     Printed, it shows its card alone: records do not belong in a log or a notebook's margin.
 
     Attributes:
-        images: (count, channels, height, width), uint8.
+        images: (count, *dimensions), as their kind of data stores samples (`modality`): of
+            pictures (count, channels, height, width), uint8.
         labels: (count,), int64, each below the number of classes.
         card: name, source, licence, count, shape, classes, digest, privacy unit.
         names: what each record is called in its source; empty when by its number, from 0.
@@ -41,7 +43,7 @@ class DataSet:
         grouping: a digest of who belongs together; None when records are units.
     """
 
-    images: NDArray[np.uint8] = field(repr=False)
+    images: NDArray[Any] = field(repr=False)
     labels: NDArray[np.int64] = field(repr=False)
     card: DataCard
     names: tuple[str, ...] = field(default=(), repr=False)
@@ -50,6 +52,41 @@ class DataSet:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    @classmethod
+    def of(cls, samples: NDArray[Any], labels: NDArray[np.int64], card: DataCard) -> DataSet:
+        """Make a data set of any kind of data from samples as the kind stores them.
+
+        Args:
+            samples: (count, *dimensions); the card's shape says of which kind they are.
+            labels: (count,), int64, each below the number of classes.
+            card: says what they are; its digest is `digest_of(samples, labels)`, of the records as
+                they came.
+
+        Raises:
+            DataError: samples, labels and card do not fit each other, or a value is not finite.
+        """
+        modality = modality_of(card.shape)
+        _require_text(card.name, *card.classes)
+        if not len(samples):
+            raise DataError(f"{card.name} holds no {modality.many}")
+        if samples.shape[1:] != modality.dimensions:
+            raise DataError(
+                f"{card.name} has {modality.many} of dimensions {samples.shape[1:]}, and its card "
+                f"says {modality.dimensions}"
+            )
+        _require_labels(card.name, labels, card.classes, len(samples), modality.many)
+        seen = modality.to_float(samples)
+        if not (np.isfinite(samples).all() and seen.min() >= 0 and seen.max() <= 1):
+            raise DataError(
+                f"{card.name} has values that are NaN or infinite, or that training would see "
+                "outside of 0 to 1; fill or remove them"
+            )
+        return cls(
+            images=np.ascontiguousarray(samples),
+            labels=np.ascontiguousarray(labels, dtype=np.int64),
+            card=card,
+        )
 
     @classmethod
     def from_arrays(
@@ -188,12 +225,7 @@ def assemble(
     """
     _require_text(name, *classes)
     _require_shape(images, name)
-    if len(labels) != len(images):
-        raise DataError(
-            f"{name} has {len(images)} pictures and {len(labels)} labels; they must pair"
-        )
-    if not classes or labels.min() < 0 or labels.max() >= len(classes):
-        raise DataError(f"{name} has labels outside 0..{len(classes) - 1}; name every class")
+    _require_labels(name, labels, classes, len(images), "pictures")
     images, labels = np.ascontiguousarray(images), np.ascontiguousarray(labels, dtype=np.int64)
     _, channels, height, width = images.shape
     card = DataCard(
@@ -259,6 +291,15 @@ def _require_text(*names: str) -> None:
             )
 
 
+def _require_labels(
+    name: str, labels: NDArray[np.int64], classes: tuple[str, ...], count: int, what: str
+) -> None:
+    if len(labels) != count:
+        raise DataError(f"{name} has {count} {what} and {len(labels)} labels; they must pair")
+    if not classes or labels.min() < 0 or labels.max() >= len(classes):
+        raise DataError(f"{name} has labels outside 0..{len(classes) - 1}; name every class")
+
+
 def _require_shape(images: NDArray[np.uint8], name: str) -> None:
     if images.ndim != 4 or images.shape[1] not in {1, 3} or images.dtype != np.uint8:
         raise DataError(
@@ -275,11 +316,11 @@ def _require_shape(images: NDArray[np.uint8], name: str) -> None:
         )
 
 
-def digest_of(pictures: Iterable[NDArray[np.uint8]], labels: Iterable[int]) -> str:
+def digest_of(pictures: Iterable[NDArray[Any]], labels: Iterable[int]) -> str:
     """The digest of records, whatever their order: the same people are the same data set.
 
     Args:
-        pictures: as they came, before any resizing; their shapes may differ.
+        pictures: records as they came, before any resizing; their shapes may differ.
         labels: one a picture.
     """
     records = sorted(

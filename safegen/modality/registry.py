@@ -15,11 +15,13 @@ kind is; loading it registers the kind, its networks (`safegen.models.registry`)
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import inspect
 import pkgutil
 import re
 import threading
+from dataclasses import is_dataclass
 from functools import cache
 from importlib.metadata import entry_points
 from importlib.util import find_spec
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from safegen.schemas.card import Shape
 
 GROUP = "safegen.modalities"
+_NO_KINDS = {"base", "registry", "regions", "image_code"}  # beside kinds; a verifier needs few
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _WORDS = ("one", "many", "quantity")
 # What a class must answer, with as many arguments as it is given beside itself.
@@ -113,11 +116,11 @@ def _said(kind: Any) -> list[str]:  # noqa: ANN401 - likewise
 
 def _lacking(kind: Any) -> list[str]:  # noqa: ANN401 - likewise
     """Methods and properties that are missing, or cannot be called as they will be."""
-    fields = getattr(kind, "__annotations__", {})
+    fields = {each.name for each in dataclasses.fields(kind)} if is_dataclass(kind) else set()
     faults = [
         f"has no property `{each}`"
         for each in _PROPERTIES
-        if not hasattr(kind, each) and each not in fields
+        if getattr(kind, each, None) is None and each not in fields
     ]
     for each, count in _METHODS.items():
         method = inspect.getattr_static(kind, each, None)
@@ -201,7 +204,8 @@ def _find(name: str) -> None:
 @cache
 def _find_all_of_ours() -> None:
     for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
-        _find_ours(module.name)
+        if module.name not in _NO_KINDS:
+            _find_ours(module.name)
 
 
 def _find_ours(name: str) -> None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from safegen.evaluation.held_out import Records
     from safegen.evaluation.measure import Found
     from safegen.evaluation.protocols import ClassifierProtocol
+    from safegen.modality.base import Modality
     from safegen.pipeline.generate.model import Model
     from safegen.pipeline.generate.outputs import Output
 
@@ -81,15 +82,17 @@ class Evaluation:
         classes: their names.
         shown: released samples, one of each class in turn; signed and logged.
         withheld: why there are none, in words; None when there are some.
-        real: test records of public data, (n, channels, height, width), uint8, likewise in turn;
-            None of private data. A class without enough of them repeats its last.
+        real: test records of public data, (n, *dimensions), as stored, likewise in turn; None of
+            private data. A class without enough of them repeats its last.
+        modality: what kind of data they are.
     """
 
     report: EvaluationReport
     classes: tuple[str, ...]
     shown: tuple[Output, ...]
     withheld: str | None
-    real: NDArray[np.uint8] | None
+    real: NDArray[Any] | None
+    modality: Modality
 
 
 @old_names()
@@ -176,6 +179,7 @@ def evaluate(  # noqa: PLR0913 - the door; how it measures is described in its c
         shown=shown,
         withheld=withheld,
         real=_in_turn(records, len(bench.classes), columns or 6) if records.public else None,
+        modality=bench.generator.modality,
     )
 
 
@@ -293,6 +297,7 @@ def _released(
             classes * max(1, min(samples.columns, MOST_SHOWN // classes)),
             purpose=PURPOSE,
             seed=samples.seed,
+            explain="summary" if model.modality.mime.startswith("image/") else "full",
             progress=progress,
         )
     except Refused as refused:
@@ -330,7 +335,7 @@ def figures_of(report: EvaluationReport) -> tuple[Figure, ...]:
     )
 
 
-def _in_turn(records: Records, classes: int, columns: int) -> NDArray[np.uint8]:
+def _in_turn(records: Records, classes: int, columns: int) -> NDArray[Any]:
     """The first test records of each class, one of each class in turn."""
     labels, chosen = records.test.labels, []
     for column in range(columns):

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from safegen.modality.image import to_picture
 from safegen.report.page import inline, pages
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
+    from safegen.modality.base import Modality
     from safegen.pipeline.evaluate import Evaluation
     from safegen.schemas.evaluation import Bin
 
@@ -71,23 +69,26 @@ def _points(bins: tuple[Bin, ...]) -> str:
 
 
 def _rows(evaluation: Evaluation) -> tuple[Row, ...]:
-    """Samples and records class by class; both come one of each class in turn."""
+    """Samples and records class by class; both come one of each class in turn.
+
+    What a browser cannot show is shown by the picture of its explanation.
+    """
     classes = evaluation.classes
-    shown = [inline(output.data) for output in evaluation.shown]
-    real = [] if evaluation.real is None else [_inlined(each) for each in evaluation.real]
+    seen = evaluation.modality.mime.startswith("image/")
+    shown = [inline(output.data if seen else output.figure or b"") for output in evaluation.shown]
+    real = () if evaluation.real is None or not seen else evaluation.real
+    records = [inline(_encoded(each, evaluation.modality)) for each in real]
     return tuple(
         Row(
             name=name,
             shown=tuple(shown[place :: len(classes)]),
-            real=tuple(real[place :: len(classes)]),
+            real=tuple(records[place :: len(classes)]),
         )
         for place, name in enumerate(classes)
-        if place < max(len(shown), len(real))
+        if place < max(len(shown), len(records))
     )
 
 
-def _inlined(pixels: NDArray[np.uint8]) -> str:
-    """A picture's address, of (1 or 3, height, width), uint8."""
-    file = io.BytesIO()
-    to_picture(pixels).save(file, "PNG")
-    return inline(file.getvalue())
+def _encoded(stored: NDArray[Any], modality: Modality) -> bytes:
+    """A record's file."""
+    return modality.encode(modality.to_float(stored))

@@ -26,6 +26,7 @@ from safetensors.torch import load, save
 
 from safegen import storage
 from safegen.errors import DataError, StorageError
+from safegen.modality.registry import modality_of
 from safegen.privacy.accounting.plan import PrivacyPlan, Purpose
 from safegen.schemas.canonical import Record
 from safegen.schemas.certificate import Event
@@ -50,7 +51,7 @@ COUNTS = re.compile(
     r"average/updates|draws/(units|sizes)|canaries/(included|heard)"
     r"|objective/balance\.(rung|waited)"
 )
-PICTURES = re.compile(r"reference|objective/reference")
+SAMPLES = re.compile(r"reference|objective/reference")
 
 
 class RunFacts(Record):
@@ -129,7 +130,7 @@ def packed(standing: Standing, tensors: Mapping[str, Tensor]) -> bytes:
     Raises:
         DataError: a tensor is none of those that a checkpoint holds.
     """
-    _require_known(tensors)
+    _require_known(tensors, standing)
     whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     return save(whole, metadata={_METADATA: standing.model_dump_json()})
 
@@ -146,32 +147,34 @@ def read(path: Path) -> tuple[Standing, dict[str, Tensor]]:
         length = int.from_bytes(data[:8], "little")
         metadata = json.loads(data[8 : 8 + length])["__metadata__"]
         tensors = load(data)
-        _require_known(tensors)
-        return _STANDING.validate_json(metadata[_METADATA]), tensors
+        standing = _STANDING.validate_json(metadata[_METADATA])
+        _require_known(tensors, standing)
     except (ValidationError, SafetensorError, ValueError, KeyError, TypeError) as error:
         raise DataError(
             f"{path} is not a checkpoint that can be resumed: it is damaged or was made by another "
             "version; what it was granted stays spent, and a new run needs a new folder"
         ) from error
+    return standing, tensors
 
 
-def _require_known(tensors: Mapping[str, Tensor]) -> None:
-    """Refuse what is neither weights, nor counts, nor public pictures: a stream's state, say.
+def _require_known(tensors: Mapping[str, Tensor], standing: Standing) -> None:
+    """Refuse what is neither weights, nor counts, nor public samples: a stream's state, say.
 
     Raises:
         DataError: it names the tensor.
     """
+    dimensions = modality_of(standing.facts.architecture.shape).dimensions
     for name, tensor in tensors.items():
         if WEIGHTS.fullmatch(name):
             known = tensor.is_floating_point()
         elif COUNTS.fullmatch(name):
             known = tensor.dtype in {torch.int64, torch.bool} and tensor.dim() <= 1
         else:
-            known = bool(PICTURES.fullmatch(name)) and tensor.dim() == 4
+            known = bool(SAMPLES.fullmatch(name)) and tuple(tensor.shape[1:]) == dimensions
         if not known:
             raise DataError(
                 f"{name} is nothing that a checkpoint holds: weights, moments, counts and public "
-                "pictures alone may come back, and never what noise is drawn from"
+                "samples alone may come back, and never what noise is drawn from"
             )
 
 

@@ -4,8 +4,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from safegen.modality.registry import modality_of
 from safegen.pipeline.evaluate import Evaluation
 from safegen.report.evaluation import render
+from safegen.schemas.card import PictureShape
 from safegen.schemas.evaluation import EvaluationReport
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "evaluation.json"
@@ -18,7 +20,9 @@ def report():
 
 def page(report, **changes):
     real = np.zeros((4, 1, 28, 28), np.uint8)
+    grey = modality_of(PictureShape(channels=1, height=28, width=28))
     parts = {"classes": ("cat", "<dog>"), "shown": (), "withheld": "no keys", "real": real}
+    parts |= {"modality": grey}
     return render(Evaluation(report=report, **(parts | changes)))
 
 

@@ -78,7 +78,7 @@ def test_what_is_neither_weights_nor_counts_is_neither_written_nor_read(
         checkpoint.keep(path, standing, {"private/w": torch.zeros(2), name: tensor})
     assert not path.exists()
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoint, "_require_known", lambda _: None)
+        patch.setattr(checkpoint, "_require_known", lambda *_: None)
         checkpoint.keep(path, standing, {name: tensor})
     with pytest.raises(DataError, match="is nothing that a checkpoint holds"):
         checkpoint.read(path)

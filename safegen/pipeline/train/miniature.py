@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 
 STEPS = 2
 ROUNDS = 2  # of a release that is made many times
-PICTURES = 48  # public ones, and ones drawn from the warm start
+SAMPLES = 48  # public ones, and ones drawn from the warm start
 GENERATED = 16  # in a step, of a GAN
 PLENTY = 1e5  # epsilon, so that all steps are paid for
 
@@ -169,7 +169,7 @@ class Miniature:
             execution=self.execution,
             callbacks=Callbacks((heard,)),
             outlet=outlet,
-            warm_pictures=PICTURES,
+            warm_pictures=SAMPLES,
             fixed=(0, secret),
         )
 
@@ -217,7 +217,7 @@ class Miniature:
             return None
         with first_weights(0, self.device):
             weights = ConditionalVAE(self.architecture).state_dict()
-        drawn = np.random.default_rng(1).random((PICTURES, *self.shape))
+        drawn = np.random.default_rng(1).random((SAMPLES, *self.shape))
         return Start(weights=weights, reference=torch.from_numpy(self.modality.to_stored(drawn)))
 
     def _facts(self, digest: str) -> RunFacts:
