@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from safegen.audit.canaries import CONFIDENCE
-from safegen.audit.membership import MembershipInference, membership_inference
+from safegen.audit.membership import Labelled, MembershipInference, membership_inference
 from safegen.schemas.audit import Attack, Membership, Rate
 
 if TYPE_CHECKING:
@@ -98,12 +98,9 @@ def infer_membership(
     inside, outside = (_some(each, generator) for each in (members, others))
     progress("attacking", 0, 1)
     found = membership_inference(
-        _levels(samples, made.modality),
-        _levels(members.images[inside], made.modality),
-        _levels(others.images[outside], made.modality),
-        member_labels=members.labels[inside],
-        other_labels=others.labels[outside],
-        sample_labels=labels,
+        Labelled(_levels(samples, made.modality), labels),
+        Labelled(_levels(members.images[inside], made.modality), members.labels[inside]),
+        Labelled(_levels(others.images[outside], made.modality), others.labels[outside]),
         delta=delta,
         confidence=CONFIDENCE,
         seed=seed,

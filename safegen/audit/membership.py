@@ -74,14 +74,24 @@ class MembershipInference:
     other_scores: Scores = field(repr=False, compare=False)
 
 
-def membership_inference(  # noqa: PLR0913 - three sets of pictures, each with its labels
-    samples: Pictures,
-    members: Pictures,
-    others: Pictures,
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """Pictures with their labels.
+
+    Attributes:
+        pictures: (n, channels, height, width), uint8.
+        labels: (n,), int64.
+    """
+
+    pictures: Pictures
+    labels: Labels
+
+
+def membership_inference(
+    samples: Labelled,
+    members: Labelled,
+    others: Labelled,
     *,
-    member_labels: Labels,
-    other_labels: Labels,
-    sample_labels: Labels,
     delta: float,
     confidence: float = 0.95,
     fpr: float = 0.001,
@@ -95,12 +105,9 @@ def membership_inference(  # noqa: PLR0913 - three sets of pictures, each with i
     such assumption.
 
     Args:
-        samples: (generated, channels, height, width), uint8; more find more.
-        members: (members, channels, height, width), uint8, 20 or more that were trained on.
-        others: (held out, channels, height, width), uint8, 20 or more that were not.
-        member_labels: (members,), int64.
-        other_labels: (held out,), int64, with every class of the members.
-        sample_labels: (generated,), int64, with every class of members and others.
+        samples: generated ones, with every class of members and others; more find more.
+        members: 20 or more that were trained on.
+        others: 20 or more that were not, with every class of the members.
         delta: of the bound on epsilon, in [0, 1).
         confidence: in (0, 1).
         fpr: in [0, 1).
@@ -109,27 +116,29 @@ def membership_inference(  # noqa: PLR0913 - three sets of pictures, each with i
     Raises:
         DataError: pictures are missing, too few, or do not match each other.
     """
-    _check(samples, sample_labels, "generated pictures")
-    _check(members, member_labels, "members")
-    _check(others, other_labels, "held-out records")
-    if not samples.shape[1:] == members.shape[1:] == others.shape[1:]:
+    _check(samples, "generated pictures")
+    _check(members, "members")
+    _check(others, "held-out records")
+    if len({each.pictures.shape[1:] for each in (samples, members, others)}) > 1:
         raise DataError("generated and real pictures differ in shape; give all in one shape")
-    _check_classes(sample_labels, np.union1d(member_labels, other_labels), "generated pictures")
-    _check_classes(other_labels, np.unique(member_labels), "held-out records")
+    real = np.union1d(members.labels, others.labels)
+    _check_classes(samples.labels, real, "generated pictures")
+    _check_classes(others.labels, np.unique(members.labels), "held-out records")
 
     # 1. principal components of the generated pictures
-    generated, asked_members, held_out = components(samples, members, others, seed=seed)
+    pictures = (each.pictures for each in (samples, members, others))
+    generated, asked_members, held_out = components(*pictures, seed=seed)
     # 2. the reference
     generator = np.random.default_rng(seed)
-    reference = _half_of_each_class(other_labels, generator)
-    worlds = (generated, sample_labels), (held_out[reference], other_labels[reference])
+    reference = _half_of_each_class(others.labels, generator)
+    worlds = (generated, samples.labels), (held_out[reference], others.labels[reference])
     # 3. scores
     scores = _scores(
         np.concatenate([asked_members, held_out[~reference]]),
-        np.concatenate([member_labels, other_labels[~reference]]),
+        np.concatenate([members.labels, others.labels[~reference]]),
         *worlds,
     )
-    member_scores, other_scores = np.split(scores, [len(members)])
+    member_scores, other_scores = np.split(scores, [len(members.labels)])
     # 4. what they prove; a rate below one record in all does not exist
     fpr = max(fpr, 1 / len(other_scores))
     return MembershipInference(
@@ -146,7 +155,8 @@ def membership_inference(  # noqa: PLR0913 - three sets of pictures, each with i
     )
 
 
-def _check(pictures: Pictures, labels: Labels, name: str) -> None:
+def _check(given: Labelled, name: str) -> None:
+    pictures, labels = given.pictures, given.labels
     if pictures.ndim != 4 or pictures.dtype != np.uint8:
         raise DataError(
             f"{name} have shape {pictures.shape} and type {pictures.dtype}; "

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from safegen.models.vae import ConditionalVAE
     from safegen.progress import Progress
+    from safegen.schemas.config import Architecture
 
     Forward = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
 
@@ -52,12 +53,11 @@ def negative_bound(
     return bound
 
 
-def pretrain(  # noqa: PLR0913 - a training loop has as many choices as it has
+def pretrain(
     network: ConditionalVAE,
     samples: Tensor,
     *,
-    latent: int,
-    classes: int,
+    architecture: Architecture,
     beta: float,
     epochs: int,
     seed: int,
@@ -69,8 +69,7 @@ def pretrain(  # noqa: PLR0913 - a training loop has as many choices as it has
     Args:
         network: trained in place, on its device.
         samples: (n, *dimensions), as their kind of data stores them.
-        latent: dimensions of its codes.
-        classes: how many labels it takes.
+        architecture: the network's.
         beta: weight of the divergence.
         epochs: passes over the samples.
         seed: of the order and of the latent noise.
@@ -91,8 +90,8 @@ def pretrain(  # noqa: PLR0913 - a training loop has as many choices as it has
             order = torch.randperm(len(samples), generator=source)
         rows = order[(step % batches) * batch :][:batch]
         shown = network.modality.to_float(samples[rows].to(device)).float()
-        noise = torch.randn(batch, latent, generator=source).to(device)
-        nobody = torch.zeros(batch, classes, device=device)
+        noise = torch.randn(batch, architecture.latent, generator=source).to(device)
+        nobody = torch.zeros(batch, architecture.classes, device=device)
         optimizer.zero_grad(set_to_none=True)
         negative_bound(network, shown, nobody, noise, beta).mean().backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -101,7 +100,7 @@ def pretrain(  # noqa: PLR0913 - a training loop has as many choices as it has
 
 
 def loss_scale(
-    network: ConditionalVAE, samples: Tensor, *, latent: int, classes: int, beta: float
+    network: ConditionalVAE, samples: Tensor, *, architecture: Architecture, beta: float
 ) -> float:
     """What losses must be divided by, so that half the usual gradient has norm 1.
 
@@ -109,11 +108,13 @@ def loss_scale(
     """
     device = next(network.parameters()).device
     shown = network.modality.to_float(samples[:MEASURED].to(device)).float()
-    noise = torch.randn(len(shown), latent, generator=torch.Generator().manual_seed(0)).to(device)
+    noise = torch.randn(
+        len(shown), architecture.latent, generator=torch.Generator().manual_seed(0)
+    ).to(device)
     weights = {name: weight.detach() for name, weight in network.named_parameters()}
 
     def loss(held: dict[str, Tensor], sample: Tensor, code_noise: Tensor) -> Tensor:
-        nobody = torch.zeros(1, classes, device=device)
+        nobody = torch.zeros(1, architecture.classes, device=device)
         forward: Forward = lambda *parts: functional_call(network, held, parts)  # noqa: E731
         return negative_bound(forward, sample[None], nobody, code_noise[None], beta)[0]
 

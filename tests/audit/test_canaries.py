@@ -8,7 +8,7 @@ from torch import nn
 from safegen.audit.canaries import compare, lower_bound
 from safegen.data.sources import load
 from safegen.privacy.accounting.events import epsilon_of
-from safegen.privacy.accounting.plan import plan_within
+from safegen.privacy.accounting.plan import Workload, plan_within
 from safegen.privacy.mechanism.canaries import Canaries
 from safegen.privacy.mechanism.engine import PrivateEngine, Settings
 from safegen.privacy.mechanism.lattice import Lattice
@@ -23,8 +23,8 @@ RUNS = 20
 
 
 def planned(epsilon, steps=100, **changes):
-    fields = {"units": 1000, "expected_batch_size": 100, "clipping_norm": 1.0, "delta": DELTA}
-    return plan_within(epsilon=epsilon, steps=steps, **(fields | changes))
+    fields = {"units": 1000, "expected_batch_size": 100, "clipping_norm": 1.0} | changes
+    return plan_within(Workload(steps=steps, **fields), epsilon=epsilon, delta=DELTA)
 
 
 def heard(plan, count=1000):

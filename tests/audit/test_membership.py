@@ -6,7 +6,7 @@ from scipy import stats
 from sklearn.datasets import load_digits
 from sklearn.neighbors import NearestNeighbors
 
-from safegen.audit.membership import membership_inference
+from safegen.audit.membership import Labelled, membership_inference
 from safegen.audit.statistics import epsilon_from_rates, roc_auc
 from safegen.errors import DataError
 
@@ -48,12 +48,7 @@ def parts(*sizes, seed=0):
 
 def attack(samples, members, others, **changes):
     return membership_inference(
-        samples.pictures,
-        members.pictures,
-        others.pictures,
-        sample_labels=samples.labels,
-        member_labels=members.labels,
-        other_labels=others.labels,
+        *(Labelled(each.pictures, each.labels) for each in (samples, members, others)),
         **({"delta": 1e-5} | changes),
     )
 

@@ -14,7 +14,7 @@ from dp_accounting.rdp import RdpAccountant
 
 from safegen.privacy.accounting import adaptive
 from safegen.privacy.accounting.events import coarse_epsilon_of
-from safegen.privacy.accounting.plan import Share, plan_within
+from safegen.privacy.accounting.plan import Share, Workload, plan_within
 
 pytestmark = pytest.mark.benchmark
 
@@ -76,12 +76,14 @@ def test_the_cost_of_choosing_one_after_another():
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for epsilon, records, batch, steps, share in RUNS:
         plan = plan_within(
+            Workload(
+                units=records,
+                expected_batch_size=batch,
+                steps=steps,
+                clipping_norm=1.0,
+                shares=(Share(purpose="latents", share=share),) if share else (),
+            ),
             epsilon=epsilon,
-            units=records,
-            expected_batch_size=batch,
-            steps=steps,
-            clipping_norm=1.0,
-            shares=(Share(purpose="latents", share=share),) if share else (),
         )
         first, third, planned, ours, renyi = counts(plan)
         print(

@@ -16,7 +16,7 @@ from safegen.data.sources import load
 from safegen.models.generator import one_hot
 from safegen.models.vae import ConditionalVAE
 from safegen.pipeline.train.initialization import from_prior
-from safegen.privacy.accounting.plan import Release, plan_within
+from safegen.privacy.accounting.plan import Release, Workload, plan_within
 from safegen.privacy.mechanism import release
 from safegen.privacy.mechanism.releases import Releases
 from safegen.privacy.mechanism.sealed import PrivateVectors, Vectors
@@ -35,13 +35,23 @@ def learnt(shared_data):
     records, test = (load("mnist", data_root=shared_data, split=part) for part in ("train", "test"))
     chosen = preset("vae", records.card, EPSILON)
     plan = plan_within(
-        epsilon=EPSILON, units=records.card.units, steps=chosen.steps, clipping_norm=1.0,
-        expected_batch_size=chosen.expected_batch_size, shares=chosen.shares,
-    )  # fmt: skip
+        Workload(
+            units=records.card.units,
+            steps=chosen.steps,
+            clipping_norm=1.0,
+            expected_batch_size=chosen.expected_batch_size,
+            shares=chosen.shares,
+        ),
+        epsilon=EPSILON,
+    )
     _, start = from_prior(
-        chosen.recipe, chosen.architecture, None,
-        seed=0, device=torch.device("cpu"), progress=silent,
-    )  # fmt: skip
+        chosen.recipe,
+        chosen.architecture,
+        None,
+        seed=0,
+        device=torch.device("cpu"),
+        progress=silent,
+    )
     network = ConditionalVAE(chosen.architecture)
     network.load_state_dict(start.weights)
     with torch.no_grad():

@@ -101,11 +101,10 @@ def calls(monkeypatch):
     """All that is given to the SDK while a test looks on."""
     seen, whole = [], sdk.sign_store
 
-    def look(definition, *, data, mime, resources, embedded, **others):
-        seen.append(Call(definition, data, mime, dict(resources), list(embedded)))
-        return whole(
-            definition, data=data, mime=mime, resources=resources, embedded=embedded, **others
-        )
+    def look(definition, *, data, mime, **others):
+        resources, embedded = dict(definition.resources), list(definition.embedded)
+        seen.append(Call(definition.manifest, data, mime, resources, embedded))
+        return whole(definition, data=data, mime=mime, **others)
 
     monkeypatch.setattr(manifest.signing, "sign_store", look)
     yield seen
@@ -115,9 +114,15 @@ def calls(monkeypatch):
 def claim_of(sample, opened):
     return claims.output_claim(
         title=sample.name, mime="image/png", source_type=claims.SOURCE_TYPES["model"],
-        model=room.model_ingredient(opened), model_digest=opened.digest,
-        certificate=opened.certificate, explanation=room.summarise(sample.explanation),
-        decision=sample.decision, request=sample.request, fingerprint=None,
+        maker=claims.Maker(
+            ingredient=room.model_ingredient(opened), digest=opened.digest,
+            certificate=opened.certificate,
+        ),
+        account=claims.Account(
+            request=sample.request, explanation=room.summarise(sample.explanation),
+            decision=sample.decision,
+        ),
+        fingerprint=None,
     )  # fmt: skip
 
 

@@ -134,12 +134,16 @@ def _signed_as_output(made, mime: str, plain: bytes) -> bytes:
         title=f"0001{formats.EMBEDDED[mime]}",
         mime=mime,
         source_type=claims.SOURCE_TYPES["model"],
-        model=model_ingredient(opened),
-        model_digest=opened.digest,
-        certificate=opened.certificate,
-        explanation=_summary(receipt.explanation),
-        decision=receipt.decisions[-1],
-        request=receipt.request,
+        maker=claims.Maker(
+            ingredient=model_ingredient(opened),
+            digest=opened.digest,
+            certificate=opened.certificate,
+        ),
+        account=claims.Account(
+            request=receipt.request,
+            explanation=_summary(receipt.explanation),
+            decision=receipt.decisions[-1],
+        ),
         fingerprint=None,
     )
     data, _ = manifests.sign(

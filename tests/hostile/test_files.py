@@ -10,7 +10,7 @@ import zlib
 import pytest
 
 from safegen.provenance.c2pa import claims, manifest
-from safegen.provenance.c2pa.sdk import sign_store
+from safegen.provenance.c2pa.sdk import Definition, sign_store
 from safegen.provenance.keys.opener import open_signer
 
 GIGABYTE = 2**30
@@ -223,11 +223,13 @@ def made_from(content, mime, many, keys, *, plain):
         for n in range(many)
     ]
     return sign_store(
-        definition,
+        Definition(
+            manifest=definition,
+            resources={},
+            embedded=[(each, mime, content) for each in described],
+        ),
         data=plain,
         mime=mime,
-        resources={},
-        embedded=[(each, mime, content) for each in described],
         signer=open_signer(keys),
         trust=None,
         stamps=None,

@@ -10,16 +10,15 @@ from safegen.training.pretraining import MEASURED, loss_scale, negative_bound, p
 from safegen.training.priors import draw_prior
 
 LATENT, CLASSES, BETA = 6, 3, 0.5
+ARCHITECTURE = Architecture(
+    family="vae", channels=1, height=28, width=28, classes=CLASSES, latent=LATENT, base=4
+)
 
 
 @pytest.fixture
 def network():
     torch.manual_seed(0)
-    return ConditionalVAE(
-        Architecture(
-            family="vae", channels=1, height=28, width=28, classes=CLASSES, latent=LATENT, base=4
-        )
-    )
+    return ConditionalVAE(ARCHITECTURE)
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +27,7 @@ def pictures():
 
 
 def learn(network, pictures, **changes):
-    options = {"latent": LATENT, "classes": CLASSES, "beta": BETA, "epochs": 4, "seed": 3}
+    options = {"architecture": ARCHITECTURE, "beta": BETA, "epochs": 4, "seed": 3}
     options |= {"progress": silent, "stage": "a test"}
     pretrain(network, pictures, **(options | changes))
 
@@ -83,7 +82,7 @@ def test_the_bound_is_cross_entropy_and_divergence(network):
 
 
 def test_the_loss_scale_is_half_the_median_norm_of_a_gradient(network, pictures):
-    found = loss_scale(network, pictures, latent=LATENT, classes=CLASSES, beta=BETA)
+    found = loss_scale(network, pictures, architecture=ARCHITECTURE, beta=BETA)
     shown = pictures[:MEASURED].float() / 255
     noise = torch.randn(len(shown), LATENT, generator=torch.Generator().manual_seed(0))
     norms = []

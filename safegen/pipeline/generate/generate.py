@@ -99,31 +99,42 @@ class _Made:
     explanation: ExplainedSample
 
 
-def generate(  # noqa: PLR0913 - all that `Model.generate` was asked
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What `Model.generate` was asked, as it describes it."""
+
+    count: int
+    purpose: str
+    label: int | str | None
+    seed: int | None
+    name: str | Callable[[GenerationRequest], str]
+    detail: Detail
+    explainer: str | None
+    actor: str
+
+
+def generate(
     opened: Package,
     generator: LatentGenerator,
     safeguards: Safeguards,
-    *,
-    count: int,
-    purpose: str,
-    label: int | str | None,
-    seed: int | None,
+    asked: Asked,
     modality: Modality,
-    name: str | Callable[[GenerationRequest], str],
-    detail: Detail,
-    explainer: str | None,
-    actor: str,
     progress: Progress,
 ) -> Release:
     """Make outputs and let them out, as `Model.generate` describes."""
     requests = understand(
-        count=count, purpose=purpose, label=label, seed=seed, classes=opened.config.data.classes
+        count=asked.count,
+        purpose=asked.purpose,
+        label=asked.label,
+        seed=asked.seed,
+        classes=opened.config.data.classes,
     )
-    method, own = explainer_named(explainer or BY_DETAIL[detail]), new_id()
-    names = names_of(requests, name, own=own, suffix=modality.suffix)
+    method = explainer_named(asked.explainer or BY_DETAIL[asked.detail])
+    own = new_id()
+    names = names_of(requests, asked.name, own=own, suffix=modality.suffix)
     known = known_of(
         opened,
-        facts_of(requests, label, actor),
+        facts_of(requests, asked.label, asked.actor),
         certified=safeguards.certified,
         deployment=safeguards.deployment,
         time_stamped=safeguards.stamping.required,
@@ -134,7 +145,7 @@ def generate(  # noqa: PLR0913 - all that `Model.generate` was asked
         # 1. Admit the request.
         admission = admit(safeguards.policy, known.at_request())
         for request in {each.label: each for each in requests}.values():
-            refuse_early(safeguards.policy, known.foreseen(request, modality, detail))
+            refuse_early(safeguards.policy, known.foreseen(request, modality, asked.detail))
     making = _Making(
         opened=opened,
         generator=generator,
@@ -145,7 +156,7 @@ def generate(  # noqa: PLR0913 - all that `Model.generate` was asked
         admission=admission,
         modality=modality,
         explainer=method,
-        detail=detail,
+        detail=asked.detail,
         own=own,
         draw=generator.draw(torch.tensor([each.label for each in requests]), requests[0].seed),
         stamping=safeguards.stamping.anew(),
@@ -156,7 +167,7 @@ def generate(  # noqa: PLR0913 - all that `Model.generate` was asked
         own=own,
         seed=requests[0].seed,
         names=names,
-        rest=[functools.partial(making.part, start) for start in range(PART, count, PART)],
+        rest=[functools.partial(making.part, start) for start in range(PART, asked.count, PART)],
         unstamped=lambda: making.stamping.missed,
     )
 

@@ -16,7 +16,7 @@ from safegen.errors import DataError, KeyMaterialError, RequestError, TamperedEr
 from safegen.modality.registry import modality_of
 from safegen.models.generator import LatentGenerator
 from safegen.package import files
-from safegen.pipeline.generate.generate import Safeguards, generate
+from safegen.pipeline.generate.generate import Asked, Safeguards, generate
 from safegen.pipeline.generate.in_force import require_in_force
 from safegen.pipeline.generate.naming import UNIQUE
 from safegen.pipeline.generate.outputs import Release
@@ -210,16 +210,18 @@ class Model:
             self._package,
             self._generator,
             self._safeguards,
-            count=count,
-            purpose=purpose,
-            label=label,
-            seed=seed,
-            modality=self.in_format(format),
-            name=name,
-            detail=_detail(explain),
-            explainer=explainer,
-            actor=actor,
-            progress=progress,
+            Asked(
+                count=count,
+                purpose=purpose,
+                label=label,
+                seed=seed,
+                name=name,
+                detail=_detail(explain),
+                explainer=explainer,
+                actor=actor,
+            ),
+            self.in_format(format),
+            progress,
         )
 
     @checked

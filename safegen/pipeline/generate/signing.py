@@ -14,7 +14,9 @@ from safegen.explain.summary import summarise
 from safegen.package import files
 from safegen.provenance.c2pa.claims import (
     MODEL_TYPE,
+    Account,
     Ingredient,
+    Maker,
     SoftBinding,
     figure_claim,
     output_claim,
@@ -119,12 +121,12 @@ def _seal(
         title=sample.name,
         mime=sample.modality.mime,
         source_type=sample.modality.digital_source_type,
-        model=model,
-        model_digest=opened.digest,
-        certificate=opened.certificate,
-        explanation=summarise(sample.explanation.record),
-        decision=sample.decision,
-        request=sample.request,
+        maker=Maker(ingredient=model, digest=opened.digest, certificate=opened.certificate),
+        account=Account(
+            request=sample.request,
+            explanation=summarise(sample.explanation.record),
+            decision=sample.decision,
+        ),
         fingerprint=_fingerprint(sample),
         training_mining=sample.training_mining,
     )

@@ -75,8 +75,7 @@ def from_prior(
     pretrain(
         network,
         pictures,
-        latent=architecture.latent,
-        classes=architecture.classes,
+        architecture=architecture,
         beta=recipe.beta,
         epochs=recipe.prior_epochs,
         seed=seed,
@@ -87,8 +86,7 @@ def from_prior(
         scale = loss_scale(
             network,
             pictures,
-            latent=architecture.latent,
-            classes=architecture.classes,
+            architecture=architecture,
             beta=recipe.beta,
         )
         if not (math.isfinite(scale) and scale > 0):
@@ -175,8 +173,7 @@ def from_releases(
     pretrain(
         network,
         shown,
-        latent=made.latent,
-        classes=made.classes,
+        architecture=made,
         beta=recipe.beta,
         epochs=WARM_EPOCHS,
         seed=facts.seed,

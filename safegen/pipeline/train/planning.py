@@ -14,7 +14,7 @@ from safegen.config.training import TrainingConfig
 from safegen.data.dataset import DataSet, side_of
 from safegen.data.sources import load
 from safegen.errors import DataError, PlanError
-from safegen.privacy.accounting.plan import PrivacyPlan, plan_within
+from safegen.privacy.accounting.plan import PrivacyPlan, Workload, plan_within
 from safegen.training.presets.registry import preset, prior_names
 
 if TYPE_CHECKING:
@@ -125,17 +125,20 @@ def plan_for(
         PlanError: no mechanism can honour it.
     """
     batch, steps = training.expected_batch_size, training.steps
-    return plan_within(
-        epsilon=privacy.epsilon,
-        delta=privacy.delta,
+    work = Workload(
         units=card.units,
         expected_batch_size=chosen.expected_batch_size if batch is None else batch,
         steps=chosen.steps if steps is None else steps,
         clipping_norm=chosen.clipping_norm,
-        noise_multiplier=privacy.noise_multiplier,
         shares=chosen.shares,
         unit=card.unit,
         records_per_unit=_records_per_group(privacy, card),
+    )
+    return plan_within(
+        work,
+        epsilon=privacy.epsilon,
+        delta=privacy.delta,
+        noise_multiplier=privacy.noise_multiplier,
         rough=rough,
     )
 

@@ -187,34 +187,45 @@ def default_delta(units: int) -> float:
     return min(1 / (units * math.log(max(units, 3))), LARGEST_DELTA)
 
 
-def plan_within(  # noqa: PLR0913 - a plan has as many choices as it has
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """What a run does, before its noise is known.
+
+    Attributes:
+        units: privacy units in the data set.
+        expected_batch_size: units that a step draws on average.
+        steps: noisy gradient steps.
+        clipping_norm: L2 bound on one unit's gradient.
+        shares: of the budget, for releases; together below 1.
+        unit: a record, or a group.
+        records_per_unit: records of a unit in a step at most.
+    """
+
+    units: int
+    expected_batch_size: int
+    steps: int
+    clipping_norm: float
+    shares: tuple[Share, ...] = ()
+    unit: Unit = "record"
+    records_per_unit: int = 1
+
+
+def plan_within(
+    work: Workload,
     *,
     epsilon: float,
-    units: int,
-    expected_batch_size: int,
-    steps: int,
-    clipping_norm: float,
     delta: float | None = None,
     noise_multiplier: float | None = None,
-    shares: tuple[Share, ...] = (),
-    unit: Unit = "record",
-    records_per_unit: int = 1,
     rough: bool = False,
 ) -> PrivacyPlan:
     """Plan a run that costs at most `epsilon`, with as little noise as that allows.
 
     Args:
+        work: what the run does.
         epsilon: the most that the run may cost.
-        units: privacy units in the data set.
-        expected_batch_size: units that a step draws on average.
-        steps: noisy gradient steps.
-        clipping_norm: L2 bound on one unit's gradient.
         delta: below 1 / units; 1 / (n ln n) by default.
         noise_multiplier: of the steps; sought when None. When given, the run may afford fewer
             steps than planned, and stops there.
-        shares: of the budget, for releases; together below 1.
-        unit: a record, or a group.
-        records_per_unit: records of a unit in a step at most.
         rough: seek the noise in a fraction of the time and find a little more than is needed: to
             see what a plan would be like, not to run it.
 
@@ -222,22 +233,22 @@ def plan_within(  # noqa: PLR0913 - a plan has as many choices as it has
         PlanError: no mechanism can honour this.
     """
     interval = accounting.COARSEST if rough else accounting.COARSE
-    delta = default_delta(units) if delta is None else delta
-    _require_target(epsilon, delta, units)
-    releases = _releases(shares, epsilon, delta, interval)
+    delta = default_delta(work.units) if delta is None else delta
+    _require_target(epsilon, delta, work.units)
+    releases = _releases(work.shares, epsilon, delta, interval)
 
     def plan_at(sigma: float) -> PrivacyPlan:
         return PrivacyPlan(
             epsilon=epsilon,
             delta=delta,
-            units=units,
-            expected_batch_size=expected_batch_size,
-            steps=steps,
-            clipping_norm=clipping_norm,
+            units=work.units,
+            expected_batch_size=work.expected_batch_size,
+            steps=work.steps,
+            clipping_norm=work.clipping_norm,
             noise_multiplier=sigma,
             releases=releases,
-            unit=unit,
-            records_per_unit=records_per_unit,
+            unit=work.unit,
+            records_per_unit=work.records_per_unit,
         )
 
     if noise_multiplier is not None:

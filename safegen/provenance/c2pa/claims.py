@@ -140,17 +140,43 @@ def model_claim(
     )
 
 
-def output_claim(  # noqa: PLR0913 - a manifest says as much as it says
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Maker:
+    """The model that an output comes from.
+
+    Attributes:
+        ingredient: as the output's manifest holds it.
+        digest: the model's name.
+        certificate: its privacy claim.
+    """
+
+    ingredient: Ingredient
+    digest: str
+    certificate: PrivacyCertificate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """Why an output is as it is, and why it may leave.
+
+    Attributes:
+        request: what was asked.
+        explanation: what made it, in short.
+        decision: of the policy.
+    """
+
+    request: GenerationRequest
+    explanation: ExplanationSummary
+    decision: Decision
+
+
+def output_claim(
     *,
     title: str,
     mime: str,
     source_type: str,
-    model: Ingredient,
-    model_digest: str,
-    certificate: PrivacyCertificate,
-    explanation: ExplanationSummary,
-    decision: Decision,
-    request: GenerationRequest,
+    maker: Maker,
+    account: Account,
     fingerprint: SoftBinding | None,
     training_mining: Mining = KEPT_TO_ITSELF,
 ) -> Claim:
@@ -159,16 +185,16 @@ def output_claim(  # noqa: PLR0913 - a manifest says as much as it says
         title=title,
         mime=mime,
         assertions=(
-            _created(source_type, (model,)),
-            _assertion(DISCLOSURE, _disclosure(model.title, model_digest)),
+            _created(source_type, (maker.ingredient,)),
+            _assertion(DISCLOSURE, _disclosure(maker.ingredient.title, maker.digest)),
             _mining(training_mining),
             *(() if fingerprint is None else (_soft_binding(fingerprint),)),
-            _assertion(PRIVACY, _fields(certificate)),
-            _assertion(EXPLANATION, _fields(explanation)),
-            _assertion(DECISION, _fields(decision)),
-            _assertion(REQUEST, _fields(request)),
+            _assertion(PRIVACY, _fields(maker.certificate)),
+            _assertion(EXPLANATION, _fields(account.explanation)),
+            _assertion(DECISION, _fields(account.decision)),
+            _assertion(REQUEST, _fields(account.request)),
         ),
-        ingredients=(model,),
+        ingredients=(maker.ingredient,),
     )
 
 

@@ -180,13 +180,26 @@ def _certificate_info(report: Any) -> Any:  # noqa: ANN401 - likewise
     return None
 
 
-def sign_store(  # noqa: PLR0913 - all that one signature depends on
-    definition: Json,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Definition:
+    """A manifest as the SDK takes it.
+
+    Attributes:
+        manifest: in the SDK's JSON form.
+        resources: what it refers to, by identifier.
+        embedded: ingredients that carry their own manifest: description, media type, bytes.
+    """
+
+    manifest: Json
+    resources: Mapping[str, bytes]
+    embedded: Sequence[tuple[Json, str, bytes]]
+
+
+def sign_store(
+    definition: Definition,
     *,
     data: bytes,
     mime: str,
-    resources: Mapping[str, bytes],
-    embedded: Sequence[tuple[Json, str, bytes]],
     signer: Signer,
     trust: Trust | None,
     stamps: str | None,
@@ -195,11 +208,9 @@ def sign_store(  # noqa: PLR0913 - all that one signature depends on
     """Sign a manifest store for a file.
 
     Args:
-        definition: the manifest in the SDK's JSON form.
+        definition: the manifest.
         data: the file.
         mime: its media type.
-        resources: what the definition refers to, by identifier.
-        embedded: ingredients that carry their own manifest: description, media type, bytes.
         signer: who signs.
         trust: whom to trust when the state of such ingredients is written down.
         stamps: address of a time-stamp authority (RFC 3161), or None. One that is silent is waited
@@ -217,10 +228,10 @@ def sign_store(  # noqa: PLR0913 - all that one signature depends on
     target = io.BytesIO()
     attempt = _Attempt(signer)
     try:
-        builder = c2pa.Builder(definition, _context(trust))
-        for identifier, content in resources.items():
+        builder = c2pa.Builder(definition.manifest, _context(trust))
+        for identifier, content in definition.resources.items():
             builder.add_resource(identifier, io.BytesIO(content))
-        for described, kind, content in embedded:
+        for described, kind, content in definition.embedded:
             builder.add_ingredient(described, _ASKED.get(kind, kind), io.BytesIO(content))
         if beside:
             builder.set_no_embed()

@@ -14,7 +14,7 @@ from safegen.pipeline.evaluate import _notes
 from safegen.pipeline.train.admission import few_records, require_admission
 from safegen.pipeline.train.planning import plan_for, preset_for
 from safegen.privacy.accounting.budget import Budget
-from safegen.privacy.accounting.plan import plan_within
+from safegen.privacy.accounting.plan import Workload, plan_within
 
 COUNT = 600
 
@@ -30,7 +30,7 @@ def budget(tmp_path, scans):
     """Of which half is spent."""
     spent = Budget(str(tmp_path / "budget.db"))
     half = plan_within(
-        epsilon=6.0, units=COUNT, expected_batch_size=60, steps=100, clipping_norm=1.0
+        Workload(units=COUNT, expected_batch_size=60, steps=100, clipping_norm=1.0), epsilon=6.0
     )
     spent.grant(half, scans.card)
     return spent

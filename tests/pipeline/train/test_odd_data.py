@@ -10,7 +10,7 @@ from safegen.data.dataset import assemble
 from safegen.errors import PlanError
 from safegen.pipeline.train.networks import throwaway
 from safegen.pipeline.train.sealing import sealed
-from safegen.privacy.accounting.plan import plan_within
+from safegen.privacy.accounting.plan import Workload, plan_within
 from safegen.privacy.mechanism.engine import Settings
 from safegen.privacy.mechanism.releases import Releases
 from safegen.provenance.keys import pki
@@ -124,7 +124,9 @@ def test_every_size_takes_a_private_step(family, side, channels):
     images = np.random.default_rng(0).integers(0, 256, (6, channels, side, side), dtype=np.uint8)
     data = records(images, [0, 1, 0, 1, 0, 1], ("a", "b"))
     chosen = preset(family, data.card, 8.0)
-    plan = plan_within(epsilon=8, units=6, expected_batch_size=6, steps=1, clipping_norm=1.0)
+    plan = plan_within(
+        Workload(units=6, expected_batch_size=6, steps=1, clipping_norm=1.0), epsilon=8
+    )
     recipe = chosen.recipe.model_copy(
         update={"generator_rows": min(chosen.recipe.generator_rows, 4)}
     )

@@ -11,7 +11,7 @@ import sqlalchemy as sql
 from safegen.errors import BudgetRefused, StorageError
 from safegen.privacy.accounting import events
 from safegen.privacy.accounting.budget import Budget
-from safegen.privacy.accounting.plan import PrivacyPlan, plan_within
+from safegen.privacy.accounting.plan import PrivacyPlan, Workload, plan_within
 from safegen.privacy.accounting.room import Room
 from safegen.schemas.card import DataCard, PictureShape
 
@@ -33,7 +33,7 @@ def card(**changes):
 @functools.cache
 def plan(epsilon):
     return plan_within(
-        epsilon=epsilon, units=1000, expected_batch_size=100, steps=20, clipping_norm=1.0
+        Workload(units=1000, expected_batch_size=100, steps=20, clipping_norm=1.0), epsilon=epsilon
     )
 
 
@@ -122,11 +122,8 @@ def test_the_ledger_of_spending_is_for_its_owner_only(sqlite_url):
 
 def test_early_stopping_is_granted_no_more_than_it_may_spend(url):
     stops_early = plan_within(
+        Workload(units=1000, expected_batch_size=100, steps=5000, clipping_norm=1.0),
         epsilon=5.0,
-        units=1000,
-        expected_batch_size=100,
-        steps=5000,
-        clipping_norm=1.0,
         noise_multiplier=1.0,
     )
     assert Budget(url).grant(stops_early, card()).spent <= 5.0
@@ -319,7 +316,8 @@ def test_a_total_may_be_set_before_the_first_run_and_binds_it(url):
     groups = card(unit="group", units=500)
     budget.require_unit(groups, "sha256:grouping")
     small = plan_within(
-        epsilon=1.0, units=500, expected_batch_size=50, steps=5, clipping_norm=1.0, unit="group"
+        Workload(units=500, expected_batch_size=50, steps=5, clipping_norm=1.0, unit="group"),
+        epsilon=1.0,
     )
     budget.grant(small, groups, grouping="sha256:grouping")  # the first run decides the unit
     (account,) = budget.accounts()

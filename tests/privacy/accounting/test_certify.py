@@ -6,7 +6,7 @@ import pytest
 from safegen.data.sources import load
 from safegen.errors import TrainingError
 from safegen.privacy.accounting.certify import certify as certificate_of
-from safegen.privacy.accounting.plan import plan_within
+from safegen.privacy.accounting.plan import Workload, plan_within
 from safegen.privacy.accounting.recompute import agrees, faults, recomputed_epsilon
 from safegen.schemas.certificate import LowerBound, Noise, PoissonSubsampledGaussian
 
@@ -14,7 +14,7 @@ from safegen.schemas.certificate import LowerBound, Noise, PoissonSubsampledGaus
 @pytest.fixture(scope="module")
 def plan():
     return plan_within(
-        epsilon=4.0, units=1797, expected_batch_size=128, steps=30, clipping_norm=1.0
+        Workload(units=1797, expected_batch_size=128, steps=30, clipping_norm=1.0), epsilon=4.0
     )
 
 

@@ -15,7 +15,7 @@ from scipy.stats import norm
 from safegen.errors import PlanError
 from safegen.privacy.accounting import events as accounting
 from safegen.privacy.accounting.events import calibrate, epsilon_of, surely_costs_more
-from safegen.privacy.accounting.plan import Purpose, Share, default_delta, plan_within
+from safegen.privacy.accounting.plan import Purpose, Share, Workload, default_delta, plan_within
 from safegen.schemas.canonical import Record
 from safegen.schemas.certificate import MOST_EVENTS, Gaussian, PoissonSubsampledGaussian
 
@@ -152,6 +152,9 @@ ALL = (
 )
 
 
+ASKED = {"epsilon", "delta", "noise_multiplier", "rough"}
+
+
 def plan(**changes):
     fields = {
         "epsilon": 4.0,
@@ -160,7 +163,9 @@ def plan(**changes):
         "steps": 50,
         "clipping_norm": 1.0,
     }
-    return plan_within(**(fields | changes))
+    fields |= changes
+    asked = {name: fields.pop(name) for name in ASKED & fields.keys()}
+    return plan_within(Workload(**fields), **asked)
 
 
 @pytest.mark.parametrize(

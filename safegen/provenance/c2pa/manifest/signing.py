@@ -10,7 +10,7 @@ from safegen.provenance.c2pa import binding
 from safegen.provenance.c2pa.claims import generator
 from safegen.provenance.c2pa.manifest.reading import read
 from safegen.provenance.c2pa.manifest.values import UNBOUND, Manifest
-from safegen.provenance.c2pa.sdk import read_store, sign_store
+from safegen.provenance.c2pa.sdk import Definition, read_store, sign_store
 from safegen.provenance.keys.trust import trust_in
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def _sign(
 ) -> bytes:
     with_manifest_beside = [item for item in claim.ingredients if item.manifest is not None]
     bare = [item for item in claim.ingredients if item.bare]
-    definition: Json = {
+    said: Json = {
         "title": claim.title,
         "format": claim.mime,
         "claim_generator_info": [{**generator(), "specVersion": SPECIFICATION}],
@@ -91,10 +91,8 @@ def _sign(
             *(_named(item) | {"data": _resource(item)} for item in bare),
         ],
     }
-    return sign_store(
-        definition,
-        data=data,
-        mime=claim.mime,
+    definition = Definition(
+        manifest=said,
         resources={
             _identifier(item): item.manifest or item.content
             for item in (*with_manifest_beside, *bare)
@@ -104,6 +102,11 @@ def _sign(
             for item in claim.ingredients
             if item.manifest is None and not item.bare
         ],
+    )
+    return sign_store(
+        definition,
+        data=data,
+        mime=claim.mime,
         signer=signer,
         trust=trust,
         stamps=stamps,
