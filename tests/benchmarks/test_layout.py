@@ -44,7 +44,7 @@ def card(name, channels, side):
 
 
 def rows(made, count):
-    pictures = torch.rand(count, made.channels, made.height, made.width)
+    pictures = torch.rand(count, made.shape.channels, made.shape.height, made.shape.width)
     return (
         pictures,
         one_hot(torch.arange(count) % CLASSES, CLASSES),

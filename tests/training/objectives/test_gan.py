@@ -67,7 +67,7 @@ def start_of(chosen, seed=0):
 
 def _shape(chosen):
     made = chosen.architecture
-    return made.channels, made.height, made.width
+    return made.shape.channels, made.shape.height, made.shape.width
 
 
 def records_of(data):
