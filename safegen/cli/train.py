@@ -19,6 +19,7 @@ from safegen.cli.options import (
     PRIVACY,
     TRAINING,
     WORKSPACE,
+    Deployment,
 )
 from safegen.cli.settings import given_in, with_settings
 from safegen.errors import FewRecordsWarning, InputError
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from safegen.config.privacy import PrivacyConfig
     from safegen.config.training import TrainingConfig
+    from safegen.config.training_guard import TrainingGuard
     from safegen.config.workspace import Workspace
     from safegen.data.dataset import DataSet
     from safegen.pipeline.generate.model import Model
@@ -51,6 +53,14 @@ def train(
     training: TrainingConfig,
     execution: Execution,
     workspace: Workspace,
+    policy: Annotated[
+        list[str] | None,
+        typer.Option(help="A policy whose rules for training must allow it; repeatable."),
+    ] = None,
+    deployment: Deployment = None,
+    purpose: Annotated[
+        str, typer.Option(help="What the generator is for, for policies that ask.")
+    ] = "",
     resume: Annotated[
         bool, typer.Option(help="Go on with the interrupted run in --out, as it was begun.")
     ] = False,
@@ -59,6 +69,7 @@ def train(
 
     Without any keys in ./keys, a development chain is made there first.
     """
+    guard = _guard(policy, deployment, purpose)
     if resume:
         _require_undecided(context)
     speaks = os.environ.get("RANK", "0") == "0"  # of several that torchrun started, the first
@@ -67,6 +78,8 @@ def train(
             bars("starting", 0, 1)
             records: DataSet = read(data)
             if speaks and not resume:  # what is refused is refused before torch is there
+                if guard is not None:
+                    _require_allowed(records, privacy, guard)
                 training = with_public_data(training, read)
                 _admit(records, privacy, training, workspace)
             if speaks:
@@ -86,6 +99,7 @@ def train(
                     training=training,
                     execution=execution,
                     workspace=workspace,
+                    guard=guard,
                     progress=bars,
                 )
     except KeyboardInterrupt:
@@ -102,6 +116,28 @@ def train(
                 f"[yellow]Without a time-stamp:[/] {plain(workspace.timestamp_url)} did not give "
                 "one."
             )
+
+
+def _guard(policy: list[str] | None, deployment: Path | None, purpose: str) -> TrainingGuard | None:
+    """Whom to ask; nobody where no policy is named.
+
+    Raises:
+        InputError: something is given that nobody would be told.
+    """
+    from safegen.config.training_guard import TrainingGuard
+
+    if policy:
+        return TrainingGuard(policy=policy, deployment=deployment, purpose=purpose)
+    if deployment is not None or purpose:
+        raise InputError("--deployment and --purpose are for policies; name one with --policy")
+    return None
+
+
+def _require_allowed(records: DataSet, privacy: PrivacyConfig, guard: TrainingGuard) -> None:
+    from safegen.pipeline.train.admission import require_allowed
+
+    decision = require_allowed(records.card, privacy, guard)
+    say(f"[dim]{plain(decision.policy)} allows this training.[/]")
 
 
 def with_public_data(training: TrainingConfig, read: Callable[..., DataSet]) -> TrainingConfig:

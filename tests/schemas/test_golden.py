@@ -32,6 +32,7 @@ FORMATS = {
     "certificate": PrivacyCertificate,
     "config": PackageConfig,
     "decision": Decision,
+    "decision-2": Decision,  # of several policies, with a deployment
     "evaluation": EvaluationReport,
     "explanation": Explanation,
     "explanation-1": FirstExplanation,

@@ -9,11 +9,16 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from safegen.errors import PlanError
 from safegen.modality.registry import kind_named
 from safegen.pipeline.train.planning import plan_for, preset_for
+from safegen.policy.deployment import load_deployment, moment
+from safegen.policy.facts import DataFacts, PlanFacts, facts_at
+from safegen.policy.guard import admit
+from safegen.policy.load import load_policies
 from safegen.privacy.accounting.plan import default_delta
 from safegen.privacy.accounting.room import two_digits
 from safegen.training.presets.registry import enough
@@ -21,9 +26,11 @@ from safegen.training.presets.registry import enough
 if TYPE_CHECKING:
     from safegen.config.privacy import PrivacyConfig
     from safegen.config.training import TrainingConfig
+    from safegen.config.training_guard import TrainingGuard
     from safegen.privacy.accounting.budget import Budget
     from safegen.privacy.accounting.room import Room
     from safegen.schemas.card import DataCard
+    from safegen.schemas.decision import Decision
 
 
 def require_admission(
@@ -51,6 +58,36 @@ def require_admission(
         return
     if room.surely_exceeded_by(_costs(privacy, training, card), _delta(privacy, card)):
         raise room.refusal(None, _fits(room, privacy, training, card))
+
+
+def require_allowed(card: DataCard, privacy: PrivacyConfig, guard: TrainingGuard) -> Decision:
+    """Refuse a training that its policies do not allow; nothing is planned or asked of a budget.
+
+    Args:
+        card: the data set's.
+        privacy: what is to be promised.
+        guard: which policies are asked, and what for it is.
+
+    Raises:
+        PolicyError: a policy or the deployment does not load.
+        Refused: the policies say no; carries the decision.
+    """
+    policy, where = load_policies(guard.policy), load_deployment(guard.deployment)
+    now = datetime.now(UTC)
+    facts = facts_at(
+        "train",
+        PlanFacts(
+            epsilon=privacy.epsilon,
+            delta=_delta(privacy, card),
+            unit=card.unit,
+            units=card.units,
+            purpose=guard.purpose.strip(),
+        ),
+        DataFacts(name=card.name, licence=card.licence, source=card.source, public=card.public),
+        where.facts,
+        moment(now),
+    )
+    return admit(policy, where.added_to(facts, now))
 
 
 def _costs(privacy: PrivacyConfig, training: TrainingConfig, card: DataCard) -> float:

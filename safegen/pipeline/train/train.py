@@ -18,10 +18,12 @@ from safegen.arguments import checked
 from safegen.config.old_names import old_names
 from safegen.config.privacy import PrivacyConfig
 from safegen.config.training import TrainingConfig
+from safegen.config.training_guard import TrainingGuard
 from safegen.config.workspace import Workspace
 from safegen.data.dataset import DataSet
 from safegen.errors import InputError, KeyMaterialError, PlanError, StorageError
 from safegen.pipeline.generate.model import Model, load
+from safegen.pipeline.train.admission import require_allowed
 from safegen.pipeline.train.planning import as_data, like, with_pictures
 from safegen.pipeline.train.publish import Publisher
 from safegen.pipeline.train.run import Run, follow
@@ -94,6 +96,7 @@ def train(  # noqa: PLR0913 - the door; what it takes is described in its config
     training: TrainingConfig | None = None,
     execution: Execution | None = None,
     workspace: Workspace | None = None,
+    guard: TrainingGuard | None = None,
     callbacks: Iterable[Callback] = (),
     progress: Progress = silent,
 ) -> Model:
@@ -109,6 +112,7 @@ def train(  # noqa: PLR0913 - the door; what it takes is described in its config
         workspace: whose keys sign, which ledger and which budget know of it. When the authority
             that it names for time-stamps does not answer, the package goes without
             (`Model.time_stamp`).
+        guard: policies that must allow it before its budget is touched; none are asked by default.
         callbacks: hear what the run does, as typed events (`safegen.training.events`).
         progress: told how far the work is.
 
@@ -119,6 +123,8 @@ def train(  # noqa: PLR0913 - the door; what it takes is described in its config
         InputError: epsilon is given twice.
         DataError: the data set is not there or does not fit.
         PlanError: no mechanism can honour the plan.
+        PolicyError: a policy of the guard does not load.
+        Refused: the guard's policies say no; nothing was spent.
         BudgetRefused: the data set's budget does not allow it.
         KeyMaterialError: nothing can be signed with these keys.
         StorageError: a place cannot be written, or holds a package already.
@@ -127,6 +133,8 @@ def train(  # noqa: PLR0913 - the door; what it takes is described in its config
     promised, trained = _promised(epsilon, privacy), training or TrainingConfig()
 
     def begin(run: Run, records: DataSet) -> None:
+        if guard is not None:
+            require_allowed(records.card, promised, guard)
         run.begin(promised, with_pictures(trained, like(records)))
 
     return _finished(
