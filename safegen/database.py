@@ -28,9 +28,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 POSTGRESQL = "postgresql+psycopg"
-PLAIN = ("postgresql", "postgres")  # the same without a driver; the second is libpq's own
-WRITERS = int.from_bytes(b"safegen")  # the advisory lock's key on PostgreSQL
-PATIENCE = 30_000  # milliseconds that a writer waits for the others
+# The same without a driver; the second is libpq's own.
+DRIVERLESS_SCHEMES = ("postgresql", "postgres")
+WRITER_LOCK_KEY = int.from_bytes(b"safegen")  # the advisory lock's key on PostgreSQL
+WRITER_TIMEOUT_MS = 30_000  # milliseconds that a writer waits for the others
 _DURABLY = """
     SELECT set_config('lock_timeout', :patience, true),
            CASE current_setting('synchronous_commit')
@@ -207,8 +208,8 @@ def _lock(connection: sql.Connection) -> None:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         case "postgresql":  # each statement then sees all that was committed before
             connection.execution_options(isolation_level="READ COMMITTED")
-            connection.execute(sql.text(_DURABLY), {"patience": str(PATIENCE)})
-            connection.execute(sql.select(sql.func.pg_advisory_xact_lock(WRITERS)))
+            connection.execute(sql.text(_DURABLY), {"patience": str(WRITER_TIMEOUT_MS)})
+            connection.execute(sql.select(sql.func.pg_advisory_xact_lock(WRITER_LOCK_KEY)))
         case _:  # of two writers who read the same, one is refused
             connection.execution_options(isolation_level="SERIALIZABLE")
 
@@ -222,7 +223,7 @@ def _url(place: Path | str) -> sql.URL:
         raise StorageError(
             f"{without_secret(place)} is not a database URL that works here: {error}"
         ) from error
-    return url.set(drivername=POSTGRESQL) if url.drivername in PLAIN else url
+    return url.set(drivername=POSTGRESQL) if url.drivername in DRIVERLESS_SCHEMES else url
 
 
 def _engine(url: sql.URL) -> sql.Engine:
@@ -248,14 +249,14 @@ def _make_durable(engine: sql.Engine) -> None:
     @sql.event.listens_for(engine, "connect")
     def on_connect(connection: sqlite3.Connection, record: object) -> None:  # noqa: ARG001
         connection.isolation_level = None
-        connection.execute(f"PRAGMA busy_timeout={PATIENCE}")
+        connection.execute(f"PRAGMA busy_timeout={WRITER_TIMEOUT_MS}")
         _write_ahead(connection)
         connection.execute("PRAGMA synchronous=FULL")
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:
     """Use the write-ahead log; for this alone, SQLite does not wait for others by itself."""
-    until = time.monotonic() + PATIENCE / 1000
+    until = time.monotonic() + WRITER_TIMEOUT_MS / 1000
     while True:
         try:
             connection.execute("PRAGMA journal_mode=WAL")

@@ -81,7 +81,7 @@ def test_a_writer_sees_what_was_committed_while_it_waited(engine):
 
 
 def test_a_lock_that_is_not_given_up_is_named(engine, url, monkeypatch):
-    monkeypatch.setattr(database, "PATIENCE", 100)
+    monkeypatch.setattr(database, "WRITER_TIMEOUT_MS", 100)
     hurried = database.connect(url, TABLES)
     with (
         database.writing(engine),

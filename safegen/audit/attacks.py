@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from safegen.progress import Progress
     from safegen.schemas.certificate import PrivacyCertificate
 
-SAMPLES = 20_000
-ASKED = 5_000  # members and held-out records looked at, at most
-CHUNK = 1_000
+GENERATED_SAMPLES = 20_000
+MAX_RECORDS = 5_000  # members and held-out records looked at, at most
+SAMPLES_PER_BATCH = 1_000
 
 
 def in_run(certificate: PrivacyCertificate) -> tuple[Attack, ...]:
@@ -113,12 +113,12 @@ def draw_samples(
     made: LatentGenerator, seed: int, progress: Progress
 ) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """As many samples of each class; they never leave the audit."""
-    labels = np.arange(SAMPLES) % made.classes
+    labels = np.arange(GENERATED_SAMPLES) % made.classes
     parts = []
-    for place, start in enumerate(range(0, SAMPLES, CHUNK)):
-        wanted = torch.from_numpy(labels[start : start + CHUNK])
+    for place, start in enumerate(range(0, GENERATED_SAMPLES, SAMPLES_PER_BATCH)):
+        wanted = torch.from_numpy(labels[start : start + SAMPLES_PER_BATCH])
         parts.append(made.modality.to_stored(made.sample(wanted, seed + place).numpy()))
-        progress("sampling", min(start + CHUNK, SAMPLES), SAMPLES)
+        progress("sampling", min(start + SAMPLES_PER_BATCH, GENERATED_SAMPLES), GENERATED_SAMPLES)
     return np.concatenate(parts), labels
 
 
@@ -131,4 +131,4 @@ def _levels(stored: NDArray[Any], modality: Modality) -> NDArray[np.uint8]:
 
 
 def _some(data: DataSet, generator: np.random.Generator) -> NDArray[np.int64]:
-    return np.sort(generator.permutation(len(data))[:ASKED])
+    return np.sort(generator.permutation(len(data))[:MAX_RECORDS])

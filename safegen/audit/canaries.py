@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 
 ATTACK = "one run, canaries among the units, noisy gradients of all steps seen"
 CONFIDENCE = 0.95
-DOUBT = 1e-3  # a p-value below this is a finding: one sound run in 1,000 has it
-WIDE = 12  # standard deviations of a binomial number, beyond which it does not get
+REFUSAL_P_VALUE = 1e-3  # a p-value below this is a finding: one sound run in 1,000 has it
+# Standard deviations of a binomial number, beyond which it does not get.
+MAX_STANDARD_DEVIATIONS = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +60,7 @@ class Comparison:
     @property
     def sound(self) -> bool:
         """Whether a sound run explains the difference."""
-        return self.p_value >= DOUBT
+        return self.p_value >= REFUSAL_P_VALUE
 
 
 def lower_bound(
@@ -230,6 +231,6 @@ def _included_variance(scores: Scores, noise: float, steps: int, probability: fl
 def _numbers(turns: int, probability: float) -> tuple[Scores, Scores]:
     """Values of a binomial number, and the chance of each, as far as it ever gets."""
     middle, width = turns * probability, math.sqrt(turns * probability * (1 - probability))
-    reach = WIDE * (width + 1)
+    reach = MAX_STANDARD_DEVIATIONS * (width + 1)
     count = np.arange(max(0, math.floor(middle - reach)), min(turns, math.ceil(middle + reach)) + 1)
     return count.astype(np.float64), stats.binom.pmf(count, turns, probability)

@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 Kind = Literal["black", "white", "noise", "twin"]
 KINDS: tuple[Kind, ...] = ("black", "white", "noise", "twin")
-OTHERS = 12  # units beside the one that is added
-SIZES = (1, 2, 7)  # of groups in turn: fewer records than a step takes, and more
-LARGE = 9  # records of the group that is added
-BRIGHTEST = 0.63  # of the others' values, so that a white sample is above all of them
+OTHER_UNITS = 12  # units beside the one that is added
+GROUP_RECORDS = (1, 2, 7)  # of groups in turn: fewer records than a step takes, and more
+LARGEST_GROUP_RECORDS = 9  # records of the group that is added
+MAX_PIXEL = 0.63  # of the others' values, so that a white sample is above all of them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MadeUp:
-    """Records of `OTHERS` + 1 units, the last of which is the odd one.
+    """Records of `OTHER_UNITS` + 1 units, the last of which is the odd one.
 
     Attributes:
         samples: (records, *dimensions), float64 in [0, 1].
@@ -53,16 +53,18 @@ def made_up(
         seed: of the others' samples.
     """
     source = np.random.default_rng(seed)
-    sizes = [SIZES[unit % len(SIZES)] if grouped else 1 for unit in range(OTHERS)]
-    count, odd = sum(sizes), LARGE if grouped else 1
+    sizes = [
+        GROUP_RECORDS[unit % len(GROUP_RECORDS)] if grouped else 1 for unit in range(OTHER_UNITS)
+    ]
+    count, odd = sum(sizes), LARGEST_GROUP_RECORDS if grouped else 1
     faint = source.random((count, *(1 for _ in shape)))  # some are nearly black
-    samples = source.random((count, *shape)) * faint * BRIGHTEST
+    samples = source.random((count, *shape)) * faint * MAX_PIXEL
     labels = np.arange(count) % max(classes - 1, 1)
     last = np.repeat(_odd(kind, samples, source), odd, axis=0)
     last_labels = np.full(odd, labels[0] if kind == "twin" else classes - 1)
     if grouped and kind in {"black", "white"}:
         last_labels = (classes - 1 - np.arange(odd)) % classes
-    groups = np.repeat(np.arange(OTHERS + 1), [*sizes, odd])
+    groups = np.repeat(np.arange(OTHER_UNITS + 1), [*sizes, odd])
     return MadeUp(
         samples=np.concatenate([samples, last]),
         labels=np.concatenate([labels, last_labels]).astype(np.int64),

@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 
     Vector = NDArray[np.float64]
 
-UNITS, BATCH, GROUP = 200, 20, 4
-WIDTH = 4000  # dimensions of a probe: as many draws of noise a step
-LOUD = 1000.0  # a row's norm, in clipping norms
-QUIET = 0.05  # noise multiplier where a sum is measured, whatever the plan's is
-TRIALS = 12  # steps for that
-MANY = 700  # units in a step, more than a chunk of the engine holds
-DRAWS = 400  # steps whose sampling is looked at
+PROBE_UNITS, PROBE_BATCH_UNITS, PROBE_GROUP_RECORDS = 200, 20, 4
+PROBE_DIMENSIONS = 4000  # dimensions of a probe: as many draws of noise a step
+LARGE_GRADIENT_NORMS = 1000.0  # a row's norm, in clipping norms
+LOW_NOISE_MULTIPLIER = 0.05  # noise multiplier where a sum is measured, whatever the plan's is
+LOW_NOISE_STEPS = 12  # steps for that
+MULTI_CHUNK_UNITS = 700  # units in a step, more than a chunk of the engine holds
+SAMPLING_STEPS = 400  # steps whose sampling is looked at
 
 
 def examine(plan: PrivacyPlan, settings: Settings | None = None) -> tuple[Comparison, ...]:
@@ -76,8 +76,10 @@ class _Probe:
 
     def noise(self) -> tuple[Comparison, Comparison]:
         """An empty step releases noise alone: its distribution and its variance."""
-        draws = np.concatenate([self._released(WIDTH, np.zeros((0, WIDTH))) for _ in range(5)])
-        deviation = self._deviation(WIDTH)
+        draws = np.concatenate(
+            [self._released(PROBE_DIMENSIONS, np.zeros((0, PROBE_DIMENSIONS))) for _ in range(5)]
+        )
+        deviation = self._deviation(PROBE_DIMENSIONS)
         freedom = len(draws)
         ratio = float((draws**2).sum()) / deviation**2
         tail = min(stats.chi2.cdf(ratio, freedom), stats.chi2.sf(ratio, freedom))
@@ -99,59 +101,61 @@ class _Probe:
 
     def clipping(self) -> Comparison:
         """However loud a record is, it adds one clipping norm."""
-        row = np.zeros((self._records, WIDTH))
-        row[0, 0] = LOUD
+        row = np.zeros((self._records, PROBE_DIMENSIONS))
+        row[0, 0] = LARGE_GRADIENT_NORMS
         return self._mean("what a loud record adds, in clipping norms", row, expected=1.0)
 
     def group(self) -> Comparison:
         """However many records of a group take part, together they add one clipping norm."""
-        rows = np.zeros((self._records, WIDTH))
-        rows[:, 0] = LOUD
+        rows = np.zeros((self._records, PROBE_DIMENSIONS))
+        rows[:, 0] = LARGE_GRADIENT_NORMS
         return self._mean("what a loud group adds, in clipping norms", rows, expected=1.0)
 
     def beside(self) -> Comparison:
         """Loud public rows leave what a record adds as it is."""
-        rows = np.zeros((self._records + 6, WIDTH))
+        rows = np.zeros((self._records + 6, PROBE_DIMENSIONS))
         rows[0, 0] = 0.9
-        rows[self._records :, 1] = LOUD
+        rows[self._records :, 1] = LARGE_GRADIENT_NORMS
         what = "what a record adds beside loud public rows, in clipping norms"
         return self._mean(what, rows, expected=0.9, beside=6)
 
     def divisor(self) -> Comparison:
         """Many units, each somewhat too loud, add one norm each over a divisor that is constant."""
-        many = np.zeros((MANY * self._records, WIDTH))
+        many = np.zeros((MULTI_CHUNK_UNITS * self._records, PROBE_DIMENSIONS))
         many[:: self._records, 0] = 2.0
         what = "what each of many drawn units adds, in clipping norms"
-        return self._mean(what, many, expected=1.0, over=MANY)
+        return self._mean(what, many, expected=1.0, over=MULTI_CHUNK_UNITS)
 
     def sampling(self) -> tuple[Comparison, Comparison]:
         """Units enter independently: how many there are in a step, and who is there together."""
         engine = self._engine(2)
-        member = np.zeros((DRAWS, UNITS), dtype=bool)
+        member = np.zeros((SAMPLING_STEPS, PROBE_UNITS), dtype=bool)
         for step in member:
             rows = engine.draw().rows
             rows = rows[rows >= 0]
-            step[rows // GROUP if self._by_group else rows] = True
-        probability = BATCH / UNITS
+            step[rows // PROBE_GROUP_RECORDS if self._by_group else rows] = True
+        probability = PROBE_BATCH_UNITS / PROBE_UNITS
         sizes = member.sum(axis=1)
-        ratio = float(((sizes - BATCH) ** 2).sum()) / (UNITS * probability * (1 - probability))
-        tail = min(stats.chi2.cdf(ratio, DRAWS), stats.chi2.sf(ratio, DRAWS))
-        turns = member.sum(axis=0)
-        spread = float(((turns - DRAWS * probability) ** 2).sum()) / (
-            DRAWS * probability * (1 - probability)
+        ratio = float(((sizes - PROBE_BATCH_UNITS) ** 2).sum()) / (
+            PROBE_UNITS * probability * (1 - probability)
         )
-        apart = min(stats.chi2.cdf(spread, UNITS), stats.chi2.sf(spread, UNITS))
+        tail = min(stats.chi2.cdf(ratio, SAMPLING_STEPS), stats.chi2.sf(ratio, SAMPLING_STEPS))
+        turns = member.sum(axis=0)
+        spread = float(((turns - SAMPLING_STEPS * probability) ** 2).sum()) / (
+            SAMPLING_STEPS * probability * (1 - probability)
+        )
+        apart = min(stats.chi2.cdf(spread, PROBE_UNITS), stats.chi2.sf(spread, PROBE_UNITS))
         return (
             Comparison(
                 what="the variance of how many units a step draws",
-                found=ratio / DRAWS * UNITS * probability * (1 - probability),
-                expected=UNITS * probability * (1 - probability),
+                found=ratio / SAMPLING_STEPS * PROBE_UNITS * probability * (1 - probability),
+                expected=PROBE_UNITS * probability * (1 - probability),
                 p_value=float(2 * tail),
             ),
             Comparison(
                 what="the variance of how often a unit is drawn",
-                found=spread / UNITS * DRAWS * probability * (1 - probability),
-                expected=DRAWS * probability * (1 - probability),
+                found=spread / PROBE_UNITS * SAMPLING_STEPS * probability * (1 - probability),
+                expected=SAMPLING_STEPS * probability * (1 - probability),
                 p_value=float(2 * apart),
             ),
         )
@@ -178,11 +182,13 @@ class _Probe:
         self, what: str, rows: Vector, *, expected: float, beside: int = 0, over: int = 1
     ) -> Comparison:
         """What rows add to the first number of the sum, over many steps; a z-test."""
-        quiet = _Probe(dataclasses.replace(self._plan, noise_multiplier=QUIET), self._settings)
-        found = np.array(
-            [quiet._released(64, rows[:, :64], beside)[0] / over for _ in range(TRIALS)]
+        quiet = _Probe(
+            dataclasses.replace(self._plan, noise_multiplier=LOW_NOISE_MULTIPLIER), self._settings
         )
-        error = quiet._deviation(64) / over / math.sqrt(TRIALS)
+        found = np.array(
+            [quiet._released(64, rows[:, :64], beside)[0] / over for _ in range(LOW_NOISE_STEPS)]
+        )
+        error = quiet._deviation(64) / over / math.sqrt(LOW_NOISE_STEPS)
         z = abs(found.mean() - expected) / error
         return Comparison(
             what=what,
@@ -197,7 +203,7 @@ class _Probe:
         engine = self._engine(width, network, beside)
         _step(engine, rows * self._plan.clipping_norm, len(rows) - beside)
         moved = -network.weight.detach().numpy().ravel().astype(np.float64)
-        return np.asarray(moved * (BATCH + beside) / self._plan.clipping_norm)
+        return np.asarray(moved * (PROBE_BATCH_UNITS + beside) / self._plan.clipping_norm)
 
     def _deviation(self, width: int) -> float:
         """Of the planned noise on a probe, in clipping norms."""
@@ -210,15 +216,15 @@ class _Probe:
         plan = PrivacyPlan(
             epsilon=self._plan.epsilon,
             delta=1e-4,
-            units=UNITS,
-            expected_batch_size=BATCH,
-            steps=DRAWS,
+            units=PROBE_UNITS,
+            expected_batch_size=PROBE_BATCH_UNITS,
+            steps=SAMPLING_STEPS,
             clipping_norm=self._plan.clipping_norm,
             noise_multiplier=self._plan.noise_multiplier,
             unit=self._plan.unit,
             records_per_unit=self._records,
         )
-        groups = np.repeat(np.arange(UNITS), GROUP) if self._by_group else None
+        groups = np.repeat(np.arange(PROBE_UNITS), PROBE_GROUP_RECORDS) if self._by_group else None
         optimizer = torch.optim.SGD(network.parameters(), lr=1.0)
         return PrivateEngine(
             network, plan, optimizer, rows_beside=beside, groups=groups, settings=self._settings

@@ -36,13 +36,13 @@ if TYPE_CHECKING:
     Scores = NDArray[np.float64]
 
 ATTACK = "distance to generated pictures of the class, calibrated on held-out records"
-LEAST_RECORDS = 20  # of each kind; fewer prove nothing
-COMPONENTS = 40
-NEIGHBOURS = (1, 2)  # generated ones; averaged over both
-REFERENCES = 4  # nearest ones that make a difficulty: more are steadier, fewer more local
-LEAST_FIT = 3  # reference records of a class to fit a slope on; with fewer it is 1
+MIN_RECORDS = 20  # of each kind; fewer prove nothing
+PCA_COMPONENTS = 40
+NEIGHBOUR_RANKS = (1, 2)  # generated ones; averaged over both
+REFERENCE_RECORDS = 4  # nearest ones that make a difficulty: more are steadier, fewer more local
+MIN_SLOPE_RECORDS = 3  # reference records of a class to fit a slope on; with fewer it is 1
 GREY_LEVEL = 1.0  # added to distances: two pictures this close are copies, and no log is infinite
-QUANTILES = 101  # of members and of others, between which thresholds are tried
+THRESHOLD_QUANTILES = 101  # of members and of others, between which thresholds are tried
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,9 +164,9 @@ def _check(given: Labelled, name: str) -> None:
         )
     if labels.shape != (len(pictures),):
         raise DataError(f"{len(pictures)} {name} have {labels.size} labels; give one for each")
-    if len(pictures) < LEAST_RECORDS:
+    if len(pictures) < MIN_RECORDS:
         raise DataError(
-            f"{len(pictures)} {name} are too few for an attack; give {LEAST_RECORDS} or more"
+            f"{len(pictures)} {name} are too few for an attack; give {MIN_RECORDS} or more"
         )
 
 
@@ -189,7 +189,7 @@ def components(*pictures: Pictures, seed: int) -> list[Points]:
         return some.reshape(len(some), -1).astype(np.float32)
 
     fitting = flat(pictures[0])
-    pca = PCA(n_components=min(COMPONENTS, *fitting.shape), random_state=seed)
+    pca = PCA(n_components=min(PCA_COMPONENTS, *fitting.shape), random_state=seed)
     with np.errstate(invalid="ignore"):  # a generator may have collapsed to one picture
         pca.fit(fitting)
     return [pca.transform(flat(some)) for some in pictures]
@@ -224,7 +224,7 @@ def _scores(
 
 def _slope(samples: Points, reference: Points) -> float:
     """How log distance to the samples grows with difficulty, where nothing was trained on."""
-    if len(reference) < LEAST_FIT:
+    if len(reference) < MIN_SLOPE_RECORDS:
         return 1.0
     x, y = _difficulty(None, reference), _distance(reference, samples)
     x, y = x - x.mean(), y - y.mean()
@@ -233,14 +233,14 @@ def _slope(samples: Points, reference: Points) -> float:
 
 def _difficulty(records: Points | None, reference: Points) -> Scores:
     """(n,), float64; without records that of the reference itself, each against the rest."""
-    most = min(REFERENCES, len(reference) - (records is None))
+    most = min(REFERENCE_RECORDS, len(reference) - (records is None))
     return _log(_nearest(records, reference, most))
 
 
 def _distance(records: Points, samples: Points) -> Scores:
     """(n,), float64: log of the mean distance to k samples, averaged over a few k."""
-    nearest = _nearest(records, samples, min(max(NEIGHBOURS), len(samples)))
-    return np.asarray(np.mean([_log(nearest[:, :k]) for k in NEIGHBOURS], axis=0))
+    nearest = _nearest(records, samples, min(max(NEIGHBOUR_RANKS), len(samples)))
+    return np.asarray(np.mean([_log(nearest[:, :k]) for k in NEIGHBOUR_RANKS], axis=0))
 
 
 def _log(distances: Scores) -> Scores:
@@ -275,7 +275,7 @@ def _lower_bound(
             found, of_members, accused, of_others, delta, confidence=confidence
         )
 
-    steps = np.linspace(0, 1, QUANTILES)
+    steps = np.linspace(0, 1, THRESHOLD_QUANTILES)
     marks = np.unique(np.concatenate([np.quantile(scores, steps) for scores in halves[0]]))
     between = (marks[:-1] + marks[1:]) / 2  # in the gap where there is one, not at its edge
     best = max(between, key=lambda threshold: bound(halves[0], threshold), default=0.0)

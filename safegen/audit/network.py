@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
     Vector = NDArray[np.float64]
 
-LOUDNESS = (1.0, 10.0, 100.0, 1e4)  # times the network's own losses
-STEPS = 6
-SHOWN = 16  # units whose reach is measured, at most, unless the caller says otherwise
+LOSS_SCALES = (1.0, 10.0, 100.0, 1e4)  # times the network's own losses
+REHEARSAL_STEPS = 6
+MAX_MEASURED_UNITS = 16  # units whose reach is measured, at most, unless the caller says otherwise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +58,7 @@ class Rehearsal:
 
 
 def reach(
-    rehearsal: Rehearsal, loudness: tuple[float, ...] = LOUDNESS, shown: int = SHOWN
+    rehearsal: Rehearsal, loudness: tuple[float, ...] = LOSS_SCALES, shown: int = MAX_MEASURED_UNITS
 ) -> Comparison:
     """The furthest that taking out one unit moves the sum, in clipping norms.
 
@@ -86,7 +86,7 @@ def reach(
 
 def noise(rehearsal: Rehearsal) -> tuple[Comparison, ...]:
     """What steps add to their sums, parameter by parameter and step by step."""
-    residues = [_residue(rehearsal) for _ in range(STEPS)]
+    residues = [_residue(rehearsal) for _ in range(REHEARSAL_STEPS)]
     deviation = rehearsal.engine.lattice.deviation
     whole = np.concatenate([part for step in residues for part in step]) / deviation
     return (_by_parameter(residues, deviation), _gaussian(whole), *repetitions(whole))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special
 
-from safegen.audit.statistics import HALVINGS, check_scores, error_of
+from safegen.audit.statistics import BISECTION_STEPS, check_scores, error_of
 from safegen.errors import DataError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Scores = NDArray[np.float64]
 
 # Of all canaries; a few sure guesses, or many unsure ones. Not all: coins never fall half and half.
-SHARES = (0.02, 0.1, 0.3, 0.9)
+GUESS_SHARES = (0.02, 0.1, 0.3, 0.9)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +105,7 @@ def one_run_epsilon(
     low, high = 0.0, 1.0
     while refuted(high):
         low, high = high, 2 * high
-    for _ in range(HALVINGS):
+    for _ in range(BISECTION_STEPS):
         middle = (low + high) / 2
         low, high = (middle, high) if refuted(middle) else (low, middle)
     return low
@@ -156,7 +156,7 @@ def one_run_bound(
     *,
     generator: np.random.Generator,
     confidence: float = 0.95,
-    shares: tuple[float, ...] = SHARES,
+    shares: tuple[float, ...] = GUESS_SHARES,
 ) -> OneRunBound:
     """The best lower bound on epsilon over a few fixed numbers of guesses.
 

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     Pictures = NDArray[Any]
     Labels = NDArray[np.int64]
 
-CELLS = 7  # fields a side of a pattern
-MOST_AT_ONCE = 256  # canaries compared with all samples at a time
+PATTERN_CELLS = 7  # fields a side of a pattern
+CANARIES_PER_BATCH = 256  # canaries compared with all samples at a time
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ class CanaryPictures:
 def canary_pictures(data: DataSet, count: int, generator: np.random.Generator) -> CanaryPictures:
     """Patterns in the shape of a data set's samples, with labels at random."""
     modality = modality_of(data.card.shape)
-    fields = [min(CELLS, side) for side in modality.dimensions]
+    fields = [min(PATTERN_CELLS, side) for side in modality.dimensions]
     cells = generator.random((count, *fields)) < 0.5
     for axis, (side, few) in enumerate(zip(modality.dimensions, fields, strict=True), start=1):
         cells = cells.take(np.arange(side) * few // side, axis=axis)
@@ -105,7 +105,7 @@ def found_in_samples(
     for label in np.unique(canaries.labels):
         made = flat[sample_labels == label]
         asked = np.flatnonzero(canaries.labels == label)
-        for part in np.array_split(asked, max(1, len(asked) // MOST_AT_ONCE)):
+        for part in np.array_split(asked, max(1, len(asked) // CANARIES_PER_BATCH)):
             patterns = _seen(canaries.pictures[part], canaries.modality)
             products = patterns @ made.T
             distances = (

@@ -16,7 +16,7 @@ from scipy import stats
 
 from safegen.audit.canaries import Comparison
 from safegen.audit.repetition import repetitions
-from safegen.privacy.mechanism.lattice import ALLOWANCE, FINENESS, lattice
+from safegen.privacy.mechanism.lattice import ARITHMETIC_ALLOWANCE, ROUNDING_ALLOWANCE, lattice
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -43,7 +43,7 @@ def reach(whole: Outputs, less: Outputs) -> Comparison:
         what=f"how far one unit moves {name}, in stated sensitivities",
         found=furthest,
         expected=1.0,
-        p_value=float(furthest <= 1 + FINENESS),
+        p_value=float(furthest <= 1 + ROUNDING_ALLOWANCE),
     )
 
 
@@ -64,7 +64,7 @@ def mixing(whole: Outputs, less: Outputs, alone: Outputs, nobody: Outputs) -> Co
         what=f"how far one unit moves what others add to {name}, in stated sensitivities",
         found=furthest,
         expected=0.0,
-        p_value=float(furthest <= ALLOWANCE),
+        p_value=float(furthest <= ARITHMETIC_ALLOWANCE),
     )
 
 

@@ -28,9 +28,10 @@ if TYPE_CHECKING:
 
     Vector = NDArray[np.float64]
 
-CELL = 1e-3  # deviations within which two numbers count as the same; arithmetic errs by far less
+# Deviations within which two numbers count as the same; arithmetic errs by far less.
+EQUALITY_TOLERANCE = 1e-3
 BY_CHANCE = 1e-9  # how often sound noise may have twins at all
-MIXING = 6364136223846793005  # an odd number with many bits (Knuth's MMIX)
+HASH_MULTIPLIER = 6364136223846793005  # an odd number with many bits (Knuth's MMIX)
 
 
 def repetitions(noise: Vector) -> tuple[Comparison, ...]:
@@ -97,15 +98,19 @@ def _twins(noise: Vector) -> Comparison:
     """How many runs of a few numbers occur twice, to within a cell.
 
     Of two runs of w numbers, each number of the later one falls into the cell of its like in the
-    earlier one with a chance of at most CELL / sqrt(2 pi), whatever came before it. w is such that
-    among all pairs, and for both signs, twins are expected at most `BY_CHANCE` times.
+    earlier one with a chance of at most EQUALITY_TOLERANCE / sqrt(2 pi), whatever came before it.
+    w is such that among all pairs, and for both signs, at most `BY_CHANCE` twins are expected.
     """
     pairs = float(len(noise)) ** 2
-    cell = CELL / math.sqrt(2 * math.pi)
+    cell = EQUALITY_TOLERANCE / math.sqrt(2 * math.pi)
     length = min(math.ceil(math.log(pairs / BY_CHANCE) / -math.log(cell)), len(noise))
     found = math.nan
     if bool(np.isfinite(noise).all()):
-        found = float(_twice(np.rint(np.clip(noise / CELL, -1e18, 1e18)).astype(np.int64), length))
+        found = float(
+            _twice(
+                np.rint(np.clip(noise / EQUALITY_TOLERANCE, -1e18, 1e18)).astype(np.int64), length
+            )
+        )
     return Comparison(
         what=f"runs of {length} numbers that occur twice in the network's noise",
         found=found,
@@ -120,7 +125,7 @@ def _twice(cells: NDArray[np.int64], length: int) -> int:
     mixed = np.zeros(len(runs), dtype=np.int64)
     for column in runs.T:
         mixed = (
-            mixed * MIXING + column
+            mixed * HASH_MULTIPLIER + column
         )  # a run's own number, modulo 2^64; of its negative, minus it
     signs = np.where(runs[:, 0] < 0, -1, 1)
     mixed *= signs

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Scores = NDArray[np.float64]
 
-HALVINGS = 40  # of a bracket no wider than 1 or the answer: far below any printed digit
+BISECTION_STEPS = 40  # of a bracket no wider than 1 or the answer: far below any printed digit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

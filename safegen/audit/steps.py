@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from safegen.audit.canaries import Comparison
-from safegen.privacy.mechanism.sampling import ABSENT
+from safegen.privacy.mechanism.sampling import ABSENT_ROW
 from safegen.privacy.mechanism.sealed import PrivateRecords
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     Numbers = NDArray[np.int64]
 
-LOUDNESS = (1.0, 100.0)  # times the network's own losses
+LOSS_SCALES = (1.0, 100.0)  # times the network's own losses
 
 
 class Summing(Protocol):
@@ -42,12 +42,12 @@ class Summing(Protocol):
     engine: PrivateEngine
 
     def summed(self, records: PrivateRecords, rows: Numbers, *, loudness: float = 1.0) -> Tensor:
-        """The clipped sum of some records, (d,), float64; rows that are `ABSENT` are empty."""
+        """The clipped sum of some records, (d,), float64; rows that are `ABSENT_ROW` are empty."""
         ...
 
 
 def examine(
-    training: Summing, plan: PrivacyPlan, made: MadeUp, loudness: tuple[float, ...] = LOUDNESS
+    training: Summing, plan: PrivacyPlan, made: MadeUp, loudness: tuple[float, ...] = LOSS_SCALES
 ) -> tuple[Comparison, Comparison]:
     """Take the last unit out, and look at the sum.
 
@@ -70,9 +70,9 @@ def examine(
             for chosen in (
                 rows,
                 rows[~last],
-                np.where(last, ABSENT, rows),
-                np.where(last, rows, ABSENT),
-                np.full_like(rows, ABSENT),
+                np.where(last, ABSENT_ROW, rows),
+                np.where(last, rows, ABSENT_ROW),
+                np.full_like(rows, ABSENT_ROW),
             )
         )
         moved = max(float((whole - each).norm()) for each in (less, emptied))
@@ -98,10 +98,10 @@ def examine(
 
 
 def _rows(made: MadeUp, records_per_unit: int) -> Numbers:
-    """The first records of each unit beside each other, `ABSENT` where it has no more."""
+    """The first records of each unit beside each other, `ABSENT_ROW` where it has no more."""
     numbers = np.arange(len(made.labels))
     unit = numbers if made.groups is None else made.groups
-    rows = np.full((int(unit.max()) + 1, records_per_unit), ABSENT, dtype=np.int64)
+    rows = np.full((int(unit.max()) + 1, records_per_unit), ABSENT_ROW, dtype=np.int64)
     for number in range(len(rows)):
         mine = numbers[unit == number][:records_per_unit]
         rows[number, : len(mine)] = mine

@@ -112,10 +112,10 @@ def _begun(ledger: Ledger, place: str) -> str:
     Raises:
         DataError: there are no records.
     """
-    from safegen.data.dataset import USUAL
+    from safegen.data.dataset import SUGGESTED_SIDE_PIXELS
     from safegen.data.sources import load
 
-    card = load(place, size=USUAL).card  # a digest does not depend on the size
+    card = load(place, size=SUGGESTED_SIDE_PIXELS).card  # a digest does not depend on the size
     ledger.open(card)
     return card.digest
 

@@ -23,7 +23,7 @@ out = Console(highlight=False, soft_wrap=True, emoji=False)
 err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 COLOURS = {"passed": "green", "warned": "yellow", "not_applicable": "dim"}  # of outcomes
-MINUTE = 60.0  # seconds between two lines about a stage that goes on, in a log
+LOG_INTERVAL_SECONDS = 60.0  # seconds between two lines about a stage that goes on, in a log
 
 
 def say(text: str) -> None:
@@ -117,7 +117,7 @@ class _Lines:
         now = self._clock()
         if done < total:
             self._done.discard(stage)
-            if now - self._told.setdefault(stage, now) < MINUTE:
+            if now - self._told.setdefault(stage, now) < LOG_INTERVAL_SECONDS:
                 return
             self._told[stage] = now
         elif stage in self._done:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from safegen.report.run import RunReport
     from safegen.schemas.verdict import Verdict
 
-COUNT = 20
-PURPOSE = "showing what safegen does"
+DEMO_OUTPUTS = 20
+DEMO_PURPOSE = "showing what safegen does"
 
 
 def demo(
@@ -62,7 +62,9 @@ def _make(folder: Path, progress: Progress) -> tuple[Model, Release]:
         ),
         progress=progress,
     )
-    release = model.generate(COUNT, purpose=PURPOSE, seed=0, explain="full", progress=progress)
+    release = model.generate(
+        DEMO_OUTPUTS, purpose=DEMO_PURPOSE, seed=0, explain="full", progress=progress
+    )
     release.save(folder / "outputs")
     return model, release
 

@@ -208,7 +208,7 @@ def _print_tree(found: Credentials) -> None:
 
 
 def _branch(certificate: x509.Certificate, role: str) -> str:
-    from safegen.provenance.keys.profile import SOON, name_of
+    from safegen.provenance.keys.profile import EXPIRY_WARNING, name_of
 
     now, end = datetime.now(UTC), certificate.not_valid_after_utc
     days = f"{(end - now).days:,} days left"
@@ -217,7 +217,7 @@ def _branch(certificate: x509.Certificate, role: str) -> str:
     elif end < now:
         colour, state = "red", f"expired on {end.date()}"
     else:
-        colour = "yellow" if end - now < SOON else "green"
+        colour = "yellow" if end - now < EXPIRY_WARNING else "green"
         state = f"until {end.date()}, {days}"
     return f"{plain(name_of(certificate)[1:-1])}  [dim]{role}[/]  [{colour}]{state}[/]"
 

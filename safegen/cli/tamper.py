@@ -15,7 +15,7 @@ from PIL import Image
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 def with_one_bit_changed(png: bytes) -> bytes:
@@ -34,7 +34,7 @@ def with_one_bit_changed(png: bytes) -> bytes:
     file = io.BytesIO()
     picture.save(file, "PNG")
     pixels = [chunk for kind, chunk in _chunks(file.getvalue()) if kind == b"IDAT"]
-    kept, placed = [SIGNATURE], False
+    kept, placed = [PNG_SIGNATURE], False
     for kind, chunk in _chunks(png):
         if kind != b"IDAT":
             kept.append(chunk)
@@ -46,7 +46,7 @@ def with_one_bit_changed(png: bytes) -> bytes:
 
 def _chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Each chunk's type, and its bytes from length to checksum (PNG specification, 5.3)."""
-    start = len(SIGNATURE)
+    start = len(PNG_SIGNATURE)
     while start < len(png):
         length, kind = struct.unpack_from(">I4s", png, start)
         end = start + 12 + length

@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from safegen.cli.console import out as console
 from safegen.cli.console import plain, say
-from safegen.report.verdicts import SHOWN_WHOLE, STATES, in_words
+from safegen.report.verdicts import MAX_WHOLE_VERDICTS, STATES, in_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from safegen.report.verdicts import Style
     from safegen.schemas.verdict import Verdict
 
-LONGEST = 100  # letters in a line
+MAX_LINE_LETTERS = 100  # letters in a line
 
 
 def show(verdicts: Sequence[Verdict], *, trusting: bool) -> None:
@@ -28,13 +28,13 @@ def show(verdicts: Sequence[Verdict], *, trusting: bool) -> None:
         verdicts: what was found.
         trusting: whether a list of trust was given.
     """
-    width = min(console.width, LONGEST) if console.is_terminal else None
+    width = min(console.width, MAX_LINE_LETTERS) if console.is_terminal else None
     for line in in_words(verdicts, paint=_paint, width=width):
         say(line)
     if len(verdicts) > 1:
         say_counts(verdicts)
     valid = any(verdict.state == "valid" for verdict in verdicts)
-    if not trusting and len(verdicts) > SHOWN_WHOLE and valid:
+    if not trusting and len(verdicts) > MAX_WHOLE_VERDICTS and valid:
         say("Nobody vouches for any signer here: name the roots that you trust with --trust.")
 
 

@@ -9,10 +9,10 @@ from typing import Annotated
 from safegen.arguments import require_types
 from safegen.errors import PlanError
 from safegen.option import NoOption
-from safegen.privacy.accounting.ranges import NOISE_RANGE, SMALLEST_DELTA
+from safegen.privacy.accounting.ranges import MIN_DELTA, NOISE_RANGE
 
 RECORDS_PER_GROUP = 4  # in a step at most, when units are groups
-MOST_PER_GROUP = 1000  # a step holds as many rows for each group that it draws
+MAX_RECORDS_PER_GROUP = 1000  # a step holds as many rows for each group that it draws
 CANARIES_RANGE = (100, 100_000)  # fewer prove nothing; more cost too much
 
 
@@ -48,9 +48,9 @@ class PrivacyConfig:
         require_types(self)
         if not (math.isfinite(self.epsilon) and self.epsilon > 0):
             raise PlanError(f"epsilon is {self.epsilon:g}; it must be a finite number above 0")
-        if self.delta is not None and not SMALLEST_DELTA <= self.delta < 1:
+        if self.delta is not None and not MIN_DELTA <= self.delta < 1:
             raise PlanError(
-                f"delta is {self.delta:g}; choose {SMALLEST_DELTA:g} or more, and less than 1/n of "
+                f"delta is {self.delta:g}; choose {MIN_DELTA:g} or more, and less than 1/n of "
                 "the n records or groups, or whole ones could leak; leave it out for 1/(n ln n)"
             )
         low, high = NOISE_RANGE
@@ -60,10 +60,10 @@ class PrivacyConfig:
                 "which is what a certificate can state"
             )
         each = self.records_per_group
-        if each is not None and not 1 <= each <= MOST_PER_GROUP:
+        if each is not None and not 1 <= each <= MAX_RECORDS_PER_GROUP:
             raise PlanError(
                 f"records_per_group is {each}: so many records of a group cannot take part in a "
-                f"step; choose 1 to {MOST_PER_GROUP}"
+                f"step; choose 1 to {MAX_RECORDS_PER_GROUP}"
             )
         few, many = CANARIES_RANGE
         if self.canaries and not few <= self.canaries <= many:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 from safegen.arguments import require_types
 from safegen.errors import InputError, PlanError
 from safegen.option import Spelled
-from safegen.privacy.accounting.ranges import MOST_STEPS
+from safegen.privacy.accounting.ranges import MAX_STEPS
 from safegen.schemas.choices import Family, WarmStart
-from safegen.schemas.names import LARGEST_SEED
+from safegen.schemas.names import MAX_SEED
 
 if TYPE_CHECKING:
     from safegen.data.dataset import DataSet
@@ -54,11 +54,11 @@ class TrainingConfig:
             raise InputError(
                 f"pretraining is {self.pretraining!r}; give a name, a path or a data set"
             )
-        if self.steps is not None and not 1 <= self.steps <= MOST_STEPS:
-            raise PlanError(f"steps is {self.steps}; choose from 1 to {MOST_STEPS:,}")
+        if self.steps is not None and not 1 <= self.steps <= MAX_STEPS:
+            raise PlanError(f"steps is {self.steps}; choose from 1 to {MAX_STEPS:,}")
         if self.expected_batch_size is not None and self.expected_batch_size < 1:
             raise PlanError(
                 f"expected_batch_size is {self.expected_batch_size}; a step must draw 1 or more"
             )
-        if not 0 <= self.seed <= LARGEST_SEED:
+        if not 0 <= self.seed <= MAX_SEED:
             raise PlanError(f"the seed is {self.seed}; choose a whole number from 0 to 2^53 - 1")

@@ -20,11 +20,14 @@ if TYPE_CHECKING:
 
     from safegen.schemas.card import Shape
 
-SMALLEST, LARGEST = 28, 128  # pixels a side, between which the networks are built
-USUAL = 32  # pixels a side to suggest for what is too small
-FINE = 64  # pixels a side, above which a side must be divisible by 8 and not only by 4
+MIN_SIDE_PIXELS, MAX_SIDE_PIXELS = 28, 128  # pixels a side, between which the networks are built
+SUGGESTED_SIDE_PIXELS = 32  # pixels a side to suggest for what is too small
+FINE_SIDE_PIXELS = 64  # pixels a side, above which a side must be divisible by 8 and not only by 4
 ONE_CLASS = "all"  # what the only class of unlabelled records is called
-SIDES = f"from {SMALLEST} to {LARGEST} pixels and divisible by 4, above {FINE} by 8"
+ALLOWED_SIDES = (
+    f"from {MIN_SIDE_PIXELS} to {MAX_SIDE_PIXELS} pixels and divisible by 4, "
+    f"above {FINE_SIDE_PIXELS} by 8"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,8 +253,8 @@ def require_side(size: int) -> None:
     """
     if not _fits(size):
         raise DataError(
-            f"a side of {size} pixels does not fit; sides are {SIDES}: --size {_near(size)} would "
-            "do"
+            f"a side of {size} pixels does not fit; sides are {ALLOWED_SIDES}: "
+            f"--size {_near(size)} would do"
         )
 
 
@@ -263,18 +266,18 @@ def side_of(shape: Shape) -> int | None:
 
 
 def _fits(side: int) -> bool:
-    return SMALLEST <= side <= LARGEST and side % _step(side) == 0
+    return MIN_SIDE_PIXELS <= side <= MAX_SIDE_PIXELS and side % _step(side) == 0
 
 
 def _step(side: int) -> int:
-    return 4 if side <= FINE else 8
+    return 4 if side <= FINE_SIDE_PIXELS else 8
 
 
 def _near(side: int) -> int:
     """A side that fits, as near as can be."""
-    if side < SMALLEST:
-        return USUAL
-    return min(side + -side % _step(side), LARGEST)
+    if side < MIN_SIDE_PIXELS:
+        return SUGGESTED_SIDE_PIXELS
+    return min(side + -side % _step(side), MAX_SIDE_PIXELS)
 
 
 def _require_text(*names: str) -> None:
@@ -311,8 +314,8 @@ def _require_shape(images: NDArray[np.uint8], name: str) -> None:
     height, width = images.shape[2:]
     if not (_fits(height) and _fits(width)):
         raise DataError(
-            f"{name} has pictures of {width}x{height} pixels, and sides must be {SIDES}: --size "
-            f"{_near(max(height, width))} would do"
+            f"{name} has pictures of {width}x{height} pixels, and sides must be {ALLOWED_SIDES}: "
+            f"--size {_near(max(height, width))} would do"
         )
 
 

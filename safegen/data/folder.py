@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from safegen.data.dataset import ONE_CLASS, DataSet, assemble, digest_of
-from safegen.data.pictures import SUFFIXES, Opened, open_record, require_deep, square
+from safegen.data.pictures import PICTURE_SUFFIXES, Opened, open_record, require_deep, square
 from safegen.errors import DataError
 from safegen.storage import read
 
@@ -97,7 +97,7 @@ def _pictures(folder: Path) -> list[Path]:
     return sorted(
         file
         for file in folder.iterdir()
-        if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
+        if file.suffix.lower() in PICTURE_SUFFIXES and not file.name.startswith(".")
     )
 
 

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-MOST_CLASSES = 1000
+MAX_CLASSES = 1000
 SOURCE = "https://doi.org/10.5281/zenodo.10519652"  # all sets and sizes, version 3.0
 LICENCE = "CC-BY-4.0"
-LARGER = re.compile("_(64|128|224)$")  # how MedMNIST+ names its larger sizes
+LARGER_SIZE_SUFFIX = re.compile("_(64|128|224)$")  # how MedMNIST+ names its larger sizes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +84,7 @@ def read_medmnist(path: Path, split: str, size: int | None) -> DataSet:
     labels, classes = _labels(path, arrays.get(f"{split}_labels"), len(images))
     digest = digest_of(images, labels)
     public = next((known for known in PUBLISHED.values() if digest in known.digests), None)
-    known = public or PUBLISHED.get(LARGER.sub("", path.stem))
+    known = public or PUBLISHED.get(LARGER_SIZE_SUFFIX.sub("", path.stem))
     if known is not None and known.fits(classes):
         classes = known.classes
     return assemble(
@@ -142,9 +142,9 @@ def _labels(
     if labels is None:
         return np.zeros(count, dtype=np.int64), (ONE_CLASS,)
     whole = labels.dtype.kind in "ui" and labels.size == count == len(labels.ravel())
-    if not whole or not count or not 0 <= labels.min() <= labels.max() < MOST_CLASSES:
+    if not whole or not count or not 0 <= labels.min() <= labels.max() < MAX_CLASSES:
         raise DataError(
-            f"{path} needs pictures, and for each one label from 0 to {MOST_CLASSES - 1}; it has "
+            f"{path} needs pictures, and for each one label from 0 to {MAX_CLASSES - 1}; it has "
             f"{count} pictures and {labels.size} labels of {labels.dtype}"
         )
     flat = labels.ravel().astype(np.int64)

@@ -21,7 +21,7 @@ from PIL import Image
 from safegen.data.dataset import ONE_CLASS, DataSet, assemble, digest_of, require_side
 from safegen.data.folder import open_file, stacked
 from safegen.data.groups import grouped, normal
-from safegen.data.medmnist import MOST_CLASSES
+from safegen.data.medmnist import MAX_CLASSES
 from safegen.data.pictures import as_record, resized
 from safegen.errors import DataError
 
@@ -293,7 +293,7 @@ def _labels(
             f"{array.dtype}; give one whole number from 0 for each picture, and classes their names"
         )
     found = array.astype(np.int64)
-    most = MOST_CLASSES if names is None else len(names)
+    most = MAX_CLASSES if names is None else len(names)
     if found.min() < 0 or found.max() >= most:
         raise DataError(
             f"{name} has labels from {array.min()} to {array.max()}; give numbers from 0 to "

@@ -18,9 +18,9 @@ from safegen.modality.image import read_picture
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"}
-GREY = {"1", "L", "LA", "La"}
-LEAST_PEAK = 2**12  # of 16-bit pictures; 8 bits keep at most 16 greys of values below it
+PICTURE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"}
+GREY_MODES = {"1", "L", "LA", "La"}
+MIN_PEAK_16_BIT = 2**12  # of 16-bit pictures; 8 bits keep at most 16 greys of values below it
 
 
 class Opened(NamedTuple):
@@ -92,7 +92,7 @@ def require_deep(name: str, peak: int | None) -> None:
     Raises:
         DataError: 8 bits would keep too few greys.
     """
-    if peak is not None and peak < LEAST_PEAK:
+    if peak is not None and peak < MIN_PEAK_16_BIT:
         raise DataError(
             f"{name} has 16-bit pictures that use the lowest 12 bits or fewer, and the upper 8 "
             "bits are what is kept; multiply all of them by one number, such as 16, so that they "
@@ -127,7 +127,7 @@ def _require_opaque(picture: Image.Image) -> None:
 
 def _plain(picture: Image.Image) -> Image.Image:
     """An opaque picture as grey or RGB."""
-    mode = "L" if picture.mode in GREY else "RGB"
+    mode = "L" if picture.mode in GREY_MODES else "RGB"
     if picture.mode == mode:
         return picture
     return picture.convert("RGBA").convert(mode) if mode == "RGB" else picture.convert(mode)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Probabilities = NDArray[np.float64]
     Labels = NDArray[np.int64]
 
-BINS = 15  # of equal width, as Guo et al. 2017
+CALIBRATION_BINS = 15  # of equal width, as Guo et al. 2017
 
 
 def calibration_error(probabilities: Probabilities, labels: Labels) -> float:
@@ -65,10 +65,10 @@ def _binned(
     confidence: NDArray[np.float64], right: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Sums over each bin: of ones, of confidences, of hits."""
-    places = np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
+    places = np.minimum((confidence * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
     ones, found = np.ones(len(confidence)), right.astype(np.float64)
     counts, confidences, hits = (
-        np.bincount(places, weights=each, minlength=BINS).astype(np.float64)
+        np.bincount(places, weights=each, minlength=CALIBRATION_BINS).astype(np.float64)
         for each in (ones, confidence, found)
     )
     return counts, confidences, hits

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from safegen.evaluation.protocols import ClassifierProtocol
     from safegen.schemas.evaluation import Augment
 
-AT_ONCE = 2_000  # pictures asked about at a time
-TURN, SCALE, SHEAR, MOVE = math.radians(10), 0.1, 0.1, 2 / 28  # at most; a share of the side
+BATCH_PICTURES = 2_000  # pictures asked about at a time
+MAX_ROTATION_RADIANS, MAX_SCALE_CHANGE, MAX_SHEAR = math.radians(10), 0.1, 0.1
+MAX_SHIFT_SHARE = 2 / 28  # of the side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +93,7 @@ class Classifier:
         self.network.eval()
         parts = [
             ask(_inputs(part.to(self.device), centred=self.centred)).double().cpu()
-            for part in torch.split(_tensor(pictures), AT_ONCE)
+            for part in torch.split(_tensor(pictures), BATCH_PICTURES)
         ]
         return torch.cat(parts).numpy()
 
@@ -238,8 +239,9 @@ def affine(pictures: Tensor, generator: torch.Generator) -> Tensor:
     def drawn(most: float) -> Tensor:
         return (2 * torch.rand(count, generator=generator) - 1) * most
 
-    turn, scale, shear = drawn(TURN), 1 + drawn(SCALE), drawn(SHEAR)
-    across, down = drawn(2 * MOVE), drawn(2 * MOVE)  # the side is 2 in the grid's coordinates
+    turn, scale, shear = drawn(MAX_ROTATION_RADIANS), 1 + drawn(MAX_SCALE_CHANGE), drawn(MAX_SHEAR)
+    # The side is 2 in the grid's coordinates.
+    across, down = drawn(2 * MAX_SHIFT_SHARE), drawn(2 * MAX_SHIFT_SHARE)
     cosine, sine = turn.cos(), turn.sin()
     rows = (
         torch.stack([cosine * scale, (shear - sine) * scale, across], 1),

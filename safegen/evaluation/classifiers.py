@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     Block = Callable[[int, int, int], nn.Module]  # channels in, channels out, stride
 
-MOST_CELLS = 15  # a side of the last feature map; larger pictures get further stages
-COARSE = 2  # cells a side to which features are pooled
+MAX_FEATURE_MAP_SIDE = 15  # a side of the last feature map; larger pictures get further stages
+POOLED_SIDE = 2  # cells a side to which features are pooled
 
 
 class SmallCNN(nn.Module):
@@ -32,7 +32,7 @@ class SmallCNN(nn.Module):
         super().__init__()
         stages = [*_stage(channels, 32), *_stage(32, 64)]
         height, width = height // 4, width // 4
-        while max(height, width) > MOST_CELLS:
+        while max(height, width) > MAX_FEATURE_MAP_SIDE:
             stages += _stage(64, 64)
             height, width = height // 2, width // 2
         self.trunk = nn.Sequential(*stages)
@@ -47,7 +47,7 @@ class SmallCNN(nn.Module):
 
     def features(self, pictures: Tensor) -> Tensor:
         """Features (n, 256), float32: the last feature map, pooled to 2x2 cells."""
-        return functional.adaptive_avg_pool2d(self.trunk(pictures), COARSE).flatten(1)
+        return functional.adaptive_avg_pool2d(self.trunk(pictures), POOLED_SIDE).flatten(1)
 
 
 def _stage(channels: int, width: int) -> list[nn.Module]:

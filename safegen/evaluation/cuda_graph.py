@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-REHEARSALS = 3  # before the recording: kernels are chosen and memory is found
+WARM_UP_PASSES = 3  # before the recording: kernels are chosen and memory is found
 
 
 class Recording:
@@ -51,7 +51,7 @@ class Recording:
         stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
-            for _ in range(REHEARSALS):
+            for _ in range(WARM_UP_PASSES):
                 self._passes()
                 self._network.zero_grad(set_to_none=True)
         with torch.cuda.graph(self._graph, stream=stream):

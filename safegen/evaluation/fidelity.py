@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     Features = NDArray[np.float64]
 
-NEIGHBOUR = 3  # Kynkaanniemi et al.'s k
-AT_ONCE = 1_000  # rows of a matrix of distances
+NEIGHBOUR_RANK = 3  # Kynkaanniemi et al.'s k
+BATCH_ROWS = 1_000  # rows of a matrix of distances
 
 
 def compare(synthetic: Features, test: Features, training: Features, *, space: str) -> Fidelity:
@@ -51,7 +51,7 @@ def compare(synthetic: Features, test: Features, training: Features, *, space: s
     return Fidelity(
         features=space,
         count=len(test),
-        neighbour=NEIGHBOUR,
+        neighbour=NEIGHBOUR_RANK,
         frechet=Beside(
             value=frechet_distance(synthetic, test), floor=frechet_distance(training, test)
         ),
@@ -76,7 +76,7 @@ def frechet_distance(one: Features, other: Features) -> float:
 
 
 def precision_and_recall(
-    real: Features, made: Features, *, neighbour: int = NEIGHBOUR
+    real: Features, made: Features, *, neighbour: int = NEIGHBOUR_RANK
 ) -> tuple[float, float]:
     """Share of `made` in the surroundings of `real`, and the other way round.
 
@@ -99,7 +99,7 @@ def precision_and_recall(
     reached_made = torch.zeros(len(made), dtype=torch.bool)
     reached_real = []
     for rows, reach in zip(
-        *(torch.split(each[0], AT_ONCE) for each in (points, radii)), strict=True
+        *(torch.split(each[0], BATCH_ROWS) for each in (points, radii)), strict=True
     ):
         distances = torch.cdist(rows, points[1])
         reached_made |= (distances <= reach[:, None]).any(0)
@@ -111,6 +111,6 @@ def _radii(points: Tensor, neighbour: int) -> Tensor:
     """(n,), float32: distance to a neighbour; the point itself is nearest."""
     parts = [
         torch.cdist(rows, points).topk(neighbour + 1, largest=False).values[:, -1]
-        for rows in torch.split(points, AT_ONCE)
+        for rows in torch.split(points, BATCH_ROWS)
     ]
     return torch.cat(parts)

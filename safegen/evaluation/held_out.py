@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 Source = str | Path | DataSet
 
-LEAST_TEST = 20  # records; fewer tell nothing
+MIN_TEST_RECORDS = 20  # records; fewer tell nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,11 +110,11 @@ def gather(
             public=data.card.public and others.card.public,
             notes=_repeated(whole, test, what),
         )
-    if len(records.test) < LEAST_TEST:
+    if len(records.test) < MIN_TEST_RECORDS:
         part = " (a fifth of all)" if others is None else ""
         raise DataError(
-            f"{len(records.test)} records to test on{part} tell nothing; name {LEAST_TEST} or more "
-            "with --held-out"
+            f"{len(records.test)} records to test on{part} tell nothing; name "
+            f"{MIN_TEST_RECORDS} or more with --held-out"
         )
     return records
 

@@ -11,7 +11,7 @@ import torch
 from safegen.audit.membership import components
 from safegen.evaluation import fidelity, memorization
 from safegen.evaluation.classifier import Labelled, Validation, fit
-from safegen.evaluation.memorization import LEAST_RECORDS
+from safegen.evaluation.memorization import MIN_RECORDS
 from safegen.evaluation.protocols import PROTOCOLS
 from safegen.evaluation.utility import Contest, compare, train_and_test
 from safegen.schemas.card import PICTURES
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
     Points = NDArray[np.float64]
 
-AT_ONCE = 1_000  # pictures sampled at a time
-MOST_PARTS = 100_000  # of one draw, so that no two draws share a generator's seed
-MOST_COMPARED = 10_000  # pictures of each kind in fidelity and among neighbours
+BATCH_PICTURES = 1_000  # pictures sampled at a time
+MAX_BATCHES_PER_DRAW = 100_000  # of one draw, so that no two draws share a generator's seed
+MAX_COMPARED_PICTURES = 10_000  # pictures of each kind in fidelity and among neighbours
 CNN_FEATURES = (
     "the last feature map, pooled to 2 x 2, of the quick protocol's CNN that was trained on records"
 )
@@ -86,7 +86,7 @@ def measure(bench: Bench, *, comparable: bool) -> Found:
     """
     told = len(bench.classes) > 1 and bench.generator.modality.name == PICTURES
     utility, first = _utility(bench) if told else (None, None)
-    synthetic = sampled(bench, min(bench.pictures, MOST_COMPARED), bench.seeds[0])
+    synthetic = sampled(bench, min(bench.pictures, MAX_COMPARED_PICTURES), bench.seeds[0])
     bench.progress("comparing", 0, 2)
     apart = _fidelity(bench, synthetic, first)
     bench.progress("comparing", 1, 2)
@@ -118,11 +118,11 @@ def sampled(bench: Bench, count: int, seed: int) -> Labelled:
     drawn = drawn_labels(count, len(bench.classes), weights)
     labels = np.random.default_rng(seed).permutation(drawn)
     parts = []
-    for place, start in enumerate(range(0, count, AT_ONCE)):
-        wanted = torch.from_numpy(labels[start : start + AT_ONCE])
-        made = bench.generator.sample(wanted, seed * MOST_PARTS + place)
+    for place, start in enumerate(range(0, count, BATCH_PICTURES)):
+        wanted = torch.from_numpy(labels[start : start + BATCH_PICTURES])
+        made = bench.generator.sample(wanted, seed * MAX_BATCHES_PER_DRAW + place)
         parts.append(bench.generator.modality.to_stored(made.cpu().numpy()))
-        bench.progress("sampling", min(start + AT_ONCE, count), count)
+        bench.progress("sampling", min(start + BATCH_PICTURES, count), count)
     return Labelled(pictures=np.concatenate(parts), labels=labels)
 
 
@@ -165,7 +165,7 @@ def _without_validation(bench: Bench) -> tuple[Labelled, Validation | None]:
 
 def _fidelity(bench: Bench, synthetic: Labelled, real: Runs | None) -> Fidelity:
     training, test = bench.records.training, bench.records.test
-    count = min(len(synthetic), len(training), len(test), MOST_COMPARED)
+    count = min(len(synthetic), len(training), len(test), MAX_COMPARED_PICTURES)
     parts = [_some(each, count, bench.seeds[0]).pictures for each in (synthetic, test, training)]
     if real is None:
         # The records' axes: in its own, a collapsed generator would hide how little it shows.
@@ -189,11 +189,11 @@ def _fidelity(bench: Bench, synthetic: Labelled, real: Runs | None) -> Fidelity:
 
 def _neighbours(bench: Bench, synthetic: Labelled) -> Neighbours | None:
     training, test = bench.records.training, bench.records.test
-    count = min(len(test), len(training) // 2, MOST_COMPARED)
-    if count < LEAST_RECORDS:
+    count = min(len(test), len(training) // 2, MAX_COMPARED_PICTURES)
+    if count < MIN_RECORDS:
         return None
     order = np.random.default_rng(bench.seeds[0]).permutation(len(training))
-    inside, others = order[:count], order[count : count + MOST_COMPARED]
+    inside, others = order[:count], order[count : count + MAX_COMPARED_PICTURES]
     return memorization.nearest_records(
         synthetic.pictures,
         training.pictures[inside],

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import stats
 
-from safegen.audit.canaries import CONFIDENCE, DOUBT
+from safegen.audit.canaries import CONFIDENCE, REFUSAL_P_VALUE
 from safegen.audit.membership import components
 from safegen.errors import DataError
 from safegen.schemas.audit import Rate
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     Points = NDArray[np.float32]
     Numbers = NDArray[np.float64]
 
-LEAST_RECORDS = 20  # fewer prove nothing
+MIN_RECORDS = 20  # fewer prove nothing
 
 
 def nearest_records(
@@ -58,10 +58,10 @@ def nearest_records(
     Raises:
         DataError: the records are too few, or not as many of both.
     """
-    if len(training) != len(held_out) or len(training) < LEAST_RECORDS:
+    if len(training) != len(held_out) or len(training) < MIN_RECORDS:
         raise DataError(
             f"{len(training)} training and {len(held_out)} held-out records cannot be compared; "
-            f"give as many of both, and at least {LEAST_RECORDS}"
+            f"give as many of both, and at least {MIN_RECORDS}"
         )
     asked = synthetic if control is None else np.concatenate([synthetic, control])
     projected = components(synthetic, training, held_out, asked, seed=seed)
@@ -90,7 +90,7 @@ def nearest_records(
         confidence=CONFIDENCE,
         to_training=float(np.median(to_training[:samples])) / pixels,
         to_held_out=float(np.median(to_held_out[:samples])) / pixels,
-        copies=p_value < DOUBT,
+        copies=p_value < REFUSAL_P_VALUE,
     )
 
 

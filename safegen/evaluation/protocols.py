@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from safegen.schemas.card import PictureShape
     from safegen.schemas.evaluation import Augment, ProtocolName
 
-AFFINE = frozenset({"mnist", "digits"})  # by name, a public property: no result is looked at
+# By name, a public property: no result is looked at.
+AFFINE_DATA_SETS = frozenset({"mnist", "digits"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,4 +160,4 @@ def default_augment(data: str, protocol: ProtocolName) -> Augment:
     >>> default_augment("mnist", "quick"), default_augment("fashion-mnist", "quick")
     ('affine', 'none')
     """
-    return "affine" if protocol == "quick" and data in AFFINE else "none"
+    return "affine" if protocol == "quick" and data in AFFINE_DATA_SETS else "none"

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     Drawn = Callable[[int], Labelled]
 
-EVERY = 10  # steps between two reports of progress
+REPORT_EVERY_STEPS = 10  # steps between two reports of progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +107,7 @@ def train_and_test(
 
 def _part(stage: str, run: int, runs: int, progress: Progress) -> Callable[[int, int], None]:
     def told(done: int, total: int) -> None:
-        if done % EVERY == 0 or done == total:
+        if done % REPORT_EVERY_STEPS == 0 or done == total:
             progress(stage, run * total + done, runs * total)
 
     return told

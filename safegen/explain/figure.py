@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from safegen.explain.lettering import WEIGHT, lettering, without_remarks
+from safegen.explain.lettering import FONT_WEIGHT, lettering, without_remarks
 from safegen.explain.summary import label_share, strongest_latents
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from safegen.modality.base import Modality
     from safegen.schemas.explanation import AnyExplanation
 
-INK, PAPER, FAINT = "#1f2430", "#ffffff", "#6b7280"
-SHOWN = 3  # latents with a map of their own
+INK_COLOUR, PAPER_COLOUR, FAINT_COLOUR = "#1f2430", "#ffffff", "#6b7280"
+MAX_LATENT_MAPS = 3  # latents with a map of their own
 LEFT_TO_RIGHT = "\u200e"  # the title's direction, also where a name in Arabic comes first
 
 
@@ -44,10 +44,13 @@ def draw(
     """
     rows, columns = explanation.grid.rows, explanation.grid.columns
     maps = [("label", attributions[:, -1])]
-    maps += [(f"latent {i}", attributions[:, i]) for i in strongest_latents(explanation)[:SHOWN]]
+    maps += [
+        (f"latent {i}", attributions[:, i])
+        for i in strongest_latents(explanation)[:MAX_LATENT_MAPS]
+    ]
     scale = max(float(np.abs(values).max()) for _, values in maps) or 1.0
 
-    figure = Figure(figsize=(2.1 * (1 + len(maps)), 2.9), dpi=110, facecolor=PAPER)
+    figure = Figure(figsize=(2.1 * (1 + len(maps)), 2.9), dpi=110, facecolor=PAPER_COLOUR)
     grid = figure.add_gridspec(
         1, 2 + len(maps), width_ratios=[1] * (1 + len(maps)) + [0.06],
         left=0.02, right=0.93, top=0.8, bottom=0.14, wspace=0.1,
@@ -58,19 +61,19 @@ def draw(
         image = axes.imshow(values.reshape(rows, columns), cmap="RdBu_r", vmin=-scale, vmax=scale)
         _plain(axes, name)
     bar = figure.colorbar(image, cax=figure.add_subplot(grid[0, -1]))
-    bar.ax.tick_params(labelsize=7, colors=FAINT, length=2)
+    bar.ax.tick_params(labelsize=7, colors=FAINT_COLOUR, length=2)
     bar.outline.set_visible(False)
     drawn = lettering(title)
     mark = "" if title.isascii() else LEFT_TO_RIGHT
     figure.suptitle(
-        mark + drawn.text, x=0.02, ha="left", fontsize=10, color=INK, weight=WEIGHT,
+        mark + drawn.text, x=0.02, ha="left", fontsize=10, color=INK_COLOUR, weight=FONT_WEIGHT,
         fontfamily=list(drawn.families), parse_math=False,
     )  # fmt: skip
     figure.text(
         0.02, 0.035,
         f"change of a region's {modality.quantity} against {explanation.baseline}; "
         f"label {label_share(explanation):.0%} of it all; gap {explanation.completeness_gap:.1%}",
-        fontsize=7.5, color=FAINT,
+        fontsize=7.5, color=FAINT_COLOUR,
     )  # fmt: skip
     file = io.BytesIO()
     with without_remarks():
@@ -92,7 +95,7 @@ def _draw_output(
 
 
 def _plain(axes: Axes, name: str) -> None:
-    axes.set_title(name, fontsize=8.5, color=INK, pad=4)
+    axes.set_title(name, fontsize=8.5, color=INK_COLOUR, pad=4)
     axes.set_xticks([])
     axes.set_yticks([])
     for spine in axes.spines.values():

@@ -17,10 +17,11 @@ from matplotlib.ft2font import FT2Font
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-OWN = "DejaVu Sans"  # comes with matplotlib
-WEIGHT = "bold"
-LONGEST = 40  # characters of a name that are drawn
-BOXES = ("Last Resort", "Adobe Blank", "Adobe NotDef")  # fonts that have a box for every letter
+BUNDLED_FONT = "DejaVu Sans"  # comes with matplotlib
+FONT_WEIGHT = "bold"
+MAX_NAME_LETTERS = 40  # characters of a name that are drawn
+# Fonts that have a box for every letter.
+PLACEHOLDER_FONTS = ("Last Resort", "Adobe Blank", "Adobe NotDef")
 
 
 class Lettering(NamedTuple):
@@ -46,7 +47,7 @@ def lettering(text: str) -> Lettering:
     >>> lettering("7\u202e\n").text
     '7\\u202e\\u000a'
     """
-    families, drawn = [OWN], []
+    families, drawn = [BUNDLED_FONT], []
     for letter in text:
         family = _family_for(letter) if letter.isprintable() else None
         if family is not None and family not in families:
@@ -64,8 +65,8 @@ def shown(name: str, label: int) -> str:
     'label 6 (shi\\u000art)'
     """
     text = lettering(name).text
-    if len(text) > LONGEST:
-        text = f"{text[:LONGEST]}..."
+    if len(text) > MAX_NAME_LETTERS:
+        text = f"{text[:MAX_NAME_LETTERS]}..."
     return name if text == name else f"label {label} ({text})"
 
 
@@ -90,14 +91,14 @@ def _family_for(letter: str) -> str | None:
 @functools.cache
 def _families() -> tuple[str, ...]:
     known = {entry.name for entry in font_manager.fontManager.ttflist}
-    known = {name for name in known if not any(box in name for box in BOXES)}
-    return (OWN, *sorted(known - {OWN}))
+    known = {name for name in known if not any(box in name for box in PLACEHOLDER_FONTS)}
+    return (BUNDLED_FONT, *sorted(known - {BUNDLED_FONT}))
 
 
 @functools.cache
 def _face(family: str) -> FT2Font | None:
     """The very font that is drawn with, since others of its family may have other letters."""
-    wanted = font_manager.FontProperties(family=[family], weight=WEIGHT)
+    wanted = font_manager.FontProperties(family=[family], weight=FONT_WEIGHT)
     try:
         with without_remarks():
             path = font_manager.findfont(wanted, fallback_to_default=False)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from safegen.modality.regions import Regions
     from safegen.schemas.card import Shape
 
-MOST_PIXELS = 2**26  # some kilobytes can stand for any number; converting takes a dozen bytes each
+MAX_PIXELS = 2**26  # some kilobytes can stand for any number; converting takes a dozen bytes each
 ImageFormat = Literal["png", "jpeg", "webp", "tiff", "avif", "gif"]
 FORMATS: tuple[ImageFormat, ...] = get_args(ImageFormat)
 SAVED_WITH: dict[str, dict[str, Any]] = {
@@ -216,9 +216,9 @@ def read_picture(data: bytes) -> Image.Image:
     """
     try:
         picture = Image.open(io.BytesIO(data))
-        if picture.width * picture.height > MOST_PIXELS:
+        if picture.width * picture.height > MAX_PIXELS:
             raise DataError(
-                f"a picture of more than {MOST_PIXELS:,} pixels, too large to open safely"
+                f"a picture of more than {MAX_PIXELS:,} pixels, too large to open safely"
             )
         picture.load()
     except UnidentifiedImageError as error:

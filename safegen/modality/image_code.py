@@ -21,11 +21,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-BITS = 64
-SIDE = 32  # of the picture that is looked at
-LOW = 8  # lowest frequencies of each axis that the code keeps
-CLOSE = 1e-6  # values reach 2^18, and rounding moves them by less than 1e-9
-ALIKE = 0.25  # share of bits that may differ; measured on photographs of 64 to 256 pixels
+CODE_BITS = 64
+INPUT_SIDE_PIXELS = 32  # of the picture that is looked at
+KEPT_FREQUENCIES = 8  # lowest frequencies of each axis that the code keeps
+ROUNDING_TOLERANCE = 1e-6  # values reach 2^18, and rounding moves them by less than 1e-9
+MAX_DIFFERING_SHARE = (
+    0.25  # share of bits that may differ; measured on photographs of 64 to 256 pixels
+)
 
 
 def image_code(pixels: Sequence[int]) -> bytes:
@@ -39,7 +41,7 @@ def image_code(pixels: Sequence[int]) -> bytes:
     """
     from iscc_core.code_content_image import soft_hash_image_v0
 
-    return bytes(soft_hash_image_v0(pixels, bits=BITS))
+    return bytes(soft_hash_image_v0(pixels, bits=CODE_BITS))
 
 
 def image_code_to_compare(pixels: Sequence[int]) -> bytes:
@@ -55,22 +57,25 @@ def image_code_to_compare(pixels: Sequence[int]) -> bytes:
     Returns:
         8 bytes.
     """
-    rows = [_low(pixels[start : start + SIDE]) for start in range(0, SIDE * SIDE, SIDE)]
+    rows = [
+        _low(pixels[start : start + INPUT_SIDE_PIXELS])
+        for start in range(0, INPUT_SIDE_PIXELS * INPUT_SIDE_PIXELS, INPUT_SIDE_PIXELS)
+    ]
     columns = [_low(column) for column in zip(*rows, strict=True)]  # one for each frequency across
     low = [value for row in zip(*columns, strict=True) for value in row]
     ordered = sorted(low)
-    below, above = ordered[BITS // 2 - 1], ordered[BITS // 2]
-    if above - below < CLOSE:
+    below, above = ordered[CODE_BITS // 2 - 1], ordered[CODE_BITS // 2]
+    if above - below < ROUNDING_TOLERANCE:
         return image_code(pixels)
     median = (below + above) / 2
     bits = "".join("1" if value > median else "0" for value in low)
-    return int(bits, 2).to_bytes(BITS // 8, "big")
+    return int(bits, 2).to_bytes(CODE_BITS // 8, "big")
 
 
 def _low(values: Sequence[float]) -> list[float]:
     """The lowest frequencies of 32 values; each cosine is even or odd about their middle."""
-    half = values[: SIDE // 2]
-    other = values[: SIDE // 2 - 1 : -1]
+    half = values[: INPUT_SIDE_PIXELS // 2]
+    other = values[: INPUT_SIDE_PIXELS // 2 - 1 : -1]
     folded = list(map(add, half, other)), list(map(sub, half, other))
     return [sum(map(mul, cosine, folded[k % 2])) for k, cosine in enumerate(_cosines())]
 
@@ -79,8 +84,11 @@ def _low(values: Sequence[float]) -> list[float]:
 def _cosines() -> tuple[tuple[float, ...], ...]:
     """cos(pi (2 n + 1) k / 64) for n below 16, a row for each of the lowest frequencies k."""
     return tuple(
-        tuple(math.cos(math.pi * (2 * n + 1) * k / (2 * SIDE)) for n in range(SIDE // 2))
-        for k in range(LOW)
+        tuple(
+            math.cos(math.pi * (2 * n + 1) * k / (2 * INPUT_SIDE_PIXELS))
+            for n in range(INPUT_SIDE_PIXELS // 2)
+        )
+        for k in range(KEPT_FREQUENCIES)
     )
 
 
@@ -90,7 +98,7 @@ def decode(value: str) -> bytes | None:
         code = base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError):
         return None
-    return code if len(code) * 8 == BITS else None
+    return code if len(code) * 8 == CODE_BITS else None
 
 
 def difference(one: bytes, other: bytes) -> float:

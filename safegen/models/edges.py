@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-SIDE = 28  # pixels, to which pictures are brought first
+INPUT_SIDE_PIXELS = 28  # pixels, to which pictures are brought first
 ORIENTATIONS = 8
-CELLS = 7  # a side, of both scales' histograms
-GRID = 14  # a side, of brightness
-QUIET = 0.3  # of a picture's usual cell: what an emptier one is measured by
+CELLS_PER_SIDE = 7  # a side, of both scales' histograms
+BRIGHTNESS_CELLS_PER_SIDE = 14  # a side, of brightness
+MIN_CELL_SHARE = 0.3  # of a picture's usual cell: what an emptier one is measured by
 
 
 def edge_features(pictures: Tensor) -> Tensor:
@@ -29,19 +29,23 @@ def edge_features(pictures: Tensor) -> Tensor:
     Returns:
         (n, `count_features(channels)`), float32.
     """
-    if pictures.shape[2:] != (SIDE, SIDE):
+    if pictures.shape[2:] != (INPUT_SIDE_PIXELS, INPUT_SIDE_PIXELS):
         pictures = functional.interpolate(
-            pictures, size=(SIDE, SIDE), mode="bilinear", antialias=True, align_corners=False
+            pictures,
+            size=(INPUT_SIDE_PIXELS, INPUT_SIDE_PIXELS),
+            mode="bilinear",
+            antialias=True,
+            align_corners=False,
         )
     grey = pictures.mean(dim=1, keepdim=True)
     blurred = functional.avg_pool2d(grey, 3, stride=1, padding=1)
     blocks = [
         _histograms(grey),
         _histograms(functional.avg_pool2d(blurred, 2)),
-        _around_mean(functional.adaptive_avg_pool2d(grey, GRID)),
+        _around_mean(functional.adaptive_avg_pool2d(grey, BRIGHTNESS_CELLS_PER_SIDE)),
     ]
     if pictures.shape[1] > 1:
-        blocks.append(_around_mean(functional.adaptive_avg_pool2d(pictures - grey, CELLS)))
+        blocks.append(_around_mean(functional.adaptive_avg_pool2d(pictures - grey, CELLS_PER_SIDE)))
     features = [functional.normalize(block.flatten(1), dim=1) for block in blocks]
     return torch.cat(features, dim=1) / math.sqrt(len(features))
 
@@ -52,8 +56,8 @@ def count_features(channels: int) -> int:
     >>> count_features(1), count_features(3)
     (980, 1127)
     """
-    colour = channels * CELLS**2 if channels > 1 else 0
-    return 2 * ORIENTATIONS * CELLS**2 + GRID**2 + colour
+    colour = channels * CELLS_PER_SIDE**2 if channels > 1 else 0
+    return 2 * ORIENTATIONS * CELLS_PER_SIDE**2 + BRIGHTNESS_CELLS_PER_SIDE**2 + colour
 
 
 def _histograms(grey: Tensor) -> Tensor:
@@ -63,10 +67,10 @@ def _histograms(grey: Tensor) -> Tensor:
     squares = (right.square() + low.square()).clamp_min(1e-8)
     towards = along.clamp_min(0)
     each = towards.square().mul_(towards).div_(squares)  # strength times cosine^3
-    cells = functional.avg_pool2d(each, grey.shape[-1] // CELLS)
+    cells = functional.avg_pool2d(each, grey.shape[-1] // CELLS_PER_SIDE)
     energy = cells.norm(dim=1, keepdim=True)
     usual = energy.mean(dim=(2, 3), keepdim=True)
-    histograms: Tensor = cells / (energy + QUIET * usual + 1e-3)
+    histograms: Tensor = cells / (energy + MIN_CELL_SHARE * usual + 1e-3)
     return histograms
 
 

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from safegen.schemas.config import Architecture
 
-ROWS = 512  # rendered at once: memory does not grow with their number, and more are slower
+BATCH_ROWS = 512  # rendered at once: memory does not grow with their number, and more are slower
 Part = TypeVar("Part", bound=nn.Module)
-ANEW = 12  # times at most that a sample is drawn again
+MAX_REDRAWS = 12  # times at most that a sample is drawn again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +53,8 @@ class Draw:
 
     def parts(self) -> Iterator[Draw]:
         """A few rows at a time."""
-        for start in range(0, len(self), ROWS):
-            yield self.rows(slice(start, start + ROWS))
+        for start in range(0, len(self), BATCH_ROWS):
+            yield self.rows(slice(start, start + BATCH_ROWS))
 
 
 class Generator(Protocol):
@@ -167,9 +167,9 @@ class LatentGenerator(nn.Module):
         """
         device = drawn.noise.device
         doubted, proposed = torch.arange(len(labels), device=device), drawn
-        for attempt in range(ANEW + 1):
+        for attempt in range(MAX_REDRAWS + 1):
             doubted = doubted[self._mistaken(proposed, labels.to(device)[doubted])]
-            if attempt == ANEW or not len(doubted):
+            if attempt == MAX_REDRAWS or not len(doubted):
                 break
             proposed = self._propose(labels, source, doubted.cpu())
             drawn.noise[doubted], drawn.places[doubted] = proposed.noise, proposed.places

@@ -10,9 +10,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-ROWS = 512  # transformed at once, so that memory does not grow with their number
-FLOOR = 1e-3  # of x (1 - x), so that s has a slope everywhere
-SPREAD = 0.4  # deviation of the logarithm of a picture's own strength: some are rougher
+BATCH_ROWS = 512  # transformed at once, so that memory does not grow with their number
+MIN_VARIANCE = 1e-3  # of x (1 - x), so that s has a slope everywhere
+# Deviation of the logarithm of a picture's own strength: some are rougher.
+LOG_STRENGTH_DEVIATION = 0.4
 ALL_ROWS = slice(None)
 
 
@@ -39,13 +40,13 @@ class Grain(nn.Module):
         """
         spectrum = self.spectrum.cpu()
         patterns = torch.randn(count, *spectrum.shape, generator=source)
-        strength = SPREAD * torch.randn(count, 1, 1, 1, generator=source)
+        strength = LOG_STRENGTH_DEVIATION * torch.randn(count, 1, 1, 1, generator=source)
         patterns, strength = patterns[rows], strength[rows]
-        for start in range(0, len(patterns), ROWS):
-            part = patterns[start : start + ROWS]
+        for start in range(0, len(patterns), BATCH_ROWS):
+            part = patterns[start : start + BATCH_ROWS]
             part.copy_(torch.fft.ifft2(torch.fft.fft2(part) * spectrum).real)
-        # E exp(2 strength) = exp(2 SPREAD^2), which is taken out again.
-        return patterns.mul_(torch.exp(strength - SPREAD**2))
+        # E exp(2 strength) = exp(2 LOG_STRENGTH_DEVIATION^2), which is taken out again.
+        return patterns.mul_(torch.exp(strength - LOG_STRENGTH_DEVIATION**2))
 
     def forward(self, pictures: Tensor, patterns: Tensor) -> Tensor:
         """Add patterns to pictures in [0, 1]."""
@@ -54,4 +55,4 @@ class Grain(nn.Module):
 
 def roughness(pictures: Tensor) -> Tensor:
     """s(x) = sqrt(x (1 - x)) of pictures in [0, 1]: where they can miss most."""
-    return (pictures * (1 - pictures)).clamp_min(FLOOR).sqrt()
+    return (pictures * (1 - pictures)).clamp_min(MIN_VARIANCE).sqrt()

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-DARK = -1.0  # first bias of a picture's logits: most pictures are darker than grey
+FIRST_LOGIT_BIAS = -1.0  # first bias of a picture's logits: most pictures are darker than grey
 
 
-COARSE = 8  # pixels of the longer side, at which halving ends
+MAX_COARSE_SIDE_PIXELS = 8  # pixels of the longer side, at which halving ends
 
 
 def halvings(height: int, width: int) -> int:
@@ -28,7 +28,7 @@ def halvings(height: int, width: int) -> int:
     [2, 2, 3, 3, 4, 4]
     """
     times = 0
-    while max(height, width) > COARSE and height % 2 == width % 2 == 0:
+    while max(height, width) > MAX_COARSE_SIDE_PIXELS and height % 2 == width % 2 == 0:
         height, width, times = height // 2, width // 2, times + 1
     return times
 
@@ -51,7 +51,7 @@ class Decoder(nn.Module):
         self.doublings = nn.ModuleList(_Doubling(base, base) for _ in range(times - 1))
         self.leave = _Doubling(base, channels)
         assert self.leave.convolution.bias is not None
-        nn.init.constant_(self.leave.convolution.bias, DARK)
+        nn.init.constant_(self.leave.convolution.bias, FIRST_LOGIT_BIAS)
 
     def forward(self, code: Tensor, onehot: Tensor) -> Tensor:
         """Decode.

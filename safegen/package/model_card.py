@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 ON_HUBS = {"unconditional-image-generation"}  # tasks that hubs know; any other is a tag
 ON_THE_HUB = {"mnist": "ylecun/mnist", "fashion-mnist": "zalando-datasets/fashion_mnist"}
-MOST_CLASSES = 50  # that are named; more are counted
+MAX_NAMED_CLASSES = 50  # that are named; more are counted
 _SPECIAL = re.compile(r"([\\`*_\[\]<>#|~&$@])")
 _ADDRESS = re.compile(r"((?<=www)\.|:(?=//)|(?<=mailto):|(?<=xmpp):)", re.IGNORECASE)  # else links
 
@@ -81,8 +81,8 @@ def model_card(
         digests=digests,
         figures=figures,
         events=[Ours(_in_words(event, certificate.unit)) for event in certificate.events],
-        classes=config.data.classes[:MOST_CLASSES],
-        more=len(config.data.classes) - MOST_CLASSES,
+        classes=config.data.classes[:MAX_NAMED_CLASSES],
+        more=len(config.data.classes) - MAX_NAMED_CLASSES,
         settings=_settings(config),
     )
     return f"---\n{front}---\n\n{body}"

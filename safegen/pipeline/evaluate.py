@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from safegen.pipeline.generate.model import Model
     from safegen.pipeline.generate.outputs import Output
 
-MOST_SHOWN = 100  # samples on a page
+MAX_SHOWN_SAMPLES = 100  # samples on a page
 PURPOSE = "samples for the page of an evaluation"
 PUBLISHABLE = "The records are public, so these figures may be published like any other."
 PRIVATE = (
@@ -294,7 +294,7 @@ def _released(
         return (), "none were asked for, or no keys to sign them with; name some with --keys"
     try:
         release = model.generate(
-            classes * max(1, min(samples.columns, MOST_SHOWN // classes)),
+            classes * max(1, min(samples.columns, MAX_SHOWN_SAMPLES // classes)),
             purpose=PURPOSE,
             seed=samples.seed,
             explain="summary" if model.modality.mime.startswith("image/") else "full",

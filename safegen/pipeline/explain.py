@@ -20,7 +20,7 @@ from safegen.arguments import checked
 from safegen.errors import InputError, TamperedError
 from safegen.modality.registry import modality_of_file
 from safegen.package.presence import require_package
-from safegen.pipeline.generate.request import MOST
+from safegen.pipeline.generate.request import MAX_OUTPUTS
 from safegen.provenance.c2pa import claims
 from safegen.provenance.c2pa.manifest_choice import choose
 from safegen.provenance.media.formats import mime_of
@@ -159,7 +159,7 @@ def made_again(explained: Explained, folder: Path) -> MadeAgain:
     request = explained.request
     if request.label >= opened.config.architecture.classes:
         raise InputError(f"{folder} has no label {request.label}; name the package that made it")
-    if not request.index < request.count <= MOST:  # a stranger's may ask for all the memory
+    if not request.index < request.count <= MAX_OUTPUTS:  # a stranger's may ask for all the memory
         raise InputError(f"no {request.count} outputs are made at once; its request is made up")
     generator = open_generator(opened)
     draw = generator.draw(torch.full((request.count,), request.label), request.seed)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from safegen.schemas.audit import AuditReport
 
 INK, FAINT, GOOD, BAD, PAPER = "#1b2030", "#667085", "#067647", "#b42318", "#ffffff"
-LEAST_RATE = 1e-3  # where the axes of the ROC begin, or one record in all
+MIN_RATE = 1e-3  # where the axes of the ROC begin, or one record in all
 
 
 def render(audit: Audit) -> str:
@@ -68,7 +68,7 @@ def _draw_roc(axes: Axes, found: MembershipInference) -> None:
     thresholds = np.unique(np.concatenate([found.member_scores, found.other_scores]))[::-1]
     hits = np.searchsorted(np.sort(-found.member_scores), -thresholds, side="right")
     alarms = np.searchsorted(np.sort(-found.other_scores), -thresholds, side="right")
-    least = max(LEAST_RATE, 1 / found.others)
+    least = max(MIN_RATE, 1 / found.others)
     axes.plot([least, 1], [least, 1], color=FAINT, lw=0.8, ls=(0, (3, 3)), label="chance")
     axes.step(
         np.maximum(alarms / found.others, least),

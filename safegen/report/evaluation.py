@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from safegen.pipeline.evaluate import Evaluation
     from safegen.schemas.evaluation import Bin
 
-LEAST_SHARE = 0.01  # of predictions in a bin that a curve goes through
-MOST_CLASSES = 20  # in a confusion matrix that can still be read
+MIN_BIN_SHARE = 0.01  # of predictions in a bin that a curve goes through
+MAX_CLASSES = 20  # in a confusion matrix that can still be read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ def render(evaluation: Evaluation) -> str:
         report=evaluation.report,
         rows=_rows(evaluation),
         withheld=evaluation.withheld,
-        most_classes=MOST_CLASSES,
+        most_classes=MAX_CLASSES,
     )
 
 
@@ -64,7 +64,7 @@ def _points(bins: tuple[Bin, ...]) -> str:
     return " ".join(
         f"{100 * each.confidence:.1f},{100 - 100 * each.accuracy:.1f}"
         for each in bins
-        if each.share >= LEAST_SHARE
+        if each.share >= MIN_BIN_SHARE
     )
 
 

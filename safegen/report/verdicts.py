@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from safegen.schemas.verdict import IngredientFinding, Verdict
 
-SHOWN_WHOLE = 3  # up to this many files, every step is shown
-SHOWN_ALL = 20  # up to this many, trusted files are listed too; of more, only the others
-NARROWEST = 40  # letters that a line has at least
+MAX_WHOLE_VERDICTS = 3  # up to this many files, every step is shown
+MAX_LISTED_VERDICTS = 20  # up to this many, trusted files are listed too; of more, only the others
+MIN_LINE_LETTERS = 40  # letters that a line has at least
 FORMS = ("text", "json", "sarif", "junit")
 
 Style = Literal["", "green", "yellow", "red", "dim", "bold green", "bold yellow", "bold red"]
@@ -93,11 +93,11 @@ def in_words(
         paint: how each part is shown.
         width: letters in a line, longer ones being broken; None breaks none.
     """
-    few = len(verdicts) <= SHOWN_WHOLE
+    few = len(verdicts) <= MAX_WHOLE_VERDICTS
     for verdict in verdicts:
         if few:
             yield from _Lines(paint, width).whole(verdict)
-        elif len(verdicts) <= SHOWN_ALL or verdict.state != "trusted" or warns(verdict):
+        elif len(verdicts) <= MAX_LISTED_VERDICTS or verdict.state != "trusted" or warns(verdict):
             yield from _Lines(paint, width).short(verdict)
 
 
@@ -156,7 +156,7 @@ class _Lines:
         """Text behind a head, in lines under each other where lines have a width."""
         lines = [visible(text)]
         if self._width is not None:
-            lines = textwrap.wrap(lines[0], max(self._width - indent, NARROWEST))
+            lines = textwrap.wrap(lines[0], max(self._width - indent, MIN_LINE_LETTERS))
         for number, line in enumerate(lines or [""]):
             shown = self._paint(line, "dim" if dim else "")
             yield f"{head}{shown}" if number == 0 else f"{' ' * indent}{shown}"

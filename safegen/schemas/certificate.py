@@ -45,7 +45,7 @@ NEIGHBOURS = {
     "zero_out_one": "one {unit} taken out and its place left empty",
     "add_or_remove_one": "one {unit} added or removed",
 }
-MOST_EVENTS = 8  # kinds; steps and six releases at most; each more takes an accountant longer
+MAX_EVENT_KINDS = 8  # kinds; steps and six releases at most; each more takes an accountant longer
 
 
 class Gaussian(Record):
@@ -170,7 +170,7 @@ class PrivacyCertificate(Record):
     units: PositiveInt
     records_per_unit: PositiveInt
     accountant: str
-    events: Annotated[tuple[Event, ...], Field(min_length=1, max_length=MOST_EVENTS)]
+    events: Annotated[tuple[Event, ...], Field(min_length=1, max_length=MAX_EVENT_KINDS)]
     clipping_norm: PositiveFloat
     sampling: Literal["poisson"] = "poisson"
     noise: Noise

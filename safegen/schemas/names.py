@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-LARGEST_SEED = 2**53 - 1  # JSON's largest exact whole number
+MAX_SEED = 2**53 - 1  # JSON's largest exact whole number
 
 # A model package.
 WEIGHTS, CONFIG, CERTIFICATE = "weights.safetensors", "config.json", "certificate.json"

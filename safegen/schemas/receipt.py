@@ -18,7 +18,7 @@ from safegen.schemas.canonical import Record
 from safegen.schemas.decision import Decision
 from safegen.schemas.explanation import AnyExplanation
 from safegen.schemas.log import InclusionProof, LogCheckpoint, LogEntry
-from safegen.schemas.names import LARGEST_SEED
+from safegen.schemas.names import MAX_SEED
 from safegen.schemas.signature import Signature
 
 
@@ -83,7 +83,7 @@ class GenerationRequest(Record):
     purpose: str
     label: NonNegativeInt
     label_name: str
-    seed: Annotated[int, Field(ge=0, lt=LARGEST_SEED + 1)]
+    seed: Annotated[int, Field(ge=0, lt=MAX_SEED + 1)]
     index: NonNegativeInt
     count: PositiveInt
 

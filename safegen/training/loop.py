@@ -44,9 +44,9 @@ if TYPE_CHECKING:
     Keep = Callable[[int, int, Mapping[str, Tensor]], None]
 
 WARM_UP_STEPS = 10
-LAST_RATE = 0.05  # of the highest learning rate, at the last step
+LAST_RATE_SHARE = 0.05  # of the highest learning rate, at the last step
 REHEARSED_UNITS = 4
-CLAIM = 20  # steps from one checkpoint to the next: what a crash can waste
+CHECKPOINT_STEPS = 20  # steps from one checkpoint to the next: what a crash can waste
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,7 +250,7 @@ class Training:
             self._average.restart(self._objective.averaged)
         for step in range(self.engine.steps_run, allowed):
             if keep is not None and step >= claimed:
-                claimed = min(step + CLAIM, allowed)
+                claimed = min(step + CHECKPOINT_STEPS, allowed)
                 keep(step, claimed, self.tensors())
                 told(CheckpointWritten(step=step, claimed=claimed))
             self._step(records, rate_factor(step, allowed))
@@ -332,7 +332,7 @@ def rate_factor(step: int, steps: int) -> float:
     >>> [round(rate_factor(step, 100), 2) for step in (0, 9, 50, 75, 99)]
     [0.1, 1.0, 1.0, 0.5, 0.05]
     """
-    return min(1.0, (step + 1) / WARM_UP_STEPS, max(LAST_RATE, 2 * (1 - step / steps)))
+    return min(1.0, (step + 1) / WARM_UP_STEPS, max(LAST_RATE_SHARE, 2 * (1 - step / steps)))
 
 
 def _unfold(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:

@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
     Forward = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
 
-BATCH = 256
-RATE = 2e-3
-WARM_UP = 0.1  # of the steps
-MEASURED = 512  # samples, whose gradients are measured
-AT_ONCE = 64  # of them
-SHARE = 0.5  # of the median norm, at which gradients are clipped
+BATCH_PICTURES = 256
+LEARNING_RATE = 2e-3
+WARM_UP_SHARE = 0.1  # of the steps
+MEASURED_PICTURES = 512  # samples, whose gradients are measured
+MEASURED_PER_BATCH = 64  # of them
+CLIPPING_SHARE = 0.5  # of the median norm, at which gradients are clipped
 
 
 def negative_bound(
@@ -77,12 +77,12 @@ def pretrain(
         stage: what it is told.
     """
     device = next(network.parameters()).device
-    batch = min(BATCH, len(samples))
+    batch = min(BATCH_PICTURES, len(samples))
     batches = len(samples) // batch
     steps = epochs * batches
-    optimizer = torch.optim.Adam(network.parameters(), lr=RATE)
+    optimizer = torch.optim.Adam(network.parameters(), lr=LEARNING_RATE)
     rates = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, RATE, total_steps=steps, pct_start=WARM_UP
+        optimizer, LEARNING_RATE, total_steps=steps, pct_start=WARM_UP_SHARE
     )
     source = torch.Generator().manual_seed(seed)
     for step in range(steps):
@@ -107,7 +107,7 @@ def loss_scale(
     Measured on public samples (n, *dimensions), as their kind of data stores them.
     """
     device = next(network.parameters()).device
-    shown = network.modality.to_float(samples[:MEASURED].to(device)).float()
+    shown = network.modality.to_float(samples[:MEASURED_PICTURES].to(device)).float()
     noise = torch.randn(
         len(shown), architecture.latent, generator=torch.Generator().manual_seed(0)
     ).to(device)
@@ -119,9 +119,9 @@ def loss_scale(
         return negative_bound(forward, sample[None], nobody, code_noise[None], beta)[0]
 
     norms = []
-    for start in range(0, len(shown), AT_ONCE):
-        part = slice(start, start + AT_ONCE)
+    for start in range(0, len(shown), MEASURED_PER_BATCH):
+        part = slice(start, start + MEASURED_PER_BATCH)
         gradients = vmap(grad(loss), (None, 0, 0))(weights, shown[part], noise[part])
         squares = [each.flatten(1).square().sum(1) for each in gradients.values()]
         norms.append(torch.stack(squares).sum(dim=0).sqrt())
-    return float(torch.cat(norms).median()) * SHARE
+    return float(torch.cat(norms).median()) * CLIPPING_SHARE

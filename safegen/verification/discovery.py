@@ -13,18 +13,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from safegen.errors import InputError, StorageError
-from safegen.provenance.c2pa.sidecar import SUFFIX, find
+from safegen.provenance.c2pa.sidecar import SIDECAR_SUFFIX, find
 from safegen.provenance.media.formats import is_media, promises
-from safegen.provenance.media.kinds import HEAD, ZIP, kind_of
+from safegen.provenance.media.kinds import HEAD_BYTES, ZIP_MIME, kind_of
 from safegen.schemas.names import MODEL_MANIFEST, WEIGHTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-MAGIC = "*?["
-LARGEST_SOUGHT = 2**26  # bytes of a file whose manifest may have another name
-IN_ARCHIVES = b"META-INF/content_credential.c2pa"  # C2PA 2.2, "Embedding manifests into ZIP"
-DIRECTORY = 2**24  # bytes at the end of an archive, in which its list of contents is sought
+GLOB_CHARACTERS = "*?["
+MAX_SEARCHED_BYTES = 2**26  # bytes of a file whose manifest may have another name
+ARCHIVED_MANIFEST = b"META-INF/content_credential.c2pa"  # C2PA 2.2, "Embedding manifests into ZIP"
+# Bytes at the end of an archive, in which its list of contents is sought.
+MAX_DIRECTORY_BYTES = 2**24
 _TO_LOOK = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -158,7 +159,7 @@ def _meant(path: str | Path) -> Iterator[tuple[Path, bool]]:
     place = Path(path)
     if os.path.lexists(place):
         yield from (_below_folder(place) if _is_folder(place) else [(place, True)])
-    elif isinstance(path, str) and any(letter in path for letter in MAGIC):
+    elif isinstance(path, str) and any(letter in path for letter in GLOB_CHARACTERS):
         matched = list(_matches(place))
         if not matched:
             raise InputError(f"no file matches {path}; correct the pattern, or quote it as it is")
@@ -193,21 +194,21 @@ def _below_folder(folder: Path) -> Iterator[tuple[Path, bool]]:
 
 def _counts(path: Path, beside: set[str]) -> bool:
     """Whether a file in a folder can be signed: by its first bytes, its name or what lies by it."""
-    manifests = {f"{path.name}{SUFFIX}", f"{path.stem}{SUFFIX}"} - {path.name}
+    manifests = {f"{path.name}{SIDECAR_SUFFIX}", f"{path.stem}{SIDECAR_SUFFIX}"} - {path.name}
     if path.name == WEIGHTS:
         manifests.add(MODEL_MANIFEST)
-    if promises(path.name) or (path.suffix != SUFFIX and beside & manifests):
+    if promises(path.name) or (path.suffix != SIDECAR_SUFFIX and beside & manifests):
         return True
     try:
         if not path.is_file():
             return False  # nor does its name promise anything
         with path.open("rb") as file:
-            kind = kind_of(file.read(HEAD))
-        if is_media(kind or "") or (kind == ZIP and _holds_manifest(path)):
+            kind = kind_of(file.read(HEAD_BYTES))
+        if is_media(kind or "") or (kind == ZIP_MIME and _holds_manifest(path)):
             return True
     except OSError:
         return True  # it will be called unreadable, not passed over
-    return path.suffix != SUFFIX and _is_described(path, beside)
+    return path.suffix != SIDECAR_SUFFIX and _is_described(path, beside)
 
 
 def _holds_manifest(path: Path) -> bool:
@@ -216,15 +217,15 @@ def _holds_manifest(path: Path) -> bool:
         path.open("rb") as file,
         mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
     ):
-        return content.rfind(IN_ARCHIVES, max(0, len(content) - DIRECTORY)) >= 0
+        return content.rfind(ARCHIVED_MANIFEST, max(0, len(content) - MAX_DIRECTORY_BYTES)) >= 0
 
 
 def _is_described(path: Path, beside: set[str]) -> bool:
     """Whether a manifest of another name in the folder is this file's, by its digest."""
-    if not any(name.endswith(SUFFIX) and name != MODEL_MANIFEST for name in beside):
+    if not any(name.endswith(SIDECAR_SUFFIX) and name != MODEL_MANIFEST for name in beside):
         return False
     try:
-        return find(path, content_of(path, LARGEST_SOUGHT)) is not None
+        return find(path, content_of(path, MAX_SEARCHED_BYTES)) is not None
     except (OSError, UnfitFileError, StorageError):
         return False
 
@@ -232,7 +233,9 @@ def _is_described(path: Path, beside: set[str]) -> bool:
 def _matches(pattern: Path) -> Iterator[Path]:
     """What matches a pattern, sorted; `**` stands for any folders, hidden ones too, no links."""
     parts = pattern.parts
-    fixed = next(i for i, part in enumerate(parts) if any(letter in part for letter in MAGIC))
+    fixed = next(
+        i for i, part in enumerate(parts) if any(letter in part for letter in GLOB_CHARACTERS)
+    )
     yield from _below(Path(*parts[:fixed]), parts[fixed:])
 
 

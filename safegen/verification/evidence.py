@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from safegen.schemas.log import InclusionProof
     from safegen.schemas.receipt import AnyReceipt
 
-LARGEST_RECEIPT = 2**22  # bytes; a receipt has some ten thousand
+MAX_RECEIPT_BYTES = 2**22  # bytes; a receipt has some ten thousand
 
 
 class Log(Protocol):
@@ -100,7 +100,7 @@ def receipt_of(path: Path) -> tuple[AnyReceipt | None, str | None]:
     `0001.jpg`, made from `0001.png` and laid beside it, has no part in that one's receipt.
     """
     try:
-        receipt = read_receipt(content_of(receipt_beside(path), LARGEST_RECEIPT))
+        receipt = read_receipt(content_of(receipt_beside(path), MAX_RECEIPT_BYTES))
         return (None if _is_anothers(receipt, path) else receipt), None
     except FileNotFoundError:
         return None, None

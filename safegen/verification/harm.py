@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from safegen.errors import DataError
 from safegen.progress import silent
-from safegen.verification.workers.pool import PATIENCE, verify_apart
+from safegen.verification.workers.pool import TIMEOUT_SECONDS, verify_apart
 from safegen.verification.workers.process import Task
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def require_harmless(path: Path, trust: Trust | None = None) -> None:
     if not os.path.isfile(path):  # noqa: PTH113 - never raises, whatever the name
         return
     task = Task(trust=trust)
-    (verdict,) = verify_apart((path,), task, jobs=1, patience=PATIENCE, progress=silent)
+    (verdict,) = verify_apart((path,), task, jobs=1, patience=TIMEOUT_SECONDS, progress=silent)
     if HARMFUL & set(verdict.findings[0].codes):
         raise DataError(
             f"{path} was tried in a process of its own, and is not read: {verdict.text}"

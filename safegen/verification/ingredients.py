@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from safegen.schemas.verdict import StepFinding
     from safegen.verification.evidence import Evidence
 
-NAMED = 3  # broken ingredients that a sentence names; the verdict has all of them
+MAX_NAMED = 3  # broken ingredients that a sentence names; the verdict has all of them
 
 
 def findings_of(ingredients: Iterable[IngredientState]) -> tuple[IngredientFinding, ...]:
@@ -76,8 +76,8 @@ def _told(lines: Iterable[str], failures: Mapping[str, str]) -> str:
     told = list(dict.fromkeys(lines))
     if not told:
         return f"It is intact, but something that it was made from is not: {phrases(failures)}."
-    more = f" So do {len(told) - NAMED} more not hold." if len(told) > NAMED else ""
-    return f"{' '.join(told[:NAMED])}{more}"
+    more = f" So do {len(told) - MAX_NAMED} more not hold." if len(told) > MAX_NAMED else ""
+    return f"{' '.join(told[:MAX_NAMED])}{more}"
 
 
 def _lines(

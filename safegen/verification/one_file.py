@@ -9,7 +9,7 @@ from safegen.errors import SafegenError
 from safegen.provenance.c2pa.manifest import Manifest, UnreadableManifestError
 from safegen.provenance.c2pa.manifest_choice import choose
 from safegen.provenance.media import formats
-from safegen.provenance.media.kinds import STORE
+from safegen.provenance.media.kinds import STORE_MIME
 from safegen.schemas.verdict import (
     IdentityFinding,
     SignerFinding,
@@ -25,7 +25,7 @@ from safegen.verification.ingredients import findings_of
 from safegen.verification.origin import origins_of
 from safegen.verification.steps import order
 from safegen.verification.steps.signer import UNVOUCHED
-from safegen.verification.unread import LARGEST, unread
+from safegen.verification.unread import MAX_FILE_BYTES, unread
 from safegen.verification.unsigned_files import unsigned_in_package
 
 if TYPE_CHECKING:
@@ -80,14 +80,14 @@ def examine(
     place, name = (file, file.name) if isinstance(file, Path) else (None, file.name)
     called = name if place is None else place
     try:
-        data = content_of(file, LARGEST) if isinstance(file, Path) else file.data
+        data = content_of(file, MAX_FILE_BYTES) if isinstance(file, Path) else file.data
     except FileNotFoundError:
         return unread(called, "safegen.manifest.no-file", "It leads to no file.")
     except UnfitFileError as error:
         code = "safegen.manifest.too-large" if error.too_large else "safegen.manifest.no-file"
         return unread(called, code, str(error))
     mime, notes = formats.mime_of(name, data), []
-    if mime == STORE:
+    if mime == STORE_MIME:
         text = "It is a manifest itself; name the file that it lies beside."
         return unread(called, "safegen.manifest.unsupported", text, "unsupported")
     if misnamed := formats.disagreement(name, data):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from safegen.provenance.c2pa.manifest import Manifest
 
 ACTIONS = ("c2pa.actions", "c2pa.actions.v2")
-LONGEST = 200  # letters of a term that is shown
+MAX_TERM_LETTERS = 200  # letters of a term that is shown
 _IPTC = "cv.iptc.org/newscodes/digitalsourcetype/"
 _C2PA = "c2pa.org/digitalsourcetype/"
 IN_WORDS = {  # https://cv.iptc.org/newscodes/digitalsourcetype/, and C2PA 2.2, section 18.15.4
@@ -90,7 +90,7 @@ def _in_words(source: str) -> str:
     scheme, separator, term = source.partition("://")
     if separator and scheme.lower() in {"http", "https"} and term in IN_WORDS:
         return IN_WORDS[term]
-    shown = source if len(source) <= LONGEST else f"{source[:LONGEST]}..."
+    shown = source if len(source) <= MAX_TERM_LETTERS else f"{source[:MAX_TERM_LETTERS]}..."
     return f'is of the kind "{shown}"'
 
 

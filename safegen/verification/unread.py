@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from safegen.schemas.verdict import State
 
-LARGEST = 2**28  # bytes; C2PA's reader holds a file about twice beside our own copy
+MAX_FILE_BYTES = 2**28  # bytes; C2PA's reader holds a file about twice beside our own copy
 
 
 def unread(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from safegen.schemas.verdict import Verdict
     from safegen.verification.discovery import Found
 
-NAMED = 3  # files that a sentence names
+MAX_NAMED = 3  # files that a sentence names
 
 
 def not_covered(found: Found, verdicts: Sequence[Verdict]) -> tuple[Path, ...]:
@@ -49,8 +49,8 @@ def unsigned_in_package(weights: Path) -> str | None:
     names = sorted(there - spoken_of - {MODEL_MANIFEST, DIGESTS, CARD})
     if not spoken_of or not names:
         return None
-    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
-    listed = ", ".join(shown(name) for name in names[:NAMED])
+    more = f" and {len(names) - MAX_NAMED:,} more" if len(names) > MAX_NAMED else ""
+    listed = ", ".join(shown(name) for name in names[:MAX_NAMED])
     return f"Its manifest does not speak of all that lies in its folder: {listed}{more}."
 
 
@@ -61,8 +61,8 @@ def in_words(left: Sequence[Path]) -> str:
     >>> in_words([Path("a.txt")])
     'Not looked at, since it carries no manifest and has none beside it: a.txt.'
     """
-    names = ", ".join(shown(path) for path in left[:NAMED])
-    more = f" and {len(left) - NAMED:,} more" if len(left) > NAMED else ""
+    names = ", ".join(shown(path) for path in left[:MAX_NAMED])
+    more = f" and {len(left) - MAX_NAMED:,} more" if len(left) > MAX_NAMED else ""
     if len(left) == 1:
         return f"Not looked at, since it carries no manifest and has none beside it: {names}."
     return f"Not looked at, since they carry no manifest and have none beside them: {names}{more}."

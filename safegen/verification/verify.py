@@ -20,7 +20,7 @@ from safegen.schemas.verdict import Verdict
 from safegen.verification.discovery import files_in
 from safegen.verification.options import Choices, VerificationOptions
 from safegen.verification.upload import UNNAMED, Upload
-from safegen.verification.workers.pool import PATIENCE, verify_apart
+from safegen.verification.workers.pool import TIMEOUT_SECONDS, verify_apart
 from safegen.verification.workers.process import usable_cores
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def _verify(
         files,
         options.task(),
         jobs=min(jobs, len(files)),
-        patience=PATIENCE,
+        patience=TIMEOUT_SECONDS,
         progress=progress,
     )
     return tuple(map(judge, verdicts))

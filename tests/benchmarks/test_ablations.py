@@ -89,7 +89,7 @@ def accuracy(folder, test):
 def test_what_each_part_is_worth(name, row, shared_data, tmp_path, monkeypatch):
     words, options, change = ROWS[row]
     if row == "narrow":
-        monkeypatch.setattr(fitting, "SPREAD", 1.0)
+        monkeypatch.setattr(fitting, "COMPONENT_SCALE", 1.0)
     if change is not None:
         whole = run.preset_for
         monkeypatch.setattr(run, "preset_for", lambda *wish: change(whole(*wish)))

@@ -89,7 +89,7 @@ def unshrunk(covariances, pooled, variances, told):
 
 
 def whole_weights(patch):
-    patch.setattr(release, "LIGHT", 1.0)
+    patch.setattr(release, "COUNT_WEIGHT", 1.0)
     patch.setattr(release, "MOMENTS", math.sqrt(3))
 
 

@@ -20,7 +20,7 @@ from safegen.privacy.mechanism.sampling import Draw
 from safegen.schemas.card import DataCard, PictureShape
 from safegen.training.objectives.vae import VaeObjective
 from safegen.training.presets.registry import preset
-from safegen.training.pretraining import BATCH, negative_bound
+from safegen.training.pretraining import BATCH_PICTURES, negative_bound
 
 pytestmark = pytest.mark.benchmark
 
@@ -104,7 +104,9 @@ def test_what_layout_and_compiling_give(case):
     name, channels, side, epsilon = CASES[case]
     chosen = preset("vae", card(name, channels, side), epsilon)
     made = VaeObjective(chosen.architecture, chosen.recipe)
-    drawn, shown = (rows(chosen.architecture, n) for n in (chosen.expected_batch_size, BATCH))
+    drawn, shown = (
+        rows(chosen.architecture, n) for n in (chosen.expected_batch_size, BATCH_PICTURES)
+    )
     network = made.private
     private = {
         "contiguous": private_step(contiguous(network), made.losses, drawn),

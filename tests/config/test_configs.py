@@ -16,7 +16,7 @@ from safegen import (
     Workspace,
 )
 from safegen.cli.settings import texts_of
-from safegen.config.privacy import MOST_PER_GROUP, RECORDS_PER_GROUP
+from safegen.config.privacy import MAX_RECORDS_PER_GROUP, RECORDS_PER_GROUP
 
 CONFIGURATIONS = [PrivacyConfig, TrainingConfig, Execution, EvaluationConfig, Workspace]
 NONSENSE = [
@@ -31,7 +31,7 @@ NONSENSE = [
     (PrivacyConfig, "noise_multiplier", 0.01, "from 0.05 to 1e+06"),
     (PrivacyConfig, "noise_multiplier", float("nan"), "from 0.05"),
     (PrivacyConfig, "records_per_group", 0, "1 to 1000"),
-    (PrivacyConfig, "records_per_group", MOST_PER_GROUP + 1, "1 to 1000"),
+    (PrivacyConfig, "records_per_group", MAX_RECORDS_PER_GROUP + 1, "1 to 1000"),
     (PrivacyConfig, "canaries", 99, "0 for none, or 100 to 100,000"),
     (PrivacyConfig, "canaries", 100_001, "0 for none"),
     (PrivacyConfig, "unsafe_seeded_noise", 1.5, "give a whole number or None"),

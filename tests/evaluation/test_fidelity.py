@@ -71,7 +71,7 @@ def test_precision_and_recall_are_those_of_scikit_learns_neighbours(middle):
 
 def test_batches_do_not_change_the_answer(monkeypatch):
     whole = precision_and_recall(cloud(90, 0), cloud(70, 1, middle=0.8))
-    monkeypatch.setattr("safegen.evaluation.fidelity.AT_ONCE", 16)
+    monkeypatch.setattr("safegen.evaluation.fidelity.BATCH_ROWS", 16)
     assert precision_and_recall(cloud(90, 0), cloud(70, 1, middle=0.8)) == whole
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from safegen.explain import lettering as room
 from safegen.explain.figure import draw
-from safegen.explain.lettering import LONGEST, OWN, lettering, shown
+from safegen.explain.lettering import BUNDLED_FONT, MAX_NAME_LETTERS, lettering, shown
 from safegen.modality.image import ImageModality
 from safegen.schemas.card import PictureShape
 from safegen.schemas.explanation import Explanation
@@ -80,7 +80,7 @@ def title(explanation, text):
 @pytest.mark.parametrize("name", ["7", "T-shirt/top", "café", "Ελλάδα", "مرحبا", "שלום", "$x^2$"])
 def test_what_the_own_font_has_is_drawn_as_it_is(name):
     assert shown(name, 3) == name
-    assert lettering(name) == (name, (OWN,))
+    assert lettering(name) == (name, (BUNDLED_FONT,))
 
 
 @pytest.mark.parametrize(
@@ -100,9 +100,9 @@ def test_what_no_font_has_is_escaped_beside_its_number(name, expected, bare):
 
 
 def test_a_long_name_is_cut():
-    assert shown("x" * 300, 3) == f"label 3 ({'x' * LONGEST}...)"
+    assert shown("x" * 300, 3) == f"label 3 ({'x' * MAX_NAME_LETTERS}...)"
     assert shown(NOWHERE * 50, 3).endswith("...)")
-    assert len(shown(NOWHERE * 50, 3)) < LONGEST + 20
+    assert len(shown(NOWHERE * 50, 3)) < MAX_NAME_LETTERS + 20
 
 
 def test_names_that_no_font_has_are_told_apart_in_the_picture(explanation, bare):
@@ -122,7 +122,7 @@ def test_a_name_from_right_to_left_does_not_turn_the_title_around(explanation, b
 
 
 def test_an_installed_font_is_used_where_the_own_one_has_no_letter(explanation, own_font, caplog):
-    assert lettering(f"a {OURS}") == (f"a {OURS}", (OWN, "Ours"))
+    assert lettering(f"a {OURS}") == (f"a {OURS}", (BUNDLED_FONT, "Ours"))
     assert shown(OURS, 3) == OURS
     box = title(explanation, f"{OURS * 20}")
     assert box[:, 25:120].min() < 60  # the square is there, in ink
@@ -131,7 +131,7 @@ def test_an_installed_font_is_used_where_the_own_one_has_no_letter(explanation, 
 
 def test_a_letter_without_a_shape_is_no_letter(own_font):
     """Fonts of coloured letters have empty shapes: nothing would be drawn."""
-    assert lettering(chr(ord(OURS) + 1)).families == (OWN,)
+    assert lettering(chr(ord(OURS) + 1)).families == (BUNDLED_FONT,)
     assert shown(chr(ord(OURS) + 1), 3) == r"label 3 (\u738c)"
 
 

@@ -86,7 +86,7 @@ def subjects(made, model, media, tmp_path_factory) -> dict[str, Subject]:
     """A signed, logged file of each embedded format, by media type."""
     folder = tmp_path_factory.mktemp("subjects")
     found = {}
-    for mime, suffix in formats.EMBEDDED.items():
+    for mime, suffix in formats.EMBEDDABLE_TYPES.items():
         path = folder / mime.replace("/", "-") / f"0001{suffix}"
         if mime.startswith("image/"):
             release = model.generate(
@@ -131,7 +131,7 @@ def _signed_as_output(made, mime: str, plain: bytes) -> bytes:
     opened = files.read(made.model)
     receipt = Receipt.model_validate_json((made.outputs / "0001.receipt.json").read_bytes())
     claim = claims.output_claim(
-        title=f"0001{formats.EMBEDDED[mime]}",
+        title=f"0001{formats.EMBEDDABLE_TYPES[mime]}",
         mime=mime,
         source_type=claims.SOURCE_TYPES["model"],
         maker=claims.Maker(

@@ -44,8 +44,8 @@ class Target:
                 self._signed[said.label] = self._plain(verdict), said
 
     def _look(self, data: bytes):
-        kind = kinds.kind_of(data[: kinds.HEAD])
-        path = self._place / f"file{formats.EMBEDDED.get(kind, '.png')}"
+        kind = kinds.kind_of(data[: kinds.HEAD_BYTES])
+        path = self._place / f"file{formats.EMBEDDABLE_TYPES.get(kind, '.png')}"
         path.write_bytes(data)
         verdict = examine(path, self._trust)  # here, where its coverage is seen
         said = None
@@ -90,7 +90,7 @@ def seed_corpus(folder: Path) -> None:
             title="seed", mime=mime, source_type=claims.SOURCE_TYPES["algorithmic"]
         )
         signed, _ = manifest.sign(data, claim, signer)
-        (corpus / f"seed{formats.EMBEDDED[mime]}").write_bytes(signed)
+        (corpus / f"seed{formats.EMBEDDABLE_TYPES[mime]}").write_bytes(signed)
 
 
 def main() -> None:

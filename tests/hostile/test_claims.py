@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from safegen.privacy.accounting import events as accounting
 from safegen.privacy.accounting import recompute
 from safegen.schemas.certificate import (
-    MOST_EVENTS,
+    MAX_EVENT_KINDS,
     Gaussian,
     PoissonSubsampledGaussian,
     PrivacyCertificate,
@@ -69,7 +69,7 @@ def test_a_bound_on_the_loss_is_a_bound_on_epsilon():
         {"events": []},
         {"events": [{"event": "gaussian", "noise_multiplier": 3.0, "count": 10**9}]},
         {"events": [{"event": "gaussian", "noise_multiplier": 1e-9}]},
-        {"events": [{"event": "gaussian", "noise_multiplier": 3.0}] * (MOST_EVENTS + 1)},
+        {"events": [{"event": "gaussian", "noise_multiplier": 3.0}] * (MAX_EVENT_KINDS + 1)},
         {"events": [{"event": "laplace", "noise_multiplier": 3.0}]},
         {"delta": 0.0},
         {"epsilon": float("nan")},

@@ -402,7 +402,7 @@ def test_unhashed_boxes_can_hide_things_and_the_ledger_says_so(made, subjects, t
 def test_wrong_suffixes_change_nothing(made, subjects, tmp_path):
     """What a file is, its first bytes say."""
     for mime, subject in subjects.items():
-        for suffix in formats.EMBEDDED.values():
+        for suffix in formats.EMBEDDABLE_TYPES.values():
             path = tmp_path / f"copy{suffix}"
             path.write_bytes(subject.data)
             assert safegen.verify(path, trust=made.root).state == "trusted", (mime, suffix)

@@ -50,7 +50,7 @@ def unchanged(verdict, original):
     return verdict.model_dump(exclude={"path"}) == original.model_dump(exclude={"path"})
 
 
-@pytest.mark.parametrize("mime", sorted(formats.EMBEDDED))
+@pytest.mark.parametrize("mime", sorted(formats.EMBEDDABLE_TYPES))
 @seed(1)
 @SETTINGS
 @given(changes=CHANGES)
@@ -69,8 +69,8 @@ def test_a_changed_file_has_a_verdict(made, subjects, originals, tmp_path, mime,
 @seed(1)
 @SETTINGS
 @given(
-    first=st.sampled_from(sorted(formats.EMBEDDED)),
-    second=st.sampled_from(sorted(formats.EMBEDDED)),
+    first=st.sampled_from(sorted(formats.EMBEDDABLE_TYPES)),
+    second=st.sampled_from(sorted(formats.EMBEDDABLE_TYPES)),
     cut=PLACE,
     resumed=PLACE,
 )

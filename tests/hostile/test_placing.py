@@ -18,7 +18,7 @@ from safegen.errors import StorageError
 from safegen.pipeline.generate.outputs import Release
 from safegen.provenance.log import placing
 from safegen.provenance.log.ledger import Ledger
-from safegen.provenance.log.placing import HIDDEN, JOURNAL, take_up
+from safegen.provenance.log.placing import HIDDEN_PREFIX, JOURNAL_NAME, take_up
 from safegen.schemas.canonical import sha256
 
 FILES = 6  # of two outputs
@@ -42,11 +42,11 @@ def anew(sealed, tmp_path):
 
 
 def visible(folder):
-    return [path for path in folder.rglob("*") if path.is_file() and HIDDEN not in str(path)]
+    return [path for path in folder.rglob("*") if path.is_file() and HIDDEN_PREFIX not in str(path)]
 
 
 def hidden(folder):
-    return list(folder.glob(f"{HIDDEN}*"))
+    return list(folder.glob(f"{HIDDEN_PREFIX}*"))
 
 
 def check_all_or_nothing(folder, ledger):
@@ -317,9 +317,9 @@ def test_another_ledger_leaves_it_alone(cut_off, anew):
 )
 def test_a_changed_journal_places_nothing(cut_off, part, said):
     _, ledger, out, place = cut_off
-    journal = json.loads((place / JOURNAL).read_bytes())
+    journal = json.loads((place / JOURNAL_NAME).read_bytes())
     (journal["files"][0] if part == "file" else journal).update(said)
-    (place / JOURNAL).write_text(json.dumps(journal))
+    (place / JOURNAL_NAME).write_text(json.dumps(journal))
     settled = take_up(out, ledger)
     assert (settled.placed, settled.foreign) == ((), (place,))
     assert visible(out) == []
@@ -329,7 +329,7 @@ def test_a_changed_journal_places_nothing(cut_off, part, said):
 def test_a_link_that_looks_like_one_is_not_followed(cut_off, tmp_path):
     _, ledger, out, place = cut_off
     elsewhere = place.rename(tmp_path / "elsewhere")
-    (out / f"{HIDDEN}link").symlink_to(elsewhere, target_is_directory=True)
+    (out / f"{HIDDEN_PREFIX}link").symlink_to(elsewhere, target_is_directory=True)
     assert take_up(out, ledger).placed == ()
     assert len(list(elsewhere.iterdir())) == FILES + 1
 

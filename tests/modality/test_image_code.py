@@ -5,42 +5,52 @@ import pytest
 from PIL import Image
 
 from safegen.modality import image_code as fingerprint
-from safegen.modality.image_code import SIDE, difference, image_code, image_code_to_compare
+from safegen.modality.image_code import (
+    INPUT_SIDE_PIXELS,
+    difference,
+    image_code,
+    image_code_to_compare,
+)
 
 EACH = 300
 
 
 def noise(rng):
-    return rng.integers(0, 256, (SIDE, SIDE))
+    return rng.integers(0, 256, (INPUT_SIDE_PIXELS, INPUT_SIDE_PIXELS))
 
 
 def smooth(rng):
     coarse = Image.fromarray(rng.integers(0, 256, (5, 5)).astype(np.uint8))
-    return np.asarray(coarse.resize((SIDE, SIDE), Image.Resampling.BICUBIC))
+    return np.asarray(
+        coarse.resize((INPUT_SIDE_PIXELS, INPUT_SIDE_PIXELS), Image.Resampling.BICUBIC)
+    )
 
 
 def one_colour(rng):
-    return np.full((SIDE, SIDE), rng.integers(0, 256))
+    return np.full((INPUT_SIDE_PIXELS, INPUT_SIDE_PIXELS), rng.integers(0, 256))
 
 
 def black_and_white(rng):
-    return rng.integers(0, 2, (SIDE, SIDE)) * 255
+    return rng.integers(0, 2, (INPUT_SIDE_PIXELS, INPUT_SIDE_PIXELS)) * 255
 
 
 def ramp(rng):
     down, across = rng.integers(0, 5, 2)
-    return np.add.outer(np.arange(SIDE) * down, np.arange(SIDE) * across) % 256
+    return (
+        np.add.outer(np.arange(INPUT_SIDE_PIXELS) * down, np.arange(INPUT_SIDE_PIXELS) * across)
+        % 256
+    )
 
 
 def box(rng):
-    picture = np.zeros((SIDE, SIDE), int)
-    top, left, height, width = rng.integers(1, SIDE // 2, 4)
+    picture = np.zeros((INPUT_SIDE_PIXELS, INPUT_SIDE_PIXELS), int)
+    top, left, height, width = rng.integers(1, INPUT_SIDE_PIXELS // 2, 4)
     picture[top : top + height, left : left + width] = rng.integers(1, 256)
     return picture
 
 
 def mirrored(rng):
-    half = rng.integers(0, 256, (SIDE, SIDE // 2))
+    half = rng.integers(0, 256, (INPUT_SIDE_PIXELS, INPUT_SIDE_PIXELS // 2))
     return np.hstack([half, half[:, ::-1]])
 
 
@@ -66,4 +76,4 @@ def test_other_pictures_have_other_bits():
     rng = np.random.default_rng(0)
     codes = [image_code_to_compare(smooth(rng).ravel().tolist()) for _ in range(50)]
     between = [difference(one, other) for one in codes for other in codes if one is not other]
-    assert np.mean(between) > fingerprint.ALIKE
+    assert np.mean(between) > fingerprint.MAX_DIFFERING_SHARE

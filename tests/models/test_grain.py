@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from safegen.models.grain import FLOOR, SPREAD, Grain, roughness
+from safegen.models.grain import LOG_STRENGTH_DEVIATION, MIN_VARIANCE, Grain, roughness
 
 SHAPE = (3, 28, 36)
 
@@ -33,7 +33,7 @@ def test_patterns_have_the_strength_and_the_frequencies_of_the_spectrum():
 def test_some_pictures_are_rougher_than_others():
     patterns = grain(torch.ones(SHAPE)).draw(2000, torch.Generator().manual_seed(0))
     strengths = patterns.square().mean(dim=(1, 2, 3)).sqrt().log()
-    assert float(strengths.std()) == pytest.approx(SPREAD, rel=0.1)
+    assert float(strengths.std()) == pytest.approx(LOG_STRENGTH_DEVIATION, rel=0.1)
 
 
 def test_a_spectrum_of_nothing_changes_nothing():
@@ -58,4 +58,4 @@ def test_roughness_has_a_slope_everywhere():
     pictures = torch.tensor([0.0, 1e-6, 0.5, 1.0], requires_grad=True)
     roughness(pictures).sum().backward()
     assert pictures.grad.isfinite().all()
-    assert float(roughness(torch.zeros(1))) == pytest.approx(FLOOR**0.5)
+    assert float(roughness(torch.zeros(1))) == pytest.approx(MIN_VARIANCE**0.5)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from safegen.models.edges import count_features, edge_features
-from safegen.models.generator import ANEW, LatentGenerator
+from safegen.models.generator import MAX_REDRAWS, LatentGenerator
 from safegen.schemas.config import Architecture
 
 SHAPES = [(1, 28, 28), (3, 28, 28), (1, 8, 8), (3, 64, 48), (1, 128, 128)]
@@ -114,7 +114,7 @@ def test_a_label_that_its_judge_never_gives_is_drawn_a_few_times_and_then_kept(m
         made.judge, "forward", lambda rows: asked.append(len(rows)) or rows.new_zeros(len(rows), 3)
     )
     samples = made.sample(torch.tensor([0, 1, 1]), seed=0)
-    assert asked == [3] + [2] * ANEW
+    assert asked == [3] + [2] * MAX_REDRAWS
     assert samples.isfinite().all()
     assert samples.shape == (3, 1, 28, 28)
 

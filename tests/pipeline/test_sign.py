@@ -390,7 +390,7 @@ def test_what_is_no_file_to_sign(put, own, tmp_path, monkeypatch):
     with pytest.raises(InputError, match=r"pipe\.png is no ordinary file"):
         sign(tmp_path / "pipe.png", source="model", **own)
     picture = put("image/png", "picture.png")
-    monkeypatch.setattr(history, "LARGEST", 100)
+    monkeypatch.setattr(history, "MAX_FILE_BYTES", 100)
     with pytest.raises(StorageError, match=r"picture\.png is larger than 100 bytes"):
         sign(picture, source="model", **own)
 

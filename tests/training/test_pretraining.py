@@ -6,7 +6,7 @@ import torch
 from safegen.models.vae import ConditionalVAE
 from safegen.progress import silent
 from safegen.schemas.config import Architecture
-from safegen.training.pretraining import MEASURED, loss_scale, negative_bound, pretrain
+from safegen.training.pretraining import MEASURED_PICTURES, loss_scale, negative_bound, pretrain
 from safegen.training.priors import draw_prior
 
 LATENT, CLASSES, BETA = 6, 3, 0.5
@@ -83,7 +83,7 @@ def test_the_bound_is_cross_entropy_and_divergence(network):
 
 def test_the_loss_scale_is_half_the_median_norm_of_a_gradient(network, pictures):
     found = loss_scale(network, pictures, architecture=ARCHITECTURE, beta=BETA)
-    shown = pictures[:MEASURED].float() / 255
+    shown = pictures[:MEASURED_PICTURES].float() / 255
     noise = torch.randn(len(shown), LATENT, generator=torch.Generator().manual_seed(0))
     norms = []
     for picture, code_noise in zip(shown, noise, strict=True):

@@ -20,7 +20,7 @@ for line in sys.stdin:
         continue
     if "crash" in name: os.kill(os.getpid(), signal.SIGSEGV)
     if "busy" in name:
-        limits.SECONDS = 0
+        limits.MAX_PROCESSOR_SECONDS = 0
         limits.limit_time()
         while True: pass
     print(unread(name, "safegen.manifest.none", "no", "unsigned").model_dump_json(), flush=True)

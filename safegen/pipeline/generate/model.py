@@ -18,7 +18,7 @@ from safegen.models.generator import LatentGenerator
 from safegen.package import files
 from safegen.pipeline.generate.generate import Asked, Safeguards, generate
 from safegen.pipeline.generate.in_force import require_in_force
-from safegen.pipeline.generate.naming import UNIQUE
+from safegen.pipeline.generate.naming import DEFAULT_NAME_PATTERN
 from safegen.pipeline.generate.outputs import Release
 from safegen.pipeline.generate.unsafe import unsafe_sample
 from safegen.policy.deployment import load_deployment
@@ -171,7 +171,7 @@ class Model:
         label: int | str | None = None,
         seed: int | None = None,
         format: str | None = None,  # noqa: A002 - the word that everybody uses
-        name: str | Callable[[GenerationRequest], str] = UNIQUE,
+        name: str | Callable[[GenerationRequest], str] = DEFAULT_NAME_PATTERN,
         explain: Detail = "summary",
         explainer: str | None = None,
         actor: str = "",

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from safegen.schemas.receipt import GenerationRequest
 
-UNIQUE = "{id}-{number:04}"
+DEFAULT_NAME_PATTERN = "{id}-{number:04}"
 FIELDS = ("id", "number", "label", "label_name", "seed")
-LONGEST = 200  # bytes, so that suffixes and temporary names still fit in a file system's 255
+MAX_NAME_BYTES = 200  # bytes, so that suffixes and temporary names still fit in a file system's 255
 _FIELD = re.compile(r"\{(\w*)(?::(0?\d{1,2}))?\}")
 _UNFIT = re.compile(r"[^\w.-]+")  # of a class's name, in a file's
 
@@ -97,9 +97,9 @@ def _require_fit(name: object) -> None:
         or name != name.strip()
         or not name.strip(".")
         or name.startswith(".")
-        or len(name.encode(errors="replace")) > LONGEST
+        or len(name.encode(errors="replace")) > MAX_NAME_BYTES
     ):
         raise RequestError(
             f"{name!r} cannot be a file's name: give one line of printable text without slashes, "
-            f"without a dot in front and of {LONGEST} bytes at most"
+            f"without a dot in front and of {MAX_NAME_BYTES} bytes at most"
         )

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from safegen.errors import RequestError
 from safegen.policy.facts import RequestFacts
-from safegen.schemas.names import LARGEST_SEED
+from safegen.schemas.names import MAX_SEED
 from safegen.schemas.receipt import GenerationRequest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-MOST = 10_000  # outputs of one request
-LONGEST_PURPOSE = 1000
+MAX_OUTPUTS = 10_000  # outputs of one request
+MAX_PURPOSE_LETTERS = 1000
 LONGEST_ACTOR = 200
 
 
@@ -33,16 +33,16 @@ def understand(
     Raises:
         RequestError: the generator makes no such thing.
     """
-    if not isinstance(count, int) or not 1 <= count <= MOST:
-        raise RequestError(f"cannot make {count} outputs at once; ask for 1 to {MOST:,}")
+    if not isinstance(count, int) or not 1 <= count <= MAX_OUTPUTS:
+        raise RequestError(f"cannot make {count} outputs at once; ask for 1 to {MAX_OUTPUTS:,}")
     purpose = purpose.strip()
-    if len(purpose) > LONGEST_PURPOSE or not purpose.isprintable():
+    if len(purpose) > MAX_PURPOSE_LETTERS or not purpose.isprintable():
         raise RequestError(
-            f"the purpose must be one line of printable text, {LONGEST_PURPOSE} letters at most"
+            f"the purpose must be one line of printable text, {MAX_PURPOSE_LETTERS} letters at most"
         )
     if seed is None:
         seed = secrets.randbelow(2**32)
-    if not 0 <= seed <= LARGEST_SEED:
+    if not 0 <= seed <= MAX_SEED:
         raise RequestError(f"the seed is {seed}; choose a whole number from 0 to 2^53 - 1")
     return tuple(
         GenerationRequest(

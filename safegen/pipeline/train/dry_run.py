@@ -18,7 +18,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from safegen.audit import network, noninterference, releases, steps
-from safegen.audit.made_up import KINDS, OTHERS, made_up
+from safegen.audit.made_up import KINDS, OTHER_UNITS, made_up
 from safegen.audit.network import Rehearsal
 from safegen.audit.releases import worst
 from safegen.errors import PlanError
@@ -39,13 +39,13 @@ if TYPE_CHECKING:
 
     Shape = tuple[int, ...]
 
-FEW = 16  # units; and rows beside them, however many a step has
-BORDERS = 4  # units to take out of many: one lies behind the first chunk's end
-LOUD = 1e3  # what radii are divided by, so that every record of a release is clipped
-QUIET = ("others", "white", "alone", "nobody")  # whose runs are compared as they are,
-LOUDEST = ("others", "white", "noise")  # and loud
-LIVES = 2  # of a run in miniature with noise, which must not come again in the other
-SURE = 1e-6  # a sound engine's p-value is below this once in a million
+MAX_UNITS = 16  # units; and rows beside them, however many a step has
+BOUNDARY_UNITS = 4  # units to take out of many: one lies behind the first chunk's end
+RADIUS_DIVISOR = 1e3  # what radii are divided by, so that every record of a release is clipped
+UNSCALED_DATA = ("others", "white", "alone", "nobody")  # whose runs are compared as they are,
+SCALED_DATA = ("others", "white", "noise")  # and loud
+NOISY_RUNS = 2  # of a run in miniature with noise, which must not come again in the other
+REFUSAL_P_VALUE = 1e-6  # a sound engine's p-value is below this once in a million
 
 
 def rehearse(training: Training, plan: PrivacyPlan, shape: Shape) -> None:
@@ -94,14 +94,14 @@ def examined_run(small: Miniature) -> tuple[Comparison, ...]:
     found = [steps.examine(small.training(), small.plan, each) for each in odd.values()]
     sealed = {kind: small.records(each) for kind, each in odd.items()}
     some = {
-        "others": sealed["white"].without([OTHERS]),
+        "others": sealed["white"].without([OTHER_UNITS]),
         "white": sealed["white"],
         "noise": sealed["noise"],
-        "alone": sealed["white"].without(range(OTHERS)),
-        "nobody": sealed["white"].without(range(OTHERS + 1)),
+        "alone": sealed["white"].without(range(OTHER_UNITS)),
+        "nobody": sealed["white"].without(range(OTHER_UNITS + 1)),
     }
-    quiet = _left(small, some, QUIET, fixed=True)
-    loud = _left(small, some, LOUDEST, fixed=True, loudness=LOUD)
+    quiet = _left(small, some, UNSCALED_DATA, fixed=True)
+    loud = _left(small, some, SCALED_DATA, fixed=True, loudness=RADIUS_DIVISOR)
     # Secret draws are not fixed here: whatever a checkpoint keeps of them differs, too.
     secret = _left(small, some, ("others", "alone"), resumed=True)
     asked = {kind: outputs for kind, (_, outputs) in quiet.items()}
@@ -144,7 +144,7 @@ def _left(
 def _noisy(small: Miniature, records: PrivateRecords) -> list[list[Output]]:
     """What mechanisms give out with their noise, in lives of their own."""
     runs = []
-    for life in range(LIVES):
+    for life in range(NOISY_RUNS):
         heard = Overheard()
         small.left(records, heard, digest=str(life))
         runs.append(heard.outputs)
@@ -153,7 +153,7 @@ def _noisy(small: Miniature, records: PrivateRecords) -> list[list[Output]]:
 
 def _require(found: tuple[Comparison, ...], broken: str) -> None:
     for each in found:
-        if not each.p_value >= SURE:
+        if not each.p_value >= REFUSAL_P_VALUE:
             raise PlanError(
                 f"{broken}: {each.what} is {each.found:.4g} and should be {each.expected:.4g}; "
                 "nothing was spent"
@@ -162,10 +162,10 @@ def _require(found: tuple[Comparison, ...], broken: str) -> None:
 
 def examined(training: Training, plan: PrivacyPlan, shape: Shape) -> tuple[Comparison, ...]:
     """How the engine does on a network: with few units, and with more than a chunk holds."""
-    few = _rehearsal(training, plan, shape, FEW)
+    few = _rehearsal(training, plan, shape, MAX_UNITS)
     chunk = CHUNK_ROWS[training.device.type] // training.engine.rows_per_unit
     many = _rehearsal(training, plan, shape, chunk + 2)
-    near, far = network.reach(few), network.reach(many, loudness=(100.0,), shown=BORDERS)
+    near, far = network.reach(few), network.reach(many, loudness=(100.0,), shown=BOUNDARY_UNITS)
     return max(near, far, key=lambda each: each.found), *network.noise(few)
 
 
@@ -174,7 +174,7 @@ def _rehearsal(training: Training, plan: PrivacyPlan, shape: Shape, units: int) 
     return Rehearsal(
         engine=training.engine,
         draw=draw,
-        parts=tuple(part[: len(draw.rows) + FEW] for part in parts),
+        parts=tuple(part[: len(draw.rows) + MAX_UNITS] for part in parts),
         losses=training.losses,
         records=training.engine.rows_per_unit,
         clipping_norm=plan.clipping_norm,

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from safegen.schemas.config import Architecture, Recipe
     from safegen.training.checkpoint import RunFacts
 
-KEPT = 2048  # pictures that stay at hand, to tell where codes are expected
+REFERENCE_PICTURES = 2048  # pictures that stay at hand, to tell where codes are expected
 WARM_EPOCHS = 2  # over pictures drawn from releases
 PICTURES_SEED = 1  # of the prior's pictures; no secret
 
@@ -95,7 +95,7 @@ def from_prior(
                 f"have a median norm of {scale:g}; choose another"
             )
         recipe = recipe.model_copy(update={"loss_scale": scale})
-    return recipe, Start(weights=_weights(network), reference=pictures[:KEPT])
+    return recipe, Start(weights=_weights(network), reference=pictures[:REFERENCE_PICTURES])
 
 
 def _pictures(recipe: Recipe, architecture: Architecture, public: DataSet | None) -> Tensor:
@@ -180,7 +180,7 @@ def from_releases(
         progress=progress,
         stage="learning from the warm start",
     )
-    kept = warm[:KEPT]
+    kept = warm[:REFERENCE_PICTURES]
     return dataclasses.replace(
         start or Start(weights={}), weights=_weights(network), reference=kept
     )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from safegen.audit.made_up import OTHERS
+from safegen.audit.made_up import OTHER_UNITS
 from safegen.audit.noninterference import plain
 from safegen.modality.registry import modality_of
 from safegen.models.vae import ConditionalVAE
@@ -54,11 +54,11 @@ if TYPE_CHECKING:
     from safegen.training.events import Callback
     from safegen.training.loop import Trained, Training
 
-STEPS = 2
-ROUNDS = 2  # of a release that is made many times
+MINIATURE_STEPS = 2
+MINIATURE_ROUNDS = 2  # of a release that is made many times
 SAMPLES = 48  # public ones, and ones drawn from the warm start
-GENERATED = 16  # in a step, of a GAN
-PLENTY = 1e5  # epsilon, so that all steps are paid for
+GENERATED_PER_STEP = 16  # in a step, of a GAN
+AMPLE_EPSILON = 1e5  # epsilon, so that all steps are paid for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,19 +255,20 @@ def miniature(
     device: torch.device,
 ) -> Miniature:
     """A run made small: as many units as are made up, all of whom take part in each step."""
-    units = OTHERS + 1
+    units = OTHER_UNITS + 1
     small = dataclasses.replace(
         plan,
-        epsilon=PLENTY,
+        epsilon=AMPLE_EPSILON,
         delta=0.5 / units,
         units=units,
         expected_batch_size=units,
-        steps=STEPS,
+        steps=MINIATURE_STEPS,
         releases=tuple(
-            dataclasses.replace(each, count=min(each.count, ROUNDS)) for each in plan.releases
+            dataclasses.replace(each, count=min(each.count, MINIATURE_ROUNDS))
+            for each in plan.releases
         ),
     )
-    rows = min(recipe.generator_rows, GENERATED)
+    rows = min(recipe.generator_rows, GENERATED_PER_STEP)
     return Miniature(
         plan=small,
         architecture=architecture,

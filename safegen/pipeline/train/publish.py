@@ -13,7 +13,7 @@ from safegen.pipeline.train.initialization import assumptions
 from safegen.pipeline.train.soundness import bound_of, require_sound
 from safegen.pipeline.train.tensor_sources import require_accounted
 from safegen.privacy.accounting.certify import certify
-from safegen.privacy.mechanism.lattice import ALLOWANCE
+from safegen.privacy.mechanism.lattice import ARITHMETIC_ALLOWANCE
 from safegen.provenance.c2pa.claims import model_claim
 from safegen.schemas.certificate import Noise, PrivacyCertificate
 from safegen.schemas.config import PackageConfig
@@ -110,7 +110,7 @@ def _certificate(
             source="operating system" if facts.unsafe_seeded_noise is None else "unsafe seed",
             lattice_spacing=trained.spacing,
             sensitivity_margin=trained.margin,
-            arithmetic_allowance=ALLOWANCE,
+            arithmetic_allowance=ARITHMETIC_ALLOWANCE,
         ),
         lower_bound=bound,
         assumptions=assumptions(facts.recipe),

@@ -14,7 +14,7 @@ import numpy as np
 from safegen.audit.canaries import compare, dispersion, lower_bound, participation
 from safegen.errors import TrainingError
 from safegen.privacy.accounting.events import epsilon_of
-from safegen.privacy.accounting.ranges import SMALLEST_DELTA
+from safegen.privacy.accounting.ranges import MIN_DELTA
 
 if TYPE_CHECKING:
     from safegen.audit.canaries import Comparison
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from safegen.schemas.certificate import LowerBound
     from safegen.training.loop import Trained
 
-ONE_IN_A_MILLION = 1e-6
+REFUSAL_P_VALUE = 1e-6
 UNCERTIFIED = "no certificate is issued, and what was spent stays spent"
 
 
@@ -43,7 +43,7 @@ def require_sound(trained: Trained, plan: PrivacyPlan, canaries: Canaries | None
             f"{UNCERTIFIED}"
         )
     for each in (*_draws(trained, plan), *_canaries(trained, plan, canaries)):
-        if each.p_value < ONE_IN_A_MILLION:
+        if each.p_value < REFUSAL_P_VALUE:
             raise TrainingError(
                 f"the run was not the plan's, as its canaries and draws show: {each.what} is "
                 f"{each.found:.4g} and should be {each.expected:.4g}; {UNCERTIFIED}"
@@ -91,11 +91,11 @@ def bound_of(trained: Trained, plan: PrivacyPlan, canaries: Canaries) -> LowerBo
     bound = lower_bound(scores, included, plan.delta)
     if bound.epsilon <= epsilon_of(trained.events, plan.delta):
         return bound
-    sure = 1 - ONE_IN_A_MILLION
-    proved = lower_bound(scores, included, SMALLEST_DELTA, confidence=sure).epsilon
-    if proved > epsilon_of(trained.events, SMALLEST_DELTA):
+    sure = 1 - REFUSAL_P_VALUE
+    proved = lower_bound(scores, included, MIN_DELTA, confidence=sure).epsilon
+    if proved > epsilon_of(trained.events, MIN_DELTA):
         raise TrainingError(
             f"an attack on the run proved epsilon at least {proved:.2f} at delta "
-            f"{SMALLEST_DELTA:g}, more than its events give; {UNCERTIFIED}"
+            f"{MIN_DELTA:g}, more than its events give; {UNCERTIFIED}"
         )
     return lower_bound(scores, included, plan.delta, confidence=sure)

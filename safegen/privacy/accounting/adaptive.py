@@ -37,11 +37,11 @@ if TYPE_CHECKING:
 
     from safegen.schemas.certificate import Event
 
-RESERVE = 0.1  # of delta, for all runs' slacks together
-LARGEST_MU = 50.0  # beyond which a run hides nobody, and counts as infinite
-FAR = 100.0  # epsilon; a run whose delta is above its slack even there counts as infinite
-RELATIVE = 1e-3  # how much finer than its numbers the grid of epsilons is
-TOLERANCE = 1e-5  # relative; a mu that is sought errs on the safe side by this
+SLACK_SHARE = 0.1  # of delta, for all runs' slacks together
+MAX_MU = 50.0  # beyond which a run hides nobody, and counts as infinite
+MAX_EPSILON = 100.0  # epsilon; a run whose delta is above its slack even there counts as infinite
+GRID_FINENESS = 1e-3  # how much finer than its numbers the grid of epsilons is
+MU_TOLERANCE = 1e-5  # relative; a mu that is sought errs on the safe side by this
 
 
 def slack_of(number: int, delta: float) -> float:
@@ -54,10 +54,12 @@ def slack_of(number: int, delta: float) -> float:
     >>> slack_of(1, 1e-6), round(sum(slack_of(k, 1e-6) for k in range(1, 1000)), 10)
     (5e-08, 9.99e-08)
     """
-    return RESERVE * delta / (number * (number + 1))
+    return SLACK_SHARE * delta / (number * (number + 1))
 
 
-def mu_of(events: Sequence[Event], slack: float, interval: float = accounting.COARSE) -> float:
+def mu_of(
+    events: Sequence[Event], slack: float, interval: float = accounting.COARSE_BIN_WIDTH
+) -> float:
     """The smallest mu with which a run is (mu, slack)-Gaussian.
 
     The comparison is made on a grid: delta falls with epsilon, so a run's delta at one point is
@@ -95,12 +97,12 @@ def _mu_of(events: tuple[Event, ...], slack: float, interval: float) -> float:
     def covers(mu: float) -> bool:
         return bool((gaussian_deltas(mu, after) >= needed).all())
 
-    low, high = 0.0, 2 * RELATIVE
+    low, high = 0.0, 2 * GRID_FINENESS
     while not covers(high):
         low, high = high, 2 * high
-        if high > LARGEST_MU:
+        if high > MAX_MU:
             return math.inf
-    while high - low > TOLERANCE * high:
+    while high - low > MU_TOLERANCE * high:
         middle = (low + high) / 2
         low, high = (low, middle) if covers(middle) else (middle, high)
     return high
@@ -110,10 +112,12 @@ def _grid(at_zero: float) -> NDArray[np.float64]:
     """Epsilons from 0, as finely spaced as delta at 0 asks for; further out, relatively."""
     import numpy as np
 
-    first = RELATIVE * max(at_zero, RELATIVE)
-    near = np.arange(0.0, first / RELATIVE, first)
+    first = GRID_FINENESS * max(at_zero, GRID_FINENESS)
+    near = np.arange(0.0, first / GRID_FINENESS, first)
     far = np.geomspace(
-        first / RELATIVE, FAR, math.ceil(math.log(RELATIVE * FAR / first) / RELATIVE)
+        first / GRID_FINENESS,
+        MAX_EPSILON,
+        math.ceil(math.log(GRID_FINENESS * MAX_EPSILON / first) / GRID_FINENESS),
     )
     return np.concatenate([near, far])
 
@@ -128,7 +132,7 @@ def total_mu(epsilon: float, delta: float) -> float:
     >>> round(total_mu(10.0, 1e-6), 3)
     1.842
     """
-    return least_mu(epsilon, (1 - RESERVE) * delta)
+    return least_mu(epsilon, (1 - SLACK_SHARE) * delta)
 
 
 def least_mu(epsilon: float, delta: float) -> float:
@@ -139,7 +143,7 @@ def least_mu(epsilon: float, delta: float) -> float:
     low, high = 0.0, 1.0
     while _delta(high, epsilon) <= delta:
         low, high = high, 2 * high
-    while high - low > TOLERANCE * high:
+    while high - low > MU_TOLERANCE * high:
         middle = (low + high) / 2
         low, high = (middle, high) if _delta(middle, epsilon) <= delta else (low, middle)
     return low
@@ -155,7 +159,7 @@ def epsilon_of_mu(mu: float, delta: float) -> float:
     >>> round(epsilon_of_mu(1.842, 1e-6), 2)
     10.0
     """
-    return epsilon_at(mu, (1 - RESERVE) * delta)
+    return epsilon_at(mu, (1 - SLACK_SHARE) * delta)
 
 
 def epsilon_at(mu: float, delta: float) -> float:
@@ -167,7 +171,7 @@ def epsilon_at(mu: float, delta: float) -> float:
     low, high = 0.0, 1.0
     while _delta(mu, high) > delta:
         low, high = high, 2 * high
-    while high - low > TOLERANCE * high:
+    while high - low > MU_TOLERANCE * high:
         middle = (low + high) / 2
         low, high = (low, middle) if _delta(mu, middle) <= delta else (middle, high)
     return high

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-FINE = 1e-4  # width of the privacy loss bins; dp-accounting's own default
-COARSE = 1e-3  # ten times faster, and errs further on the safe side: for searching only
-COARSEST = 1e-2  # a hundred times faster: to see whether a number is worth computing at all
-MOST_NOISE = 2.0**19  # multiplier; a target that this does not reach is out of reach
+LOSS_BIN_WIDTH = 1e-4  # width of the privacy loss bins; dp-accounting's own default
+COARSE_BIN_WIDTH = 1e-3  # ten times faster, and errs further on the safe side: for searching only
+ROUGH_BIN_WIDTH = 1e-2  # a hundred times faster: to see whether a number is worth computing at all
+MAX_NOISE_MULTIPLIER = 2.0**19  # multiplier; a target that this does not reach is out of reach
 CALIBRATION_TOLERANCE = 1e-4  # relative; calibrated noise is never below what the target needs
 
 
@@ -54,17 +54,17 @@ def epsilon_of(events: Sequence[Event], delta: float) -> float:
     >>> round(epsilon_of([steps, Gaussian(noise_multiplier=20.0)], 1e-5), 2)
     9.46
     """
-    return _epsilon(in_order(events), delta, FINE)
+    return _epsilon(in_order(events), delta, LOSS_BIN_WIDTH)
 
 
 def coarse_epsilon_of(events: Sequence[Event], delta: float) -> float:
     """Epsilon in a tenth of the time, overstated by some thousandths; for suggestions only."""
-    return _epsilon(in_order(events), delta, COARSE)
+    return _epsilon(in_order(events), delta, COARSE_BIN_WIDTH)
 
 
 def rough_epsilon_of(events: Sequence[Event], delta: float) -> float:
     """Epsilon in a hundredth of the time, overstated by some hundredths; for refusing only."""
-    return _epsilon(in_order(events), delta, COARSEST)
+    return _epsilon(in_order(events), delta, ROUGH_BIN_WIDTH)
 
 
 def surely_costs_more(events: Sequence[Event], epsilon: float, delta: float) -> bool:
@@ -73,7 +73,7 @@ def surely_costs_more(events: Sequence[Event], epsilon: float, delta: float) -> 
     Bins round each event's loss up by their width at most, so that this is what the rough number
     can be above the true one. False says nothing.
     """
-    overstated = COARSEST * sum(event.count for event in events)
+    overstated = ROUGH_BIN_WIDTH * sum(event.count for event in events)
     return rough_epsilon_of(events, delta) - overstated > epsilon
 
 
@@ -84,7 +84,7 @@ def forget() -> None:
 
 
 def deltas_of(
-    events: Sequence[Event], epsilons: NDArray[np.float64], interval: float = COARSE
+    events: Sequence[Event], epsilons: NDArray[np.float64], interval: float = COARSE_BIN_WIDTH
 ) -> NDArray[np.float64]:
     """The smallest delta that composing `events` gives at each epsilon: their privacy profile.
 
@@ -151,7 +151,7 @@ def calibrate(
     *,
     epsilon: float,
     delta: float,
-    interval: float = COARSE,
+    interval: float = COARSE_BIN_WIDTH,
 ) -> float:
     """The smallest noise multiplier with which the events cost at most `epsilon`.
 
@@ -178,7 +178,7 @@ def calibrate(
     high = 1.0
     while not affordable(high):
         high *= 2
-        if high > MOST_NOISE:
+        if high > MAX_NOISE_MULTIPLIER:
             raise PlanError(
                 f"no amount of noise reaches epsilon {epsilon:g} at delta {delta:g}; raise epsilon"
             )
@@ -205,7 +205,7 @@ def affordable_count(
     """
 
     def affordable(count: int) -> bool:
-        return _epsilon(in_order(events_after(count)), delta, COARSE) <= epsilon
+        return _epsilon(in_order(events_after(count)), delta, COARSE_BIN_WIDTH) <= epsilon
 
     if not affordable(1):
         return 0

@@ -11,11 +11,11 @@ from typing import Literal, get_args
 
 from safegen.errors import PlanError
 from safegen.privacy.accounting import events as accounting
-from safegen.privacy.accounting.ranges import MOST_STEPS, NOISE_RANGE, SMALLEST_DELTA
+from safegen.privacy.accounting.ranges import MAX_STEPS, MIN_DELTA, NOISE_RANGE
 from safegen.schemas.card import Unit
 from safegen.schemas.certificate import Event, Gaussian, PoissonSubsampledGaussian
 
-LARGEST_DELTA = 1e-3  # by default: with few records, 1 / (n ln n) would promise nothing
+MAX_DEFAULT_DELTA = 1e-3  # by default: with few records, 1 / (n ln n) would promise nothing
 
 Purpose = Literal["basis", "classes", "latents", "components", "grain", "judge"]
 
@@ -39,7 +39,7 @@ class Release:
     def __post_init__(self) -> None:
         if self.purpose not in get_args(Purpose):
             raise PlanError(f"no release has the purpose {self.purpose!r}")
-        if not 1 <= self.count <= MOST_STEPS:
+        if not 1 <= self.count <= MAX_STEPS:
             raise PlanError(f"{self.count} releases cannot be made; choose 1 or more")
         _require_noise(f"the noise multiplier of the release {self.purpose}", self.noise_multiplier)
 
@@ -108,8 +108,8 @@ class PrivacyPlan:
                 f"a batch of {self.expected_batch_size} {self.unit}s does not fit a data set of "
                 f"{self.units}; choose from 1 to {self.units}"
             )
-        if not 1 <= self.steps <= MOST_STEPS:
-            raise PlanError(f"{self.steps} steps cannot run; choose from 1 to {MOST_STEPS:,}")
+        if not 1 <= self.steps <= MAX_STEPS:
+            raise PlanError(f"{self.steps} steps cannot run; choose from 1 to {MAX_STEPS:,}")
         for name in ("clipping_norm", "noise_multiplier"):
             _require_positive(name, getattr(self, name))
         if len({release.purpose for release in self.releases}) < len(self.releases):
@@ -184,7 +184,7 @@ def default_delta(units: int) -> float:
     >>> f"{default_delta(60_000):.2e}"
     '1.51e-06'
     """
-    return min(1 / (units * math.log(max(units, 3))), LARGEST_DELTA)
+    return min(1 / (units * math.log(max(units, 3))), MAX_DEFAULT_DELTA)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,7 +232,7 @@ def plan_within(
     Raises:
         PlanError: no mechanism can honour this.
     """
-    interval = accounting.COARSEST if rough else accounting.COARSE
+    interval = accounting.ROUGH_BIN_WIDTH if rough else accounting.COARSE_BIN_WIDTH
     delta = default_delta(work.units) if delta is None else delta
     _require_target(epsilon, delta, work.units)
     releases = _releases(work.shares, epsilon, delta, interval)
@@ -331,9 +331,9 @@ def _require_target(epsilon: float, delta: float, units: int) -> None:
         raise PlanError(f"epsilon is {epsilon:g}; it must be a finite number above 0")
     if units < 2:
         raise PlanError(f"a data set of {units} cannot hide anybody; it needs 2 or more")
-    if 0 < delta < SMALLEST_DELTA:
+    if 0 < delta < MIN_DELTA:
         raise PlanError(
-            f"delta is {delta:g}, too small to be accounted for; choose {SMALLEST_DELTA:g} or more"
+            f"delta is {delta:g}, too small to be accounted for; choose {MIN_DELTA:g} or more"
         )
     if not 0 < delta < 1 / units:
         raise PlanError(

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-SMALLEST_DELTA = 1e-12  # below which the accountant's numbers are not sure any more
+MIN_DELTA = 1e-12  # below which the accountant's numbers are not sure any more
 NOISE_RANGE = (0.05, 1e6)
-MOST_STEPS = 10_000_000
+MAX_STEPS = 10_000_000

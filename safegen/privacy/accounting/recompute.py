@@ -25,10 +25,10 @@ from safegen.schemas.certificate import Event
 if TYPE_CHECKING:
     from safegen.schemas.certificate import PrivacyCertificate
 
-TOLERANCE = 1e-6
-SENSELESS_LOSS = 1e4  # in the same sense, told without any accountant; see `_rough_loss`
-MANY, LOSS_OF_MANY = 1_000_000, 200.0  # steps; and twice the epsilon below
-SENSELESS = 100.0  # an epsilon above this protects nobody, and can take very long to compute
+EPSILON_TOLERANCE = 1e-6
+MAX_ROUGH_LOSS = 1e4  # in the same sense, told without any accountant; see `_rough_loss`
+LONG_RUN_STEPS, MAX_LONG_RUN_LOSS = 1_000_000, 200.0  # steps; and twice the epsilon below
+MAX_EPSILON = 100.0  # an epsilon above this protects nobody, and can take very long to compute
 
 
 class _Question(Record):
@@ -64,20 +64,22 @@ def epsilon_toward_a_total(certificate: PrivacyCertificate) -> float:
 
 
 def _senseless(events: tuple[Event, ...], delta: float) -> bool:
-    """Whether epsilon is above `SENSELESS`, told before a long computation.
+    """Whether epsilon is above `MAX_EPSILON`, told before a long computation.
 
     Renyi's divergence of order 2 is at most the loss, so that epsilon is at most the loss and
     ln(1/delta) (Mironov 2017, proposition 3): then nothing rough is computed, which for millions of
     small steps takes minutes where the exact number takes seconds.
     """
     loss = _rough_loss(events)
-    if loss > SENSELESS_LOSS:
+    if loss > MAX_ROUGH_LOSS:
         return True
-    if loss - math.log(delta) <= SENSELESS:
+    if loss - math.log(delta) <= MAX_EPSILON:
         return False
-    if sum(event.count for event in events) > MANY:
-        return loss > LOSS_OF_MANY  # by the central limit theorem, epsilon is at least half of it
-    return accounting.rough_epsilon_of(events, delta) > SENSELESS
+    if sum(event.count for event in events) > LONG_RUN_STEPS:
+        return (
+            loss > MAX_LONG_RUN_LOSS
+        )  # by the central limit theorem, epsilon is at least half of it
+    return accounting.rough_epsilon_of(events, delta) > MAX_EPSILON
 
 
 def _rough_loss(events: tuple[Event, ...]) -> float:
@@ -106,7 +108,7 @@ def faults(certificate: PrivacyCertificate) -> tuple[str, ...]:
             "Its noise came from a seed, so that whoever knows the seed can take it off again."
         )
     epsilon = recomputed_epsilon(certificate)
-    if not abs(epsilon - certificate.epsilon) <= TOLERANCE:  # so written, NaN fails
+    if not abs(epsilon - certificate.epsilon) <= EPSILON_TOLERANCE:  # so written, NaN fails
         found.append(
             f"It claims epsilon {certificate.epsilon:.4f} at delta {certificate.delta:.2e}, but "
             f"its events give epsilon {epsilon:.4f}."

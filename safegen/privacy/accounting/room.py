@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from safegen.privacy.accounting.plan import PrivacyPlan
     from safegen.schemas.certificate import Event
 
-CERTAIN = 0.99  # of a plan's epsilon is what it costs at least, when its noise is sought for it
-SAFE = 0.995  # of an epsilon that would fit, so that what is suggested does
+# Of a plan's epsilon is what it costs at least, when its noise is sought for it.
+MIN_CALIBRATED_SHARE = 0.99
+SUGGESTED_SHARE = 0.995  # of an epsilon that would fit, so that what is suggested does
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,9 +84,9 @@ class Room:
         if self.public or not 0 < epsilon < math.inf:  # the plan refuses such an epsilon itself
             return False
         if not self.mus:
-            return delta <= self.delta and epsilon * CERTAIN > self.total
+            return delta <= self.delta and epsilon * MIN_CALIBRATED_SHARE > self.total
         slack = adaptive.slack_of(len(self.mus) + 1, self.delta)
-        least = adaptive.least_mu(epsilon * CERTAIN, max(delta - slack, 0.0))
+        least = adaptive.least_mu(epsilon * MIN_CALIBRATED_SHARE, max(delta - slack, 0.0))
         return adaptive.together((*self.mus, least)) > adaptive.total_mu(self.total, self.delta)
 
     def largest_at_best(self, delta: float) -> float:
@@ -105,9 +106,9 @@ class Room:
             return two_digits(self.total / max(costs, 1.0))
         single = adaptive.least_mu(accounting.rough_epsilon_of(events, delta), delta)
         slack = adaptive.slack_of(len(self.mus) + 1, self.delta)
-        counts = adaptive.mu_of(events, slack, accounting.COARSEST)
+        counts = adaptive.mu_of(events, slack, accounting.ROUGH_BIN_WIDTH)
         more = counts / single if single else math.inf
-        return two_digits(SAFE * adaptive.epsilon_at(self._left() / more, delta))
+        return two_digits(SUGGESTED_SHARE * adaptive.epsilon_at(self._left() / more, delta))
 
     def refusal(self, after: float | None, fits: float) -> BudgetRefused:
         """The refusal in words.

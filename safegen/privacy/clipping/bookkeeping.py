@@ -30,9 +30,9 @@ IN_PLACE = (
     "a layer's input or output is changed in place, so that its gradient is lost; use the function "
     "that makes a new tensor, such as SiLU with inplace=False"
 )
-EXACTLY = Execution()  # norms and sums are in 32 and 64 bits whatever the passes are in
-KNOWN = "Linear, Conv2d, ConvTranspose2d, GroupNorm or Embedding"
-INSTEAD = {
+SINGLE_PRECISION = Execution()  # norms and sums are in 32 and 64 bits whatever the passes are in
+SUPPORTED_LAYERS = "Linear, Conv2d, ConvTranspose2d, GroupNorm or Embedding"
+LAYER_REPLACEMENTS = {
     "InstanceNorm": "GroupNorm",
     "LayerNorm": "GroupNorm with one group",
     "RNN": "convolutions or linear layers",
@@ -136,7 +136,7 @@ class BookKeeping(nn.Module):
             if slope is not None
         ]
         sums: dict[nn.Parameter, Tensor] = {}
-        with EXACTLY.products(losses.device):
+        with SINGLE_PRECISION.products(losses.device):
             for part, size in _chunks(len(losses), rows, records, losses.device):
                 self._scratch.rewind()
                 chunk = _clipped_chunk(pairs, norm, part, size, self._scratch)
@@ -185,7 +185,9 @@ def require_rules(network: nn.Module) -> None:
             continue
         kind = type(layer).__name__
         if type(layer) not in RULES:
-            instead = next((way for word, way in INSTEAD.items() if word in kind), KNOWN)
+            instead = next(
+                (way for word, way in LAYER_REPLACEMENTS.items() if word in kind), SUPPORTED_LAYERS
+            )
             raise PlanError(
                 f"layer {name or 'network'} ({kind}) has no rule for one record's gradient there; "
                 f"use {instead}"

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-WORTH_TURNING = 16  # numbers in a line of a kernel, from which channels-last patches are faster
+# Numbers in a line of a kernel, from which channels-last patches are faster.
+MIN_CHANNELS_LAST_CHANNELS = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,7 +225,7 @@ def _safely(squares: Tensor, gross: Tensor) -> Tensor:
         squares: (units,), float64.
         gross: (units,), float64, the sum over positions of |a| |b|.
     """
-    return squares.clamp(min=0) + arithmetic.CANCELLED * gross.square()
+    return squares.clamp(min=0) + arithmetic.CANCELLATION_ALLOWANCE * gross.square()
 
 
 def _kernel(
@@ -244,7 +245,7 @@ def _kernel(
         scratch: memory that is used again.
     """
     rows, columns = layer.kernel_size
-    channels_last = layer.groups == 1 and columns * image.shape[1] >= WORTH_TURNING
+    channels_last = layer.groups == 1 and columns * image.shape[1] >= MIN_CHANNELS_LAST_CHANNELS
     cut = _patches_channels_last if channels_last else _patches
     patches = cut(layer, image, outputs.shape[2:], records, scratch)
     merged = _merged(outputs, records)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 T = TypeVar("T")
-ELSEWHERE = "free some of it, or use --device cpu"
+MEMORY_ADVICE = "free some of it, or use --device cpu"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -56,8 +56,8 @@ class RowsAtATime:
         size = rows if self.size is None else min(self.size, rows)
         if size <= self.least:
             raise TrainingError(
-                f"the GPU's memory does not even hold one unit at a time; {ELSEWHERE}, and go on "
-                "with a run that was begun with --resume"
+                f"the GPU's memory does not even hold one unit at a time; {MEMORY_ADVICE}, and go "
+                "on with a run that was begun with --resume"
             )
         self.size = max(size // 2, self.least)
 
@@ -74,7 +74,7 @@ def memory_named(way_out: str) -> Iterator[None]:
     except RuntimeError as error:
         if not _memory_ended(error):
             raise
-        raise TrainingError(f"the GPU's memory ran out; {ELSEWHERE}, {way_out}") from error
+        raise TrainingError(f"the GPU's memory ran out; {MEMORY_ADVICE}, {way_out}") from error
 
 
 def _memory_ended(error: RuntimeError) -> bool:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from safegen.privacy.execution.processes import Processes
 
-LOUD = 1000.0  # times the clipping norm: a canary's gradient before it is clipped
+GRADIENT_NORMS = 1000.0  # times the clipping norm: a canary's gradient before it is clipped
 
 
 class Canaries(nn.Module):
@@ -56,7 +56,7 @@ class Canaries(nn.Module):
     def forward(self, numbers: Tensor) -> Tensor:
         """Each drawn canary's loss (n,): its own number in the table, made loud."""
         values: Tensor = self.table(numbers[:, None])[:, 0, 0]  # a batch, as all modes expect
-        return LOUD * values
+        return GRADIENT_NORMS * values
 
     @torch.no_grad()
     def listen(self, scale: float) -> None:

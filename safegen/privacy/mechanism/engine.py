@@ -30,7 +30,7 @@ from safegen.privacy.mechanism import opening
 from safegen.privacy.mechanism.lattice import lattice
 from safegen.privacy.mechanism.noise import secure_generator, unsafe_seeded_generator
 from safegen.privacy.mechanism.opacus_bridge import NoisyOptimizer, OpacusGradients
-from safegen.privacy.mechanism.sampling import ABSENT, Draw, PoissonSampler
+from safegen.privacy.mechanism.sampling import ABSENT_ROW, Draw, PoissonSampler
 from safegen.privacy.mechanism.sealed import PrivateRecords
 
 if TYPE_CHECKING:
@@ -215,7 +215,7 @@ class PrivateEngine:
         """
         places = opening.places_of(records, draw.rows)
         if self._plan.unit == "record" and not keep_absent:
-            places = places[places != ABSENT]
+            places = places[places != ABSENT_ROW]
         return Draw(rows=places, canaries=draw.canaries), batch(*opening.rows_of(records, places))
 
     def step(self, draw: Draw, parts: tuple[Tensor, ...], losses: Losses) -> None:

@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 
     Integers = NDArray[np.int64]
 
-FINENESS = 2.0**-10  # of the clipping norm: what rounding to the lattice may add
-ALLOWANCE = 2.0**-10  # of the clipping norm: set aside for the sums' own arithmetic
-LARGEST = 2.0**52  # of a sum's points: float64 holds each integer up to 2^53, with its noise, too
+ROUNDING_ALLOWANCE = 2.0**-10  # of the clipping norm: what rounding to the lattice may add
+ARITHMETIC_ALLOWANCE = 2.0**-10  # of the clipping norm: set aside for the sums' own arithmetic
+# Of a sum's points: float64 holds each integer up to 2^53, with its noise, too.
+MAX_LATTICE_POINTS = 2.0**52
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +61,7 @@ class Lattice:
             OverflowError: a value is not finite, or too large for the lattice.
         """
         scaled = np.rint(summed / self.spacing)
-        if not bool((np.abs(scaled) < LARGEST).all()):  # false for NaN, too
+        if not bool((np.abs(scaled) < MAX_LATTICE_POINTS).all()):  # false for NaN, too
             raise OverflowError("a sum of gradients is not finite, or too large for its lattice")
         return scaled.astype(np.int64)
 
@@ -92,8 +93,8 @@ def lattice(
     (True, 0.00174, 2.0035)
     """
     rounded = parts * math.sqrt(dimensions)
-    spacing = 2.0 ** math.floor(math.log2(FINENESS * clipping_norm / rounded))
-    margin = spacing * rounded / clipping_norm + ALLOWANCE
+    spacing = 2.0 ** math.floor(math.log2(ROUNDING_ALLOWANCE * clipping_norm / rounded))
+    margin = spacing * rounded / clipping_norm + ARITHMETIC_ALLOWANCE
     sensitivity = clipping_norm * (1 + margin)
     return Lattice(
         spacing=spacing,

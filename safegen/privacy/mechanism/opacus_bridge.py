@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from safegen.errors import PlanError, TrainingError
 from safegen.privacy.clipping.arithmetic import squared_norms, weighted_sum
 from safegen.privacy.clipping.bookkeeping import require_rows, require_unmixed
-from safegen.privacy.mechanism.outlet import STEP, Output
+from safegen.privacy.mechanism.outlet import STEP_NAME, Output
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -214,7 +214,7 @@ class NoisyOptimizer(DPOptimizerFastGradientClipping):  # type: ignore[misc]
             return noisy
         return self._outlet(
             Output(
-                name=STEP,
+                name=STEP_NAME,
                 statistic=summed,
                 noisy=noisy,
                 sensitivity=self._lattice.sensitivity,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from safegen.privacy.mechanism.sampling import ABSENT
+from safegen.privacy.mechanism.sampling import ABSENT_ROW
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,11 +28,11 @@ def groups_of(records: PrivateRecords) -> Numbers | None:
 
 
 def places_of(records: PrivateRecords, numbers: Numbers) -> Numbers:
-    """The rows of records by their numbers, (n,), int64; `ABSENT` for those that are not there."""
+    """The rows of records by their numbers, (n,), int64; `ABSENT_ROW` where there is none."""
     places = records._held.places  # noqa: SLF001 - the door
     if not len(places):
-        return np.full(len(numbers), ABSENT, dtype=np.int64)
-    return np.where(numbers == ABSENT, ABSENT, places[numbers])
+        return np.full(len(numbers), ABSENT_ROW, dtype=np.int64)
+    return np.where(numbers == ABSENT_ROW, ABSENT_ROW, places[numbers])
 
 
 def rows_of(records: PrivateRecords, places: Numbers) -> tuple[Tensor, Tensor]:
@@ -42,7 +42,7 @@ def rows_of(records: PrivateRecords, places: Numbers) -> tuple[Tensor, Tensor]:
     loss out again.
     """
     held = records._held  # noqa: SLF001 - the door
-    there = torch.from_numpy(places != ABSENT).to(held.labels.device)
+    there = torch.from_numpy(places != ABSENT_ROW).to(held.labels.device)
     numbers = torch.from_numpy(np.maximum(places, 0)).to(held.labels.device)
     if bool(there.all()):
         return held.seen(held.stored[numbers]), held.labels[numbers]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Vector = NDArray[np.float64]
 
-STEP = "step"  # what a step of the engine is called here
+STEP_NAME = "step"  # what a step of the engine is called here
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +25,7 @@ class Output:
     """One output of one mechanism, and what it was made of.
 
     Attributes:
-        name: of the release, or `STEP`.
+        name: of the release, or `STEP_NAME`.
         statistic: (d,), float64, without noise.
         noisy: (d,), float64, with noise.
         sensitivity: stated L2 bound on what one unit moves the statistic.

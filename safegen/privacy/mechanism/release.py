@@ -32,10 +32,15 @@ if TYPE_CHECKING:
 
     Vectors = NDArray[np.float64]
 
-ROWS = 8192  # records multiplied at once, in 64 bits
-LIGHT = 0.5  # what a count weighs beside a sum, and both beside products, which noise hides most
+BATCH_ROWS = 8192  # records multiplied at once, in 64 bits
+# What a count weighs beside a sum, and both beside products, which noise hides most.
+COUNT_WEIGHT = 0.5
 # L2 sensitivities for vectors of norm at most 1: of the sum; with the count; with the products.
-SUM, COUNT_AND_SUM, MOMENTS = 1.0, math.sqrt(1 + LIGHT**2), math.sqrt(1 + 2 * LIGHT**2)
+SUM, COUNT_AND_SUM, MOMENTS = (
+    1.0,
+    math.sqrt(1 + COUNT_WEIGHT**2),
+    math.sqrt(1 + 2 * COUNT_WEIGHT**2),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,8 +186,8 @@ def outer_products(
     """
     weights = mechanism.weights(len(left))
     summed = np.zeros((left.shape[1], right.shape[1]))
-    for start in range(0, len(left), ROWS):
-        part = slice(start, start + ROWS)
+    for start in range(0, len(left), BATCH_ROWS):
+        part = slice(start, start + BATCH_ROWS)
         inputs, outputs = left[part].astype(np.float64), right[part]
         norms = np.linalg.norm(inputs, axis=1) * np.linalg.norm(outputs, axis=1)
         factors = weights[part] / np.maximum(norms, mechanism.radius)
@@ -196,9 +201,9 @@ def class_sums(
 ) -> ClassSums:
     """Release counts and sums of all classes at once.
 
-    One record adds to one class the entries (w, u) with |u| <= 1 and w = `LIGHT`: a norm of at
-    most sqrt(1 + w^2). Dividing the count by w makes its noise larger, and that of sums is smaller
-    than it would be with w = 1.
+    One record adds to one class the entries (w, u) with |u| <= 1 and w = `COUNT_WEIGHT`: a norm of
+    at most sqrt(1 + w^2). Dividing the count by w makes its noise larger, and that of sums is
+    smaller than it would be with w = 1.
 
     Args:
         vectors: (records, dimensions), float64.
@@ -211,13 +216,13 @@ def class_sums(
     """
     units = mechanism.within(vectors)
     member = np.eye(classes)[labels] * mechanism.weights(len(units))[:, None]
-    statistic = np.concatenate([LIGHT * member.sum(axis=0), (member.T @ units).ravel()])
+    statistic = np.concatenate([COUNT_WEIGHT * member.sum(axis=0), (member.T @ units).ravel()])
     noisy, deviation = mechanism.release(statistic, COUNT_AND_SUM)
     counts, sums = np.split(noisy, [classes])
     return ClassSums(
-        counts=counts / LIGHT,
+        counts=counts / COUNT_WEIGHT,
         sums=sums.reshape(classes, -1),
-        count_deviation=deviation / LIGHT,
+        count_deviation=deviation / COUNT_WEIGHT,
         deviation=deviation,
     )
 
@@ -227,11 +232,11 @@ def class_moments(
 ) -> ClassMoments:
     """Release counts, sums and second moments of all classes at once.
 
-    One record adds to one class the entries (w, w u, upper(u u^T)) with |u| <= 1 and w = `LIGHT`,
-    where `upper` keeps the diagonal and the entries above it times sqrt(2), so that its norm is
-    |u|^2. Adding or removing a record therefore moves the whole statistic by at most
-    sqrt(w^2 + w^2 |u|^2 + |u|^4) <= sqrt(1 + 2 w^2) in L2, which is the sensitivity used here.
-    Rebuilding the symmetric matrix divides the off-diagonal noise by sqrt(2).
+    One record adds to one class the entries (w, w u, upper(u u^T)) with |u| <= 1 and
+    w = `COUNT_WEIGHT`, where `upper` keeps the diagonal and the entries above it times sqrt(2),
+    so that its norm is |u|^2. Adding or removing a record therefore moves the whole statistic by
+    at most sqrt(w^2 + w^2 |u|^2 + |u|^4) <= sqrt(1 + 2 w^2) in L2, which is the sensitivity used
+    here. Rebuilding the symmetric matrix divides the off-diagonal noise by sqrt(2).
 
     Args:
         vectors: (records, dimensions), float64.
@@ -252,12 +257,12 @@ def class_moments(
     sums = member.T @ units
     products = np.stack([_products(units, shares, labels == k)[upper] for k in range(classes)])
 
-    light = LIGHT * np.concatenate([counts, sums.ravel()])
+    light = COUNT_WEIGHT * np.concatenate([counts, sums.ravel()])
     noisy, deviation = mechanism.release(
         np.concatenate([light, (products * weights).ravel()]), MOMENTS
     )
     counts, sums, weighted = np.split(noisy, [classes, classes + sums.size])
-    counts, sums = counts / LIGHT, sums.reshape(classes, dimensions) / LIGHT
+    counts, sums = counts / COUNT_WEIGHT, sums.reshape(classes, dimensions) / COUNT_WEIGHT
     weighted = weighted.reshape(products.shape)
 
     symmetric = np.zeros((classes, dimensions, dimensions))
@@ -267,7 +272,7 @@ def class_moments(
         counts=counts,
         sums=sums,
         products=symmetric,
-        count_deviation=deviation / LIGHT,
+        count_deviation=deviation / COUNT_WEIGHT,
         deviation=deviation,
     )
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     Numbers = NDArray[np.int64]
 
-ABSENT = -1  # a row of a unit that has fewer records than the plan allows
+ABSENT_ROW = -1  # a row of a unit that has fewer records than the plan allows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +25,7 @@ class Draw:
 
     Attributes:
         rows: (units x records_per_unit,), int64, record numbers, a unit's beside each other;
-            ABSENT where a unit has no more records.
+            ABSENT_ROW where a unit has no more records.
         canaries: (drawn,), int64, numbers of the canaries that take part.
     """
 
@@ -103,6 +103,6 @@ class PoissonSampler:
         records = order[np.repeat(self._starts[units], sizes) + within]
         shuffled = np.lexsort((self._generator.random(len(unit)), unit))
         kept = within < most
-        rows = np.full((len(units), most), ABSENT, dtype=np.int64)
+        rows = np.full((len(units), most), ABSENT_ROW, dtype=np.int64)
         rows[unit[kept], within[kept]] = records[shuffled][kept]
         return rows.ravel()

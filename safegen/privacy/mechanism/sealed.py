@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from safegen.privacy.mechanism.sampling import ABSENT
+from safegen.privacy.mechanism.sampling import ABSENT_ROW
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -41,7 +41,7 @@ class Rows:
         stored: (present, *dimensions), as the kind of data stores samples.
         labels: (present,), int64.
         groups: (records,), int64, the unit of each record; None when records are units.
-        places: (records,), int64, the row of each record; `ABSENT` where it was taken out.
+        places: (records,), int64, the row of each record; `ABSENT_ROW` where it was taken out.
         to_float: what training sees of stored values (`modality.base.Modality.to_float`).
     """
 
@@ -58,7 +58,7 @@ class Rows:
     @property
     def present(self) -> Numbers:
         """Numbers of the records that are there, in order."""
-        return np.flatnonzero(self.places != ABSENT)
+        return np.flatnonzero(self.places != ABSENT_ROW)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,9 +138,9 @@ class PrivateRecords:
         """
         held = self._held
         unit = np.arange(len(held.places)) if held.groups is None else held.groups
-        kept = (held.places != ABSENT) & ~np.isin(unit, list(units))
+        kept = (held.places != ABSENT_ROW) & ~np.isin(unit, list(units))
         chosen = torch.from_numpy(held.places[kept]).to(self.device)
-        places = np.full(len(kept), ABSENT, dtype=np.int64)
+        places = np.full(len(kept), ABSENT_ROW, dtype=np.int64)
         places[kept] = np.arange(int(kept.sum()))
         return _sealed(held, held.stored[chosen], held.labels[chosen], places)
 

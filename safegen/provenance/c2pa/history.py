@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from safegen.provenance.keys.trust import Trust
 
-LARGEST = 2**28  # bytes; the SDK holds a file several times over, and no more can be verified
+# Bytes; the SDK holds a file several times over, and no more can be verified.
+MAX_FILE_BYTES = 2**28
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,8 +102,10 @@ def _read(path: Path) -> tuple[bytes, int]:
         return storage.read(path), 0  # which says in words what is wrong
     if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
         raise InputError(f"{path} is no ordinary file; name one")
-    if found.st_size > LARGEST:
-        raise StorageError(f"{path} is larger than {LARGEST:,} bytes, the most that can be signed")
+    if found.st_size > MAX_FILE_BYTES:
+        raise StorageError(
+            f"{path} is larger than {MAX_FILE_BYTES:,} bytes, the most that can be signed"
+        )
     return storage.read(path), stat.S_IMODE(found.st_mode)
 
 

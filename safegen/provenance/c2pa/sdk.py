@@ -36,11 +36,11 @@ KEY_USAGES = (
     "1.3.6.1.5.5.7.3.36\n"  # document signing
     "1.3.6.1.5.5.7.3.4\n"  # email protection, which older C2PA signers carry
 )
-READABLE = frozenset(c2pa.Reader.get_supported_mime_types())
-HASHES = "c2pa.hash."
+READABLE_TYPES = frozenset(c2pa.Reader.get_supported_mime_types())
+HASH_PREFIX = "c2pa.hash."
 EXPIRED = "signingCredential.expired"
 IDENTITY = "cawg.identity"
-STAMPS = "time-stamps: "  # before the name of a list that vouches for times alone
+TIME_LIST_PREFIX = "time-stamps: "  # before the name of a list that vouches for times alone
 
 _ALGORITHMS = {
     "es256": c2pa.C2paSigningAlg.ES256,
@@ -48,10 +48,11 @@ _ALGORITHMS = {
     "ed25519": c2pa.C2paSigningAlg.ED25519,
     "ps256": c2pa.C2paSigningAlg.PS256,
 }
-_COORDINATE = {"es256": 32, "es384": 48}  # bytes of r and of s (RFC 9053, section 2.1)
-_PATIENCE = 30  # seconds that the SDK waits for an authority; it offers no other limit
+_COORDINATE_BYTES = {"es256": 32, "es384": 48}  # bytes of r and of s (RFC 9053, section 2.1)
+# Seconds that the SDK waits for an authority; it offers no other limit.
+_TIMESTAMP_TIMEOUT_SECONDS = 30
 
-RAW = "application/octet-stream"
+RAW_MIME = "application/octet-stream"
 _ASKED = {"application/zip": "application/x-zip"}  # types that the SDK knows by another name
 
 _REFUSED = {  # what the SDK raises although C2PA has a code for it
@@ -98,7 +99,7 @@ def read_store(data: bytes, mime: str, *, trust: Trust | None, beside: bytes | N
         UnreadableManifestError: there is none, or it cannot be read.
     """
     mime = _ASKED.get(mime, mime)
-    if beside is None and mime not in READABLE:
+    if beside is None and mime not in READABLE_TYPES:
         raise UnreadableManifestError("unsupported", f"no manifest can be read from {called(mime)}")
     try:
         context = _context(trust)
@@ -164,7 +165,7 @@ def _hashes(detailed: Any, content: Any) -> Any:  # noqa: ANN401 - likewise
     while label in detailed["manifests"] and label not in seen:
         seen.add(label)
         assertions = detailed["manifests"][label].get("assertion_store") or {}
-        found = {name: said for name, said in assertions.items() if name.startswith(HASHES)}
+        found = {name: said for name, said in assertions.items() if name.startswith(HASH_PREFIX)}
         if found:
             return found
         for item in content["manifests"].get(label, {}).get("ingredients") or []:
@@ -237,7 +238,7 @@ def sign_store(
             builder.set_no_embed()
         # Beside the file every byte of it is bound: by its own type the SDK would leave out where
         # another manifest lies, and refuse what it cannot take apart (docs/decisions/0030).
-        kind = RAW if beside else mime
+        kind = RAW_MIME if beside else mime
         store = builder.sign(_sdk_signer(signer, stamps, attempt), kind, io.BytesIO(data), target)
     except c2pa.C2paError as error:
         raise _failure(error, attempt, mime, stamps) from (attempt.raised or error)
@@ -261,7 +262,7 @@ class _Attempt:
     def __call__(self, data: bytes) -> bytes:
         """Sign, in the form that COSE wants."""
         try:
-            signature = _raw(self.signer.sign(data), _COORDINATE.get(self.signer.algorithm))
+            signature = _raw(self.signer.sign(data), _COORDINATE_BYTES.get(self.signer.algorithm))
         except Exception as error:  # noqa: BLE001 - whatever it is, the caller is told
             self.raised = error
             return b""  # an exception the SDK would print; nothing it takes for a failure
@@ -296,7 +297,7 @@ def _silence(error: str) -> str:
     if status:
         return f"answered with HTTP status {status[1]} instead of a time-stamp"
     if "http resolver" in error:
-        return f"cannot be reached, or gave no answer within {_PATIENCE} seconds"
+        return f"cannot be reached, or gave no answer within {_TIMESTAMP_TIMEOUT_SECONDS} seconds"
     return "answered with something that is no time-stamp of this signature"
 
 
@@ -347,7 +348,7 @@ def _context(trust: Trust | None) -> c2pa.Context:
     lists: list[Json] = []
     if trust is not None:
         signers = _lists(trust.signers, "manifest")
-        lists = [*signers, *_lists(trust.only_time_stamps, "tsa", STAMPS)]
+        lists = [*signers, *_lists(trust.only_time_stamps, "tsa", TIME_LIST_PREFIX)]
     return _settings(lists)
 
 

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-SUFFIX = ".c2pa"
-LARGEST = 2**26  # bytes; a manifest store is a few kilobytes
-MOST = 1000  # manifests in one folder that are looked through, and
-MOST_TOGETHER = 2**28  # bytes of them
+SIDECAR_SUFFIX = ".c2pa"
+MAX_SIDECAR_BYTES = 2**26  # bytes; a manifest store is a few kilobytes
+MAX_SIDECARS = 1000  # manifests in one folder that are looked through, and
+MAX_TOTAL_BYTES = 2**28  # bytes of them
 
 Sidecar = tuple["Path", bytes]
 
@@ -34,7 +34,7 @@ def beside(path: Path) -> Path:
     >>> beside(Path("out/data.csv")).as_posix()
     'out/data.csv.c2pa'
     """
-    return path.with_name(f"{path.name}{SUFFIX}")
+    return path.with_name(f"{path.name}{SIDECAR_SUFFIX}")
 
 
 def find(path: Path, data: bytes, *, by_name: bool = False) -> Sidecar | None:
@@ -56,7 +56,7 @@ def find(path: Path, data: bytes, *, by_name: bool = False) -> Sidecar | None:
     names = _names(path)
     named = [(name, read(name)) for name in names if _readable(name)]
     others = () if by_name else (other for other in _others(path) if other not in names)
-    for candidate, store in (*named, *_stores(islice(others, MOST))):
+    for candidate, store in (*named, *_stores(islice(others, MAX_SIDECARS))):
         if digest in _active(store):
             return candidate, store
     return named[0] if named else None
@@ -64,7 +64,7 @@ def find(path: Path, data: bytes, *, by_name: bool = False) -> Sidecar | None:
 
 def _names(path: Path) -> list[Path]:
     """By name, best first."""
-    names = [beside(path), path.with_suffix(SUFFIX)]
+    names = [beside(path), path.with_suffix(SIDECAR_SUFFIX)]
     if path.name == WEIGHTS:
         names.insert(0, path.with_name(MODEL_MANIFEST))
     if path.is_symlink():
@@ -73,11 +73,11 @@ def _names(path: Path) -> list[Path]:
 
 
 def _others(path: Path) -> Iterator[Path]:
-    return (other for other in sorted(path.parent.glob(f"*{SUFFIX}")) if other != path)
+    return (other for other in sorted(path.parent.glob(f"*{SIDECAR_SUFFIX}")) if other != path)
 
 
 def _stores(paths: Iterable[Path]) -> Iterator[Sidecar]:
-    left = MOST_TOGETHER
+    left = MAX_TOTAL_BYTES
     for path in paths:
         with contextlib.suppress(StorageError):  # a stranger's that cannot be read tells nothing
             if left > 0 and _readable(path):
@@ -88,7 +88,7 @@ def _stores(paths: Iterable[Path]) -> Iterator[Sidecar]:
 
 def _readable(path: Path) -> bool:
     try:
-        return path.is_file() and path.stat().st_size <= LARGEST
+        return path.is_file() and path.stat().st_size <= MAX_SIDECAR_BYTES
     except OSError:
         return False
 

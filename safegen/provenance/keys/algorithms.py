@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
 PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
 
-ACCEPTED = "P-256, P-384, Ed25519, or RSA of 2048 bits or more"
-SMALLEST_RSA = 2048  # bits; C2PA refuses less
-DEVELOPMENT_RSA = 3072  # bits; 128 bits of security, like P-256
-SALT = 32  # bytes; PS256 takes as much as its hash (RFC 8230, section 2)
+ACCEPTED_KEYS = "P-256, P-384, Ed25519, or RSA of 2048 bits or more"
+MIN_RSA_BITS = 2048  # bits; C2PA refuses less
+DEVELOPMENT_RSA_BITS = 3072  # bits; 128 bits of security, like P-256
+SALT_BYTES = 32  # bytes; PS256 takes as much as its hash (RFC 8230, section 2)
 CURVES: dict[str, Algorithm] = {"secp256r1": "es256", "secp384r1": "es384"}
 CURVE_NAMES = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
 DIGESTS = {"es256": "sha256", "es384": "sha384", "ps256": "sha256"}
-PSS = padding.PSS(padding.MGF1(hashes.SHA256()), SALT)
+PSS_PADDING = padding.PSS(padding.MGF1(hashes.SHA256()), SALT_BYTES)
 
 
 def algorithm_of(key: PublicKeyTypes) -> Algorithm | None:
@@ -43,7 +43,7 @@ def algorithm_of(key: PublicKeyTypes) -> Algorithm | None:
         return CURVES.get(key.curve.name)
     if isinstance(key, ed25519.Ed25519PublicKey):
         return "ed25519"
-    if isinstance(key, rsa.RSAPublicKey) and key.key_size >= SMALLEST_RSA:
+    if isinstance(key, rsa.RSAPublicKey) and key.key_size >= MIN_RSA_BITS:
         return "ps256"
     return None
 
@@ -69,7 +69,7 @@ def generate(algorithm: Algorithm) -> PrivateKey:
         return ec.generate_private_key(ec.SECP384R1())
     if algorithm == "ed25519":
         return ed25519.Ed25519PrivateKey.generate()
-    return rsa.generate_private_key(65537, DEVELOPMENT_RSA)
+    return rsa.generate_private_key(65537, DEVELOPMENT_RSA_BITS)
 
 
 def signable(key: PrivateKeyTypes) -> PrivateKey | None:
@@ -89,7 +89,7 @@ def sign(algorithm: Algorithm, key: PrivateKey, data: bytes) -> bytes:
         return key.sign(data, ec.ECDSA(_hash(algorithm)))
     if isinstance(key, ed25519.Ed25519PrivateKey):
         return key.sign(data)
-    return key.sign(data, PSS, hashes.SHA256())
+    return key.sign(data, PSS_PADDING, hashes.SHA256())
 
 
 def verifies(algorithm: Algorithm, key: PublicKeyTypes, signature: bytes, data: bytes) -> bool:
@@ -102,7 +102,7 @@ def verifies(algorithm: Algorithm, key: PublicKeyTypes, signature: bytes, data: 
         elif isinstance(key, ed25519.Ed25519PublicKey):
             key.verify(signature, data)
         elif isinstance(key, rsa.RSAPublicKey):
-            key.verify(signature, data, PSS, hashes.SHA256())
+            key.verify(signature, data, PSS_PADDING, hashes.SHA256())
         else:
             return False
     except (InvalidSignature, ValueError):

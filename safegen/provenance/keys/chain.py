@@ -114,7 +114,7 @@ def issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     """
     if certificate.issuer != issuer.subject:
         return False
-    if certificate.signature_algorithm_oid not in profile.VERIFIABLE:
+    if certificate.signature_algorithm_oid not in profile.VERIFIABLE_SIGNATURES:
         return True
     try:
         certificate.verify_directly_issued_by(issuer)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from safegen.provenance.keys.signer import Signer
     from safegen.schemas.signature import Algorithm
 
-TRIAL = b"safegen: a trial, to see whether this key signs"
+TRIAL_MESSAGE = b"safegen: a trial, to see whether this key signs"
 SCHEME = re.compile(r"[a-z][a-z0-9+.-]+:")  # one letter alone is a drive of Windows
 
 
@@ -158,8 +158,8 @@ def _require(
 def _try(custody: Custody, signer: Signer) -> None:
     """A key that opens may still not sign: no permission, a wrong mechanism, another key."""
     leaf = x509.load_pem_x509_certificate(signer.chain)
-    signature = signer.sign(TRIAL)
-    if not algorithms.verifies(signer.algorithm, leaf.public_key(), signature, TRIAL):
+    signature = signer.sign(TRIAL_MESSAGE)
+    if not algorithms.verifies(signer.algorithm, leaf.public_key(), signature, TRIAL_MESSAGE):
         raise KeyMaterialError(f"{custody.place} is not the key of its certificate; pair them")
 
 

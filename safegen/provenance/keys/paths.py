@@ -36,8 +36,9 @@ if TYPE_CHECKING:
 
     Certificates = Sequence[x509.Certificate]
 
-DEEPEST = 8  # authorities between a leaf and its root
-MOST = 32  # different certificates of a chain that are looked at; strangers write chains
+MAX_AUTHORITIES = 8  # authorities between a leaf and its root
+# Different certificates of a chain that are looked at; strangers write chains.
+MAX_CERTIFICATES = 32
 BINDING = (  # extensions that can refuse a path, also where they are not marked as critical
     x509.BasicConstraints,
     x509.KeyUsage,
@@ -47,7 +48,7 @@ BINDING = (  # extensions that can refuse a path, also where they are not marked
 USUAL_KEYS = {PublicKeyAlgorithmOID.RSAES_PKCS1_v1_5, PublicKeyAlgorithmOID.EC_PUBLIC_KEY}
 _WORDS = {  # what the library says, and what it means
     "path length": "an authority allows fewer authorities below it than there are",
-    "depth": f"there are more than {DEEPEST} authorities between it and its root",
+    "depth": f"there are more than {MAX_AUTHORITIES} authorities between it and its root",
     "not valid at": "one of its certificates was not valid at that time",
     "critical ext": "one of its certificates has a critical extension that is not known here",
     "basicConstraints": "one of its issuers is no authority",
@@ -75,8 +76,10 @@ def refusal(
     if not anchors:
         return "no root is trusted"
     intermediates = list(dict.fromkeys(intermediates))
-    if len(intermediates) > MOST:
-        return f"it comes with {len(intermediates)} certificates, and {MOST} are looked at"
+    if len(intermediates) > MAX_CERTIFICATES:
+        return (
+            f"it comes with {len(intermediates)} certificates, and {MAX_CERTIFICATES} are looked at"
+        )
     try:
         shown = _copies([leaf, *intermediates, *anchors], anchors)
         return name_constraints.violation(_path(shown, leaf, intermediates, anchors, at))
@@ -111,7 +114,7 @@ def _path(
         verification.PolicyBuilder()
         .store(verification.Store([shown[each] for each in anchors]))
         .time(at)
-        .max_chain_depth(DEEPEST)
+        .max_chain_depth(MAX_AUTHORITIES)
         .extension_policies(ca_policy=_authorities(), ee_policy=_signers())
         .build_client_verifier()
     )
@@ -194,7 +197,7 @@ def _copy(
 
 def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     """Whether the signature of one by another holds, and neither it nor the key is weak."""
-    known = certificate.signature_algorithm_oid in profile.VERIFIABLE
+    known = certificate.signature_algorithm_oid in profile.VERIFIABLE_SIGNATURES
     if not known or not profile.is_strong(issuer) or certificate.issuer != issuer.subject:
         return False
     try:

@@ -88,7 +88,7 @@ def load_key(pem: bytes, passphrase: str | None, place: str) -> PrivateKey:
     if key is None:
         raise KeyMaterialError(
             f"{place} holds a key of a kind that safegen does not sign with; make one of "
-            f"{algorithms.ACCEPTED}"
+            f"{algorithms.ACCEPTED_KEYS}"
         )
     return key
 

@@ -41,11 +41,11 @@ C2PA_POLICY = ObjectIdentifier("1.3.6.1.4.1.62558.1.1")
 
 ROOT, ISSUER, LEAF = "root.pem", "issuing-ca.pem", "leaf.pem"
 ROOT_KEY, ISSUER_KEY, LEAF_KEY = "root.key", "issuing-ca.key", "leaf.key"
-NEXT = "leaf.next.pem"  # a certificate whose key has not arrived yet, or whose name has not
-YEARS = {ROOT: 10, ISSUER: 5, LEAF: 1}
+NEXT_LEAF = "leaf.next.pem"  # a certificate whose key has not arrived yet, or whose name has not
+VALIDITY_YEARS = {ROOT: 10, ISSUER: 5, LEAF: 1}
 ROLES = {ROOT: "root", ISSUER: "issuing CA", LEAF: "signer"}
-LONGEST_NAME = 50  # of 64 in a certificate, with room for the role
-SKEW = timedelta(hours=1)  # a verifier's clock may run behind
+MAX_NAME_LETTERS = 50  # of 64 in a certificate, with room for the role
+CLOCK_SKEW = timedelta(hours=1)  # a verifier's clock may run behind
 
 _Issuer = tuple[x509.Certificate, "PrivateKey"]
 
@@ -69,14 +69,14 @@ def init(
         KeyMaterialError: a chain is there already, or the name or passphrase cannot be used.
         StorageError: the folder cannot be written; nothing is left in it.
     """
-    present = [name for name in (*YEARS, LEAF_KEY) if (folder / name).exists()]
+    present = [name for name in (*VALIDITY_YEARS, LEAF_KEY) if (folder / name).exists()]
     if present:
         raise KeyMaterialError(
             f"{folder} already holds {present[0]}; a chain is never overwritten: name a new folder"
         )
-    if not 1 <= len(organisation) <= LONGEST_NAME or not organisation.isprintable():
+    if not 1 <= len(organisation) <= MAX_NAME_LETTERS or not organisation.isprintable():
         raise KeyMaterialError(
-            f"an organisation's name is 1 to {LONGEST_NAME} printable letters; shorten it"
+            f"an organisation's name is 1 to {MAX_NAME_LETTERS} printable letters; shorten it"
         )
     if passphrase == "":
         raise KeyMaterialError("an empty passphrase protects nothing; give a longer one, or none")
@@ -132,10 +132,10 @@ def rotate(folder: Path, *, passphrase: str | None = None) -> Path:
         encrypt = passphrase if b"ENCRYPTED" in old_pem else None
         storage.write(kept.with_suffix(".key"), old_pem, mode=0o600)
         storage.write(kept, old.public_bytes(PEM))
-        storage.write(folder / NEXT, new.public_bytes(PEM))
+        storage.write(folder / NEXT_LEAF, new.public_bytes(PEM))
         storage.write(folder / LEAF_KEY, key_pem(key, encrypt), mode=0o600)
         storage.write(folder / LEAF, new.public_bytes(PEM))
-        (folder / NEXT).unlink()
+        (folder / NEXT_LEAF).unlink()
         return kept
 
 
@@ -154,7 +154,7 @@ def _alone(folder: Path) -> Iterator[None]:
 
 def _finish(folder: Path, key: PrivateKey) -> None:
     """Bring an interrupted rotation to its end, or forget it if its key never arrived."""
-    waiting = folder / NEXT
+    waiting = folder / NEXT_LEAF
     if not waiting.is_file():
         return
     if _certificate(waiting).public_key() == key.public_key():
@@ -235,10 +235,10 @@ def _certify(
         subject = _subject(subject, ROLES[name])
     issuer_name, issuer_key = (issuer[0].subject, issuer[1]) if issuer else (subject, key)
     now = datetime.now(UTC)
-    start = now - SKEW
+    start = now - CLOCK_SKEW
     if follows is not None:
         start = max(start, follows.not_valid_before_utc + timedelta(seconds=1))
-    end = now + timedelta(days=365 * YEARS[name])
+    end = now + timedelta(days=365 * VALIDITY_YEARS[name])
     if issuer is not None:  # nothing outlives whoever vouches for it
         end = min(end, issuer[0].not_valid_after_utc)
     if end <= now:

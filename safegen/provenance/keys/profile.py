@@ -27,7 +27,7 @@ CLAIM_SIGNING = ObjectIdentifier("1.3.6.1.4.1.62558.2.1")
 DOCUMENT_SIGNING = ObjectIdentifier("1.3.6.1.5.5.7.3.36")
 SIGNING = {CLAIM_SIGNING, DOCUMENT_SIGNING, ExtendedKeyUsageOID.EMAIL_PROTECTION}
 EXCLUSIVE = {ExtendedKeyUsageOID.TIME_STAMPING, ExtendedKeyUsageOID.OCSP_SIGNING}
-SOUND = {
+SOUND_SIGNATURES = {
     Signed.RSA_WITH_SHA256,
     Signed.RSA_WITH_SHA384,
     Signed.RSA_WITH_SHA512,
@@ -36,8 +36,8 @@ SOUND = {
     Signed.ECDSA_WITH_SHA512,
     Signed.ED25519,
 }
-VERIFIABLE = SOUND | {Signed.RSASSA_PSS}
-SOON = timedelta(days=30)
+VERIFIABLE_SIGNATURES = SOUND_SIGNATURES | {Signed.RSASSA_PSS}
+EXPIRY_WARNING = timedelta(days=30)
 
 Grade = Literal["invalid", "untrusted", "note"]
 _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
@@ -186,7 +186,7 @@ def _key(leaf: x509.Certificate) -> Iterator[Finding]:
         yield _invalid(
             "unsupported-key",
             f"{name_of(leaf)} is over a key of the kind {algorithms.describe(key)}, and safegen "
-            f"signs with {algorithms.ACCEPTED}",
+            f"signs with {algorithms.ACCEPTED_KEYS}",
         )
 
 
@@ -202,7 +202,7 @@ def _validity(certificate: x509.Certificate, at: datetime, grade: Grade) -> Iter
             "set this machine's clock right, or wait"
         )
         yield Finding(code="not-yet-valid", grade=grade, text=text)
-    elif end - at < SOON:
+    elif end - at < EXPIRY_WARNING:
         text = f"{who} expires on {end.date()}, in {(end - at).days} days; renew it in time"
         yield Finding(code="expires-soon", grade="note", text=text)
 
@@ -212,7 +212,7 @@ def _signed_soundly(certificate: x509.Certificate, grade: Grade) -> Iterator[Fin
         yield _untrusted(
             "weak-signature", f"{name_of(certificate)} was signed by its issuer with RSASSA-PSS"
         )
-    elif certificate.signature_algorithm_oid not in SOUND:
+    elif certificate.signature_algorithm_oid not in SOUND_SIGNATURES:
         text = (
             f"{name_of(certificate)} was signed by its issuer with "
             f"{_algorithm_name(certificate)}, which C2PA refuses; ask for SHA-256, SHA-384, "
@@ -292,7 +292,7 @@ def is_strong(issuer: x509.Certificate) -> bool:
     """Whether an authority's key is one that C2PA takes."""
     key = issuer.public_key()
     if isinstance(key, rsa.RSAPublicKey):
-        return key.key_size >= algorithms.SMALLEST_RSA
+        return key.key_size >= algorithms.MIN_RSA_BITS
     if isinstance(key, ec.EllipticCurvePublicKey):
         return key.curve.name in algorithms.CURVE_NAMES
     return isinstance(key, ed25519.Ed25519PublicKey)

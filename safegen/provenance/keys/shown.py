@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
     from cryptography.x509 import Certificate
 
-LONGEST = 64  # letters of a name that are shown, which is X.520's own bound (ub-common-name)
-_STACKED = 2  # accents on one letter; more hide the lines above and below
+MAX_NAME_LETTERS = (
+    64  # letters of a name that are shown, which is X.520's own bound (ub-common-name)
+)
+_MAX_ACCENTS_PER_LETTER = 2  # accents on one letter; more hide the lines above and below
 _UNSEEN = (  # what is called printable and leaves a blank or nothing
     *("\u034f", "\u115f", "\u1160", "\u17b4", "\u17b5", "\u180b", "\u180c", "\u180d", "\u180f"),
     *("\u2800", "\u3164", "\uffa0"),
@@ -88,7 +90,7 @@ def shown(name: str) -> str:
     return f"{bounded(name)}{remarks(name)}"
 
 
-def bounded(name: str, longest: int = LONGEST) -> str:
+def bounded(name: str, longest: int = MAX_NAME_LETTERS) -> str:
     """A name that can be shown, cut to a length.
 
     >>> bounded("n" * 4000, 5)
@@ -109,10 +111,10 @@ def remarks(*names: str) -> str:
     for name in names:
         if bounded(name, len(name)) != name:
             found["with letters that cannot be seen"] = None
-        for word in name[:LONGEST].split():
+        for word in name[:MAX_NAME_LETTERS].split():
             found |= dict.fromkeys(_of_word(word))
         if not any(remark.startswith("mixes") for remark in found):
-            found |= dict.fromkeys(_alike(name[:LONGEST]))
+            found |= dict.fromkeys(_alike(name[:MAX_NAME_LETTERS]))
     return f" [{'; '.join(found)}]" if found else ""
 
 
@@ -151,4 +153,4 @@ def _with_few_accents(text: str) -> Iterator[str]:
     stacked = 0
     for letter in text:
         stacked = stacked + 1 if unicodedata.combining(letter) else 0
-        yield letter if stacked <= _STACKED else "\ufffd"
+        yield letter if stacked <= _MAX_ACCENTS_PER_LETTER else "\ufffd"

@@ -61,7 +61,7 @@ def inspect(
     walk = Walk(wanted=wanted, has_tree=view.origin is not None)
     total = view.rows()
     for done, place in enumerate(places(view)):
-        if done % tables.AT_ONCE == 0:
+        if done % tables.BATCH_ROWS == 0:
             progress("checking", min(done, total), total)
         walk.take(place)
     progress("checking", total, total)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from safegen.provenance.log import merkle, tables
-from safegen.provenance.log.tables import HASH, as_bytes
+from safegen.provenance.log.tables import HASH_BYTES, as_bytes
 from safegen.schemas.log import LogEntry, LogFault
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class Walk:
 
     def _compare(self, place: Place, leaf: bytes | None, completed: list[bytes]) -> None:
         stored = place.hashes
-        belongs = None if stored is None else stored[:HASH]
+        belongs = None if stored is None else stored[:HASH_BYTES]
         if belongs is None or leaf != belongs:
             self._disagree += 1
             if self._faulty is None:
@@ -158,7 +158,11 @@ class Walk:
             self._seek(self._faulty, place.number, leaf, belongs)
         for level, hashed in enumerate(completed):
             over = place.number >> level == self._faulty.row >> level
-            if level and over and (stored or b"")[HASH * level : HASH * (level + 1)] == hashed:
+            if (
+                level
+                and over
+                and (stored or b"")[HASH_BYTES * level : HASH_BYTES * (level + 1)] == hashed
+            ):
                 self._only_its_hash = True  # what is stored further up fits the row as it is
 
     def _seek(

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from safegen.provenance.log.ledger import Ledger
 
-HIDDEN = ".safegen-"  # how the hidden folders' names begin
-JOURNAL = "journal.json"
+HIDDEN_PREFIX = ".safegen-"  # how the hidden folders' names begin
+JOURNAL_NAME = "journal.json"
 
 
 class Placing(Record):
@@ -138,7 +138,7 @@ class Stage:
         """
         self.files.sort(key=lambda file: file.name in last)
         journal = Journal(origin=origin, logged=tuple(logged), files=tuple(self.files))
-        storage.write_new(self.place / JOURNAL, journal.model_dump_json().encode())
+        storage.write_new(self.place / JOURNAL_NAME, journal.model_dump_json().encode())
         self.complete = True
         storage.sync_folder(self.place)
         self._make_folders()
@@ -181,7 +181,7 @@ def staged(folder: Path, ledger: Ledger) -> Iterator[Stage]:
     Raises:
         StorageError: there is no room.
     """
-    stage = Stage(folder=folder, place=storage.make_hidden(folder, HIDDEN))
+    stage = Stage(folder=folder, place=storage.make_hidden(folder, HIDDEN_PREFIX))
     try:
         yield stage
     except InDoubtError:  # the log may have it: `settle` will see
@@ -203,10 +203,10 @@ def settle(folder: Path, ledger: Ledger) -> Settled:
     """
     placed: list[Path] = []
     foreign: list[Path] = []
-    for place in sorted(folder.glob(f"{HIDDEN}*")):
+    for place in sorted(folder.glob(f"{HIDDEN_PREFIX}*")):
         if place.is_symlink() or not place.is_dir():
             continue
-        if not (place / JOURNAL).exists():  # cut off before the log was asked
+        if not (place / JOURNAL_NAME).exists():  # cut off before the log was asked
             storage.drop_folder(place)
             continue
         stage = _read(folder, place, ledger)
@@ -247,7 +247,7 @@ def require_room(folder: Path, names: Iterable[str]) -> None:
 def _read(folder: Path, place: Path, ledger: Ledger) -> Stage | None:
     """A stage from its journal; None when it is not of this log, or not what was written."""
     try:
-        journal = Journal.model_validate_json(storage.read(place / JOURNAL))
+        journal = Journal.model_validate_json(storage.read(place / JOURNAL_NAME))
     except (ValidationError, StorageError):
         return None
     if journal.origin != ledger.origin or not all(map(_is_below, journal.files)):
@@ -260,7 +260,7 @@ def _read(folder: Path, place: Path, ledger: Ledger) -> Stage | None:
 
 
 def _is_logged(place: Path, ledger: Ledger) -> bool:
-    journal = Journal.model_validate_json(storage.read(place / JOURNAL))
+    journal = Journal.model_validate_json(storage.read(place / JOURNAL_NAME))
     return all(ledger.find(digest) is not None for digest in journal.logged)
 
 

@@ -51,8 +51,8 @@ checkpoints = sql.Table(
 )
 log = sql.Table("log", tables, sql.Column("origin", sql.String, primary_key=True))
 
-HASH = 32  # bytes
-AT_ONCE = 1000  # rows that are read or written together
+HASH_BYTES = 32  # bytes
+BATCH_ROWS = 1000  # rows that are read or written together
 _SEE = "`safegen ledger check` names what was changed"
 
 
@@ -111,8 +111,8 @@ def read_subtrees(connection: sql.Connection, wanted: Iterable[Subtree]) -> dict
     rows = {number: as_bytes(hashes) for number, hashes in connection.execute(query)}
     found = {}
     for (level, place), end in ends.items():
-        hashed = rows.get(end, b"")[HASH * level : HASH * (level + 1)]
-        if len(hashed) != HASH:
+        hashed = rows.get(end, b"")[HASH_BYTES * level : HASH_BYTES * (level + 1)]
+        if len(hashed) != HASH_BYTES:
             raise TamperedError(f"the stored tree lacks a hash at row {end}; {_SEE}")
         found[level, place] = hashed
     return found
@@ -162,7 +162,7 @@ def in_order(
     connection: sql.Connection, table: sql.Table, *, before: int | None = None
 ) -> Iterator[sql.Row[Any]]:
     """A table's rows by number, read a part at a time, with no cursor left open in between."""
-    query = sql.select(table).order_by(table.c.number).limit(AT_ONCE)
+    query = sql.select(table).order_by(table.c.number).limit(BATCH_ROWS)
     if before is not None:
         query = query.where(table.c.number < before)
     part = connection.execute(query).all()
@@ -188,7 +188,7 @@ def _plant(connection: sql.Connection) -> None:
                 "an intact copy"
             )
         leaves.append(merkle.leaf_hash(as_bytes(row.entry)))
-        if len(leaves) == AT_ONCE:
+        if len(leaves) == BATCH_ROWS:
             add_nodes(connection, size, leaves)
             size, leaves = size + len(leaves), []
     add_nodes(connection, size, leaves)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import mimetypes
 from pathlib import PurePath
 
-from safegen.provenance.media.kinds import HEAD, STORE, SVG, ZIP, kind_of
+from safegen.provenance.media.kinds import HEAD_BYTES, STORE_MIME, SVG_MIME, ZIP_MIME, kind_of
 
 # Types into which a manifest is embedded and read back, by us and by a second implementation
 # (tests/provenance/media/test_formats.py); every other type gets its manifest in a file beside it.
-EMBEDDED = {
+EMBEDDABLE_TYPES = {
     "image/png": ".png",
     "image/jpeg": ".jpg",
     "image/webp": ".webp",
@@ -19,8 +19,8 @@ EMBEDDED = {
     "audio/wav": ".wav",
     "video/mp4": ".mp4",
 }
-MEDIA = ("image/", "video/", "audio/")
-DOCUMENTS = {"application/pdf"}  # C2PA can sign them too
+MEDIA_PREFIXES = ("image/", "video/", "audio/")
+DOCUMENT_TYPES = {"application/pdf"}  # C2PA can sign them too
 
 _OFFICE = "application/vnd.openxmlformats-officedocument."
 _OPEN = "application/vnd.oasis.opendocument."
@@ -31,7 +31,7 @@ _NAMED = {  # where Python knows none, or another name of the same type
     ".avi": "video/x-msvideo",
     ".avif": "image/avif",
     ".bmp": "image/bmp",
-    ".c2pa": STORE,
+    ".c2pa": STORE_MIME,
     ".cr3": "image/x-canon-cr3",
     ".dng": "image/x-adobe-dng",
     ".docm": "application/vnd.ms-word.document.macroenabled.12",
@@ -74,7 +74,7 @@ _NAMED = {  # where Python knows none, or another name of the same type
     ".pptx": f"{_OFFICE}presentationml.presentation",
     ".psd": "image/vnd.adobe.photoshop",
     ".safetensors": "application/octet-stream",
-    ".svg": SVG,
+    ".svg": SVG_MIME,
     ".svgz": "image/svg+xml-compressed",
     ".tif": "image/tiff",
     ".tiff": "image/tiff",
@@ -83,11 +83,11 @@ _NAMED = {  # where Python knows none, or another name of the same type
     ".webp": "image/webp",
     ".xlsm": "application/vnd.ms-excel.sheet.macroenabled.12",
     ".xlsx": f"{_OFFICE}spreadsheetml.sheet",
-    ".zip": ZIP,
+    ".zip": ZIP_MIME,
 }
 _BUILT_IN = mimetypes.MimeTypes(filenames=())  # not what this machine's `mime.types` adds to it
 _ARCHIVES = {
-    ZIP,
+    ZIP_MIME,
     "application/epub+zip",
     "application/oxps",
     *(mime for mime in _NAMED.values() if mime.startswith("application/vnd.")),
@@ -101,9 +101,9 @@ _AKIN = (  # types of which each may stand in a file that is named as another
     {"audio/aiff", "audio/x-aiff"},
 )
 _CALLED = {
-    SVG: "SVG",
-    STORE: "a C2PA manifest",
-    ZIP: "a ZIP archive",
+    SVG_MIME: "SVG",
+    STORE_MIME: "a C2PA manifest",
+    ZIP_MIME: "a ZIP archive",
     "application/pdf": "PDF",
     "audio/mpeg": "MP3",
     "audio/mp4": "M4A",
@@ -119,8 +119,8 @@ def mime_of(name: str | PurePath, data: bytes) -> str:
 
     Archives are one kind by their bytes: which one, the name says.
     """
-    kind, named = kind_of(data[:HEAD]), named_type(name)
-    if kind == ZIP and named in _ARCHIVES:
+    kind, named = kind_of(data[:HEAD_BYTES]), named_type(name)
+    if kind == ZIP_MIME and named in _ARCHIVES:
         return named
     return kind or named or "application/octet-stream"
 
@@ -139,7 +139,7 @@ def promises(name: str | PurePath) -> bool:
 
 def is_media(mime: str) -> bool:
     """Whether files of a type are looked at wherever they are met."""
-    return mime.startswith(MEDIA) or mime in DOCUMENTS
+    return mime.startswith(MEDIA_PREFIXES) or mime in DOCUMENT_TYPES
 
 
 def disagreement(name: str | PurePath, data: bytes) -> str | None:
@@ -148,7 +148,7 @@ def disagreement(name: str | PurePath, data: bytes) -> str | None:
     >>> disagreement("holiday.png", b"\xff\xd8\xff\xe0")
     'Its name says PNG, and its bytes are JPEG.'
     """
-    kind, named = kind_of(data[:HEAD]), named_type(name)
+    kind, named = kind_of(data[:HEAD_BYTES]), named_type(name)
     if kind is None or named is None or named in {kind, "application/octet-stream"}:
         return None
     if any(kind in each and named in each for each in _AKIN):
@@ -169,4 +169,4 @@ def called(mime: str) -> str:
 
 def embeds(mime: str) -> bool:
     """Whether a manifest goes into a file of this type, or else beside it."""
-    return mime in EMBEDDED
+    return mime in EMBEDDABLE_TYPES

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 
-HEAD = 2**16  # bytes that tell a kind; an SVG may begin with comments, a PDF with rubbish
+# Bytes that tell a kind; an SVG may begin with comments, a PDF with rubbish.
+HEAD_BYTES = 2**16
 
-STORE = "application/c2pa"
-ZIP = "application/zip"
-SVG = "image/svg+xml"
+STORE_MIME = "application/c2pa"
+ZIP_MIME = "application/zip"
+SVG_MIME = "image/svg+xml"
 
 _STARTS = {
     b"\x89PNG\r\n\x1a\n": "image/png",
@@ -31,8 +32,8 @@ _STARTS = {
     b"OggS\0": "audio/ogg",
     b"\x1aE\xdf\xa3": "video/webm",  # Matroska, of which WebM is a part
     b"\0\0\x01\xba": "video/mpeg",
-    b"PK\x03\x04": ZIP,
-    b"PK\x05\x06": ZIP,  # with nothing in it
+    b"PK\x03\x04": ZIP_MIME,
+    b"PK\x05\x06": ZIP_MIME,  # with nothing in it
 }
 _CHUNKED = {  # the first four bytes, and those after the length
     (b"RIFF", b"WEBP"): "image/webp",
@@ -92,7 +93,7 @@ def _boxed(head: bytes) -> str | None:
         told = next((_BRANDS[each] for each in brands if each in _BRANDS), None)
         return told or ("image/heif" if _HEIF & set(brands) else "video/mp4")
     if head[4:8] == b"jumb" and head[12:16] == b"jumd":
-        return STORE
+        return STORE_MIME
     old = head[:1] == b"\0" and head[4:8] in _OLD_FILMS
     return "video/quicktime" if old else None
 
@@ -122,10 +123,10 @@ def _bitmap(head: bytes) -> str | None:
 def _document(head: bytes) -> str | None:
     if _PDF.search(head[: _PDF_WITHIN + 8]):
         return "application/pdf"
-    if b"<" not in head[:HEAD] or not _begins_as_text(head):
+    if b"<" not in head[:HEAD_BYTES] or not _begins_as_text(head):
         return None
     wide = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}.get(head[:2])
-    return SVG if _SVG.match(head.decode(wide or "utf-8", "replace")) else None
+    return SVG_MIME if _SVG.match(head.decode(wide or "utf-8", "replace")) else None
 
 
 def _begins_as_text(head: bytes) -> bool:

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 Kind = Literal["manifest", "metadata", "content"]
 
-PNG = b"\x89PNG\r\n\x1a\n"
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PNG_METADATA = {b"tEXt", b"zTXt", b"iTXt", b"eXIf", b"tIME"}
 JPEG_METADATA = {0xE1, 0xED, 0xFE}  # APP1 (Exif, XMP), APP13 (IPTC), a comment
 JPEG_BARE = {0x01, 0xD8, 0xD9, *range(0xD0, 0xD8)}  # markers without a length
-JXL = b"\0\0\0\x0cJXL \r\n\x87\n"
+JXL_SIGNATURE = b"\0\0\0\x0cJXL \r\n\x87\n"
 JXL_METADATA = {b"Exif", b"xml "}
 RIFF_METADATA = {b"EXIF", b"XMP ", b"_PMX", b"iXML", b"bext"}
 TIFF_MANIFEST = 0xCD41
@@ -32,7 +32,7 @@ TIFF_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 6: 1, 7: 1, 13: 4, 16: 8, 18: 8}  # bytes 
 TIFF_NUMBERS = {3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}  # forms of whole numbers by type
 TIFF_PIXELS = {273: 279, 324: 325, 513: 514}  # places of strips, tiles, a JPEG; of their lengths
 TIFF_INNER = 330  # places of directories below this one
-MOST = 100_000  # parts; strangers write files
+MAX_PARTS = 100_000  # parts; strangers write files
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def parts_of(data: bytes) -> tuple[Part, ...] | None:
     try:
         for part in walk(data):
             parts.append(part)
-            if part.end > len(data) or len(parts) > MOST:
+            if part.end > len(data) or len(parts) > MAX_PARTS:
                 return None
     except (IndexError, ValueError, struct.error):
         return None
@@ -89,8 +89,8 @@ def top_boxes(data: bytes) -> Iterator[tuple[bytes, int, int]]:
 
 
 def _png(data: bytes) -> Iterator[Part]:
-    yield Part("PNGh", 0, len(PNG), "content")
-    at, kind = len(PNG), b""
+    yield Part("PNGh", 0, len(PNG_SIGNATURE), "content")
+    at, kind = len(PNG_SIGNATURE), b""
     while at < len(data):
         if kind == b"IEND":
             yield Part("", at, len(data), "content")
@@ -242,7 +242,7 @@ def _tiff(data: bytes) -> Iterator[Part]:
         (entries,) = struct.unpack_from(order + count_form, data, at)
         at += struct.calcsize(count_form)
         lists: dict[int, list[int]] = {}
-        for place in range(at, at + step * min(entries, MOST), step):
+        for place in range(at, at + step * min(entries, MAX_PARTS), step):
             yield from _tiff_entry(data, place, order, word)
             (tag,) = struct.unpack_from(f"{order}H", data, place)
             if tag in {TIFF_INNER, *TIFF_PIXELS, *TIFF_PIXELS.values()}:
@@ -266,7 +266,7 @@ def _tiff_numbers(data: bytes, place: int, order: str, word: str) -> list[int]:
     """The whole numbers of an entry, wherever they stand."""
     _, kind, count, value = struct.unpack_from(f"{order}HH{word}{word}", data, place)
     form, width = TIFF_NUMBERS.get(kind), struct.calcsize(word)
-    if form is None or count > MOST:
+    if form is None or count > MAX_PARTS:
         raise ValueError("no list of places")
     at = value if count * TIFF_SIZES[kind] > width else place + 4 + width
     return list(struct.unpack_from(f"{order}{count}{form}", data, at))
@@ -282,10 +282,10 @@ def _tiff_pixels(lists: Mapping[int, Sequence[int]], end: int) -> Iterator[Part]
 
 
 _WALKS: dict[tuple[bytes, ...], Callable[[bytes], Iterator[Part]]] = {
-    (PNG,): _png,
+    (PNG_SIGNATURE,): _png,
     (b"\xff\xd8\xff",): _jpeg,
     (b"GIF87a", b"GIF89a"): _gif,
-    (JXL,): _jxl,
+    (JXL_SIGNATURE,): _jxl,
     (b"RIFF",): _riff,
     (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"): _tiff,
 }

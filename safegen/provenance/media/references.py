@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Range = tuple[int, int]
 
-CONTAINERS = {b"moov", b"trak", b"mdia", b"minf", b"dinf", b"mvex", b"udta"}
+CONTAINER_BOXES = {b"moov", b"trak", b"mdia", b"minf", b"dinf", b"mvex", b"udta"}
 STARTS = {b"ftyp", b"styp", b"moov", b"mdat", b"wide", b"free", b"skip"}  # first boxes of films
 IN_FILE = 0  # iloc's way to say that an item lies in the file, not in a box of small ones
 DEEPEST = 16  # boxes inside one another
@@ -79,7 +79,7 @@ def _every(data: bytes, depth: int = 0) -> Iterator[tuple[bytes, bytes]]:
         raise ValueError("its boxes lie too deep inside one another")
     for kind, start, end in top_boxes(data):
         box = data[start:end] if kind not in {b"mdat", b"moof"} else b""
-        if kind in CONTAINERS:
+        if kind in CONTAINER_BOXES:
             yield from _every(_body(box), depth + 1)
         elif kind == b"meta":
             inner = _body(box)

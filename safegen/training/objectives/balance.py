@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-LADDER = (1, 2, 5, 10, 20, 50, 100)  # times the first number of steps
-AHEAD = 0.95  # of generated pictures told, from which fewer steps will do
+STEP_FACTORS = (1, 2, 5, 10, 20, 50, 100)  # times the first number of steps
+MAX_ACCURACY = 0.95  # of generated pictures told, from which fewer steps will do
 
 
 class Balance:
@@ -45,7 +45,7 @@ class Balance:
     @property
     def steps(self) -> int:
         """Private steps for the generator's next one."""
-        return self._first * LADDER[self.rung]
+        return self._first * STEP_FACTORS[self.rung]
 
     def generator_is_due(self) -> bool:
         """Count a private step; whether the generator's turn follows it."""
@@ -62,9 +62,9 @@ class Balance:
             Whether that is enough for the generator to take its step.
         """
         if accuracy < self._least:
-            self.rung = min(self.rung + 1, len(LADDER) - 1)
+            self.rung = min(self.rung + 1, len(STEP_FACTORS) - 1)
             return False
-        if self._least and accuracy > AHEAD:
+        if self._least and accuracy > MAX_ACCURACY:
             self.rung = max(self.rung - 1, 0)
         return True
 

@@ -15,7 +15,8 @@ from torch.nn import functional
 if TYPE_CHECKING:
     from safegen.schemas.config import Adversarial
 
-REACH = 0.03  # of a step off a record, along a standard normal direction, in a picture's range
+# Of a step off a record, along a standard normal direction, in a picture's range.
+MAX_NOISE_SHIFT = 0.03
 
 
 def discriminator_losses(kind: Adversarial, scores: Tensor, signs: Tensor) -> Tensor:
@@ -42,7 +43,7 @@ def stepped_off(pictures: Tensor, directions: Tensor) -> Tensor:
         directions: (n, channels, height, width), standard normal.
     """
     first = pictures[::2]
-    return torch.stack([first, first + REACH * directions], dim=1).flatten(0, 1)
+    return torch.stack([first, first + MAX_NOISE_SHIFT * directions], dim=1).flatten(0, 1)
 
 
 def slope_penalties(scores: Tensor, signs: Tensor) -> Tensor:
@@ -58,5 +59,5 @@ def slope_penalties(scores: Tensor, signs: Tensor) -> Tensor:
         signs: (n,): -1 for a record, 0 for what follows it.
     """
     records = torch.nonzero(signs < 0)[:, 0]
-    slopes = (scores[records + 1] - scores[records]) / REACH
+    slopes = (scores[records + 1] - scores[records]) / MAX_NOISE_SHIFT
     return torch.zeros_like(scores).index_add(0, records, slopes.square() / 2)

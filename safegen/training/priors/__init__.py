@@ -26,8 +26,10 @@ if TYPE_CHECKING:
 
     DrawGrey = Callable[[int, int, torch.Generator], Tensor]
 
-ROWS, ROWS_SIDE = 1000, 32  # drawn at once up to this side; fewer of larger ones
-LARGEST = 64  # pixels a side that are drawn; larger pictures are enlarged, or would take an hour
+BATCH_ROWS, BATCH_SIDE_PIXELS = 1000, 32  # drawn at once up to this side; fewer of larger ones
+MAX_SIDE_PIXELS = (
+    64  # pixels a side that are drawn; larger pictures are enlarged, or would take an hour
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,8 +87,12 @@ def _pictures(draw: DrawGrey, count: int, shape: tuple[int, ...], seed: int) -> 
     channels, height, width = shape
     generator = torch.Generator().manual_seed(seed)
     parts = []
-    side = min(max(height, width), LARGEST)
-    rows = ROWS if side <= ROWS_SIDE else max(1, ROWS * ROWS_SIDE**2 // side**2)
+    side = min(max(height, width), MAX_SIDE_PIXELS)
+    rows = (
+        BATCH_ROWS
+        if side <= BATCH_SIDE_PIXELS
+        else max(1, BATCH_ROWS * BATCH_SIDE_PIXELS**2 // side**2)
+    )
     for start in range(0, count, rows):
         grey = draw(min(rows, count - start), side, generator)
         if max(height, width) > side:

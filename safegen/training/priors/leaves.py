@@ -13,8 +13,8 @@ from torch import Tensor
 
 from safegen.training.priors.canvas import pixels
 
-LEAVES = 14
-SMALLEST, LARGEST = 0.05, 0.6  # radius, in sides of the picture
+LEAVES_PER_PICTURE = 14
+MIN_RADIUS, MAX_RADIUS = 0.05, 0.6  # radius, in sides of the picture
 
 
 def draw_leaves(count: int, side: int, generator: torch.Generator) -> Tensor:
@@ -35,10 +35,10 @@ def draw_leaves(count: int, side: int, generator: torch.Generator) -> Tensor:
     x, y = pixels(side).T
     picture = uniform(0, 1) * (uniform(0, 1) > 0.4) + uniform(-0.3, 0.3) * (x - 0.5)
     soft = uniform(0.3, 3.0) / side
-    for _ in range(LEAVES):
+    for _ in range(LEAVES_PER_PICTURE):
         turn, stretch = uniform(0, math.pi), torch.exp(uniform(-0.7, 0.7))
         # Radii whose density falls with the third power: as many small things near as large far.
-        radius = (SMALLEST**-2 + uniform(0, 1) * (LARGEST**-2 - SMALLEST**-2)) ** -0.5
+        radius = (MIN_RADIUS**-2 + uniform(0, 1) * (MAX_RADIUS**-2 - MIN_RADIUS**-2)) ** -0.5
         right, down = x - uniform(-0.1, 1.1), y - uniform(-0.1, 1.1)
         along = (right * torch.cos(turn) + down * torch.sin(turn)) * stretch
         across = (down * torch.cos(turn) - right * torch.sin(turn)) / stretch

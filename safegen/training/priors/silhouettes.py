@@ -8,11 +8,11 @@ from torch.nn import functional
 
 from safegen.training.priors.canvas import distance_to_lines, fine, inside
 
-CORNERS = 24
-LAYERS = 3
-LINES = 6
-FINER = 2  # drawn at twice the side, then averaged
-AWAY = 9.0
+MAX_CORNERS = 24
+MAX_LAYERS = 3
+MAX_LINES = 6
+OVERSAMPLING = 2  # drawn at twice the side, then averaged
+OFF_CANVAS = 9.0
 
 _Outline = list[tuple[float, float]]
 
@@ -235,7 +235,7 @@ FIGURES: tuple[tuple[list[_Outline], list[tuple[float, float, float, float]]], .
         [(0.06, 0.5, 0.94, 0.5), (0.4, 0.5, 0.5, 0.58), (0.5, 0.58, 0.6, 0.5)],
     ),
 )
-CHANCES = (2.0, 1.0, 2.0, 2.5, 1.2, 1.0, 2.0, 2.0, 1.2, 0.8, 2.0, 2.0, 1.0, 1.0)
+FIGURE_WEIGHTS = (2.0, 1.0, 2.0, 2.5, 1.2, 1.0, 2.0, 2.0, 1.2, 0.8, 2.0, 2.0, 1.0, 1.0)
 
 
 def draw_silhouettes(count: int, side: int, generator: torch.Generator) -> Tensor:
@@ -249,17 +249,19 @@ def draw_silhouettes(count: int, side: int, generator: torch.Generator) -> Tenso
     Returns:
         (count, 1, side, side), float32 in [0, 1], light on dark.
     """
-    which = torch.multinomial(torch.tensor(CHANCES), count, replacement=True, generator=generator)
+    which = torch.multinomial(
+        torch.tensor(FIGURE_WEIGHTS), count, replacement=True, generator=generator
+    )
     outlines, lines = _figures()
     bend = _Bend(count, generator)
-    outlines = bend(outlines[which].flatten(1, 2)).view(count, LAYERS, CORNERS, 2)
-    lines = bend(lines[which].flatten(1, 2)).view(count, LINES, 2, 2)
+    outlines = bend(outlines[which].flatten(1, 2)).view(count, MAX_LAYERS, MAX_CORNERS, 2)
+    lines = bend(lines[which].flatten(1, 2)).view(count, MAX_LINES, 2, 2)
 
     def uniform(low: float, high: float, *shape: int) -> Tensor:
         shape = shape or (1, 1)
         return low + (high - low) * torch.rand(count, *shape, generator=generator)
 
-    big = side * FINER
+    big = side * OVERSAMPLING
     tone, texture = uniform(0.15, 1.0) ** 0.7, _texture(count, side, generator)
     picture = torch.zeros(count, side, side)
     for outline in outlines.flip(1).unbind(1):  # sleeves lie under the trunk
@@ -293,7 +295,7 @@ class _Bend:
         sag = sum(waves[:, 1, k] * torch.cos((k + 1) * torch.pi * out) for k in range(3))
         x, y = self._wide * x * scale + self._lean * y, self._high * y + sag
         moved = torch.stack([x, y], dim=2) + 0.5 + self._shift
-        return torch.where(points > AWAY / 2, points, moved)
+        return torch.where(points > OFF_CANVAS / 2, points, moved)
 
 
 def _texture(count: int, side: int, generator: torch.Generator) -> Tensor:
@@ -324,13 +326,13 @@ def _texture(count: int, side: int, generator: torch.Generator) -> Tensor:
 
 
 def _figures() -> tuple[Tensor, Tensor]:
-    """All figures' outlines (figures, LAYERS, CORNERS, 2) and lines (figures, LINES, 2, 2)."""
-    outlines = torch.full((len(FIGURES), LAYERS, CORNERS, 2), AWAY)
-    lines = torch.full((len(FIGURES), LINES, 2, 2), AWAY)
+    """All outlines (figures, MAX_LAYERS, MAX_CORNERS, 2), lines (figures, MAX_LINES, 2, 2)."""
+    outlines = torch.full((len(FIGURES), MAX_LAYERS, MAX_CORNERS, 2), OFF_CANVAS)
+    lines = torch.full((len(FIGURES), MAX_LINES, 2, 2), OFF_CANVAS)
     for number, (layers, upon) in enumerate(FIGURES):
         for place, outline in enumerate(layers):
             # A corner that repeats adds an edge of no length.
-            corners = outline + [outline[-1]] * (CORNERS - len(outline))
+            corners = outline + [outline[-1]] * (MAX_CORNERS - len(outline))
             outlines[number, place] = torch.tensor(corners)
         if upon:
             lines[number, : len(upon)] = torch.tensor(upon).view(-1, 2, 2)

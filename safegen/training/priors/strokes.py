@@ -9,8 +9,8 @@ from torch import Tensor
 
 from safegen.training.priors.canvas import distance_to_lines
 
-LINES = 28  # of one figure, at most
-AWAY = 9.0  # where lines lie that a figure does not need
+MAX_LINES = 28  # of one figure, at most
+OFF_CANVAS = 9.0  # where lines lie that a figure does not need
 
 _Strokes = list[list[tuple[float, float]]]
 
@@ -146,7 +146,7 @@ FIGURES: tuple[_Strokes, ...] = (
     ],
     [_ring(0.5, 0.34, 0.15, 0.15), [(0.65, 0.32), (0.65, 0.5), (0.63, 0.66), (0.62, 0.82)]],
 )
-CHANCES = (2, 1.6, 0.4, 1, 1, 2, 1.2, 0.8, 2, 2, 1.4, 0.6, 1.6, 0.4, 1.4, 0.6)
+FIGURE_WEIGHTS = (2, 1.6, 0.4, 1, 1, 2, 1.2, 0.8, 2, 2, 1.4, 0.6, 1.6, 0.4, 1.4, 0.6)
 
 
 def draw_strokes(count: int, side: int, generator: torch.Generator) -> Tensor:
@@ -160,7 +160,7 @@ def draw_strokes(count: int, side: int, generator: torch.Generator) -> Tensor:
     Returns:
         (count, 1, side, side), float32 in [0, 1], light on dark.
     """
-    chances = torch.tensor(CHANCES)
+    chances = torch.tensor(FIGURE_WEIGHTS)
     which = torch.multinomial(chances, count, replacement=True, generator=generator)
     points, first = _control_points()
     chosen, first = points[which], first[which]
@@ -175,7 +175,7 @@ def draw_strokes(count: int, side: int, generator: torch.Generator) -> Tensor:
     rough = normal(*chosen.shape[1:])
     smooth = 0.6 * rough + 0.4 * rough.roll(1, 1) + 0.4 * rough.roll(-1, 1)
     loose = uniform(0.005, 0.045)[:, None, None]
-    chosen = torch.where(chosen > AWAY / 2, chosen, chosen + loose * smooth)
+    chosen = torch.where(chosen > OFF_CANVAS / 2, chosen, chosen + loose * smooth)
     # 2. The figure is slanted, turned, stretched.
     turn, slant = 0.12 * normal()[:, None], (0.15 + 0.28 * normal())[:, None]
     wide, high = uniform(0.55, 1.4)[:, None], uniform(0.75, 1.12)[:, None]
@@ -183,12 +183,12 @@ def draw_strokes(count: int, side: int, generator: torch.Generator) -> Tensor:
     x, y = wide * x - slant * y, high * y
     x, y = x * torch.cos(turn) - y * torch.sin(turn), x * torch.sin(turn) + y * torch.cos(turn)
     placed = torch.stack([x, y], dim=2) + 0.5 + 0.015 * normal(1, 2)
-    placed = torch.where(chosen > AWAY / 2, chosen, placed)
+    placed = torch.where(chosen > OFF_CANVAS / 2, chosen, placed)
     # 3. Lines between points, then ink that fades at its edge.
     starts, ends = placed[:, :-1], placed[:, 1:]
-    broken = first[:, 1:, None] | (ends > AWAY / 2)
-    starts = torch.where(broken, AWAY, starts)
-    ends = torch.where(broken, AWAY, ends)
+    broken = first[:, 1:, None] | (ends > OFF_CANVAS / 2)
+    starts = torch.where(broken, OFF_CANVAS, starts)
+    ends = torch.where(broken, OFF_CANVAS, ends)
     far = distance_to_lines(starts, ends, side)
     thick, soft = uniform(0.012, 0.062)[:, None, None], uniform(0.02, 0.035)[:, None, None]
     ink = ((thick + soft - far) / (1.5 * soft)).clamp(0, 1)
@@ -196,17 +196,17 @@ def draw_strokes(count: int, side: int, generator: torch.Generator) -> Tensor:
 
 
 def _control_points() -> tuple[Tensor, Tensor]:
-    """All figures' points (figures, LINES, 2), and which of them begin a stroke."""
-    points = torch.full((len(FIGURES), LINES, 2), AWAY)
-    first = torch.zeros(len(FIGURES), LINES, dtype=torch.bool)
+    """All figures' points (figures, MAX_LINES, 2), and which of them begin a stroke."""
+    points = torch.full((len(FIGURES), MAX_LINES, 2), OFF_CANVAS)
+    first = torch.zeros(len(FIGURES), MAX_LINES, dtype=torch.bool)
     for number, strokes in enumerate(FIGURES):
         place = 0
         for stroke in strokes:
             curve = _curve(
-                stroke, max(2, round(len(stroke) * (LINES - 1) / sum(map(len, strokes))))
+                stroke, max(2, round(len(stroke) * (MAX_LINES - 1) / sum(map(len, strokes))))
             )
             first[number, place] = True
-            points[number, place : place + len(curve)] = curve[: LINES - place]
+            points[number, place : place + len(curve)] = curve[: MAX_LINES - place]
             place += len(curve)
     return points, first
 

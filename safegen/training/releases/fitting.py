@@ -32,14 +32,16 @@ if TYPE_CHECKING:
     from safegen.privacy.mechanism.sealed import PrivateRecords, PrivateVectors
     from safegen.schemas.config import Architecture
 
-EXACTLY = Execution()  # what is released is computed in 32 bits or more, on a GPU, too
-ROWS = 2048  # encoded at once, of pictures of 28 x 28 grey pixels; fewer of larger ones
-RADIUS = 1.5  # over sqrt(latent), the norm of a code of N(0, I), where no public pictures are
-WITHIN = 0.9  # of public codes lie within the radius,
-BEYOND = 1.2  # which is then made longer by this
-SPREAD = 1.2  # of codes: few Gaussians miss the corners that a class reaches into
-FEW, LONG = 10, 32  # components of a class up to which, and dimensions from which, they are wider
-LEAST = 0.1  # over sqrt(latent), of the radius: where public pictures are all one
+SINGLE_PRECISION = Execution()  # what is released is computed in 32 bits or more, on a GPU, too
+BATCH_ROWS = 2048  # encoded at once, of pictures of 28 x 28 grey pixels; fewer of larger ones
+# Over sqrt(latent), the norm of a code of N(0, I), where no public pictures are.
+DEFAULT_RADIUS = 1.5
+COVERED_SHARE = 0.9  # of public codes lie within the radius,
+RADIUS_MARGIN = 1.2  # which is then made longer by this
+COMPONENT_SCALE = 1.2  # of codes: few Gaussians miss the corners that a class reaches into
+# Components of a class up to which, and dimensions from which, they are wider.
+FEW_COMPONENTS, LONG_LATENT = 10, 32
+MIN_RADIUS = 0.1  # over sqrt(latent), of the radius: where public pictures are all one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +78,7 @@ def fit_generator(
     """
     generator = LatentGenerator(architecture).to(records.device)
     generator.decoder.load_state_dict(network.decoder.state_dict())
-    with EXACTLY.products(records.device):
+    with SINGLE_PRECISION.products(records.device):
         ball = _ball(network, architecture, reference)
         mixture = fit_mixture(
             _codes(network, records, ball.centre, architecture.classes),
@@ -120,7 +122,7 @@ def _ball(network: ConditionalVAE, architecture: Architecture, reference: Tensor
     """The centre and reach of public pictures' codes."""
     latent = architecture.latent
     if reference is None:
-        return Ball(centre=np.zeros(latent), radius=RADIUS * math.sqrt(latent))
+        return Ball(centre=np.zeros(latent), radius=DEFAULT_RADIUS * math.sqrt(latent))
     device = next(network.parameters()).device
     parts = []
     rows = _rows(tuple(reference.shape[1:]))
@@ -130,12 +132,14 @@ def _ball(network: ConditionalVAE, architecture: Architecture, reference: Tensor
         parts.append(network.encode(shown, nobody)[0])
     codes = torch.cat(parts).double().cpu().numpy()
     centre = codes.mean(axis=0)
-    reach = np.quantile(np.linalg.norm(codes - centre, axis=1), WITHIN)
-    return Ball(centre=centre, radius=max(float(reach) * BEYOND, LEAST * math.sqrt(latent)))
+    reach = np.quantile(np.linalg.norm(codes - centre, axis=1), COVERED_SHARE)
+    return Ball(
+        centre=centre, radius=max(float(reach) * RADIUS_MARGIN, MIN_RADIUS * math.sqrt(latent))
+    )
 
 
 def _rows(shape: tuple[int, ...]) -> int:
-    return max(1, min(ROWS, ROWS * 28 * 28 // math.prod(shape)))
+    return max(1, min(BATCH_ROWS, BATCH_ROWS * 28 * 28 // math.prod(shape)))
 
 
 def _codes(
@@ -168,7 +172,7 @@ def _place(generator: LatentGenerator, mixture: Mixture, centre: NDArray[np.floa
     prior = generator.prior
     prior.means.copy_(torch.from_numpy(mixture.means + centre).view_as(prior.means))
     _, components, latent = mixture.means.shape
-    spread = SPREAD if components <= FEW and latent >= LONG else 1.0
+    spread = COMPONENT_SCALE if components <= FEW_COMPONENTS and latent >= LONG_LATENT else 1.0
     prior.factors.copy_(torch.from_numpy(mixture.factors * spread).view_as(prior.factors))
     prior.shares.copy_(torch.from_numpy(mixture.shares))
     prior.weights.copy_(torch.from_numpy(mixture.weights))

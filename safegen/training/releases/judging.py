@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from safegen.models.edges import SIDE, edge_features
+from safegen.models.edges import INPUT_SIDE_PIXELS, edge_features
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,11 +29,12 @@ if TYPE_CHECKING:
 
     Vectors = NDArray[np.float64]
 
-ROWS = 2048  # pictures looked at once, of 28 x 28 grey pixels; fewer of larger ones
-EVENNESS = 0.375  # power by which directions in which public pictures vary little are stretched
-LEVEL = 0.3  # of their mean variance, added to each direction's
-CONSTANT = 0.3  # the feature that all pictures share, whose weights are the biases
-RATE = 120.0  # at first; it falls to 0 over the rounds
+BATCH_ROWS = 2048  # pictures looked at once, of 28 x 28 grey pixels; fewer of larger ones
+# Power by which directions in which public pictures vary little are stretched.
+WHITENING_POWER = 0.375
+VARIANCE_FLOOR_SHARE = 0.3  # of their mean variance, added to each direction's
+BIAS_FEATURE = 0.3  # the feature that all pictures share, whose weights are the biases
+FIRST_LEARNING_RATE = 120.0  # at first; it falls to 0 over the rounds
 MOMENTUM = 0.9
 
 
@@ -77,10 +78,10 @@ def fit_judge(
         errors = functools.partial(_errors, weights)
         slope = releases.outer_products("judge", seen, errors, radius=1.0)
         speed = MOMENTUM * speed + slope / releases.units
-        weights = weights - RATE * (1 - number / rounds) * speed
+        weights = weights - FIRST_LEARNING_RATE * (1 - number / rounds) * speed
     inner, constant = weights[:-1], weights[-1]
     folded = view.turn @ inner
-    return folded.T, CONSTANT * constant - view.centre @ folded
+    return folded.T, BIAS_FEATURE * constant - view.centre @ folded
 
 
 def view_of(reference: Tensor) -> View:
@@ -89,8 +90,8 @@ def view_of(reference: Tensor) -> View:
     centre = features.mean(axis=0)
     values, axes = np.linalg.eigh(np.cov(features - centre, rowvar=False, bias=True))
     values = np.maximum(values, 0)
-    level = max(LEVEL * float(values.mean()), 1e-12)
-    turn = (axes * (values + level) ** -EVENNESS) @ axes.T
+    level = max(VARIANCE_FLOOR_SHARE * float(values.mean()), 1e-12)
+    turn = (axes * (values + level) ** -WHITENING_POWER) @ axes.T
     usual = float(np.median(np.linalg.norm((features - centre) @ turn, axis=1)))
     return View(centre=centre, turn=turn / (usual or 1.0))
 
@@ -109,13 +110,13 @@ def _edges(pictures: Tensor) -> NDArray[np.float32]:
 
 def _rows(shape: tuple[int, ...]) -> int:
     """How many pictures of that shape are looked at at once."""
-    return max(1, min(ROWS, ROWS * SIDE**2 // math.prod(shape)))
+    return max(1, min(BATCH_ROWS, BATCH_ROWS * INPUT_SIDE_PIXELS**2 // math.prod(shape)))
 
 
 def _seen(features: NDArray[np.float32], view: View) -> NDArray[np.float32]:
     """Features (n, features) as seen, with the constant one last."""
     seen = (features - view.centre) @ view.turn
-    return np.column_stack([seen, np.full(len(seen), CONSTANT)]).astype(np.float32)
+    return np.column_stack([seen, np.full(len(seen), BIAS_FEATURE)]).astype(np.float32)
 
 
 def _errors(weights: Vectors, seen: Values, labels: NDArray[np.int64]) -> Vectors:
@@ -124,8 +125,8 @@ def _errors(weights: Vectors, seen: Values, labels: NDArray[np.int64]) -> Vector
     In 64 bits, so that how a product is cut up among rows moves none of them.
     """
     parts = [
-        seen[start : start + ROWS].astype(np.float64) @ weights
-        for start in range(0, len(seen), ROWS)
+        seen[start : start + BATCH_ROWS].astype(np.float64) @ weights
+        for start in range(0, len(seen), BATCH_ROWS)
     ]
     logits = np.concatenate(parts) if parts else np.zeros((0, weights.shape[1]))
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))

@@ -31,13 +31,14 @@ if TYPE_CHECKING:
     Vectors = NDArray[np.float64]
     Labels = NDArray[np.int64]
 
-LEAST_VARIANCE = 0.01  # of a latent in any direction, so that a class never collapses
-DRAWN = 4000  # codes of a class, among which first centres are sought
+MIN_VARIANCE = 0.01  # of a latent in any direction, so that a class never collapses
+CANDIDATE_CODES = 4000  # codes of a class, among which first centres are sought
 K_MEANS_ROUNDS = 10
 # Where noise leaves it open, in any direction, at least this is
-RELATIVE = 0.2  # a class's variance, of all classes'
-WITHIN = 0.2  # a component's variance, of its class's
-FEWEST = 5.0  # noise deviations, below which a class's or component's count is taken for none
+MIN_CLASS_VARIANCE_SHARE = 0.2  # a class's variance, of all classes'
+MIN_COMPONENT_VARIANCE_SHARE = 0.2  # a component's variance, of its class's
+# Noise deviations, below which a class's or component's count is taken for none.
+MIN_COUNT_DEVIATIONS = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +76,7 @@ def fit_mixture(
     if not releases.planned("latents"):
         return None
     moments = releases.class_moments("latents", codes, classes=classes, radius=radius)
-    least = LEAST_VARIANCE / radius**2
+    least = MIN_VARIANCE / radius**2
     whole = gaussians(moments, least)
     rounds = releases.planned("components")
     if components == 1 or not rounds:
@@ -111,7 +112,7 @@ def gaussians(moments: ClassMoments, least_variance: float = 0.0) -> Mixture:
         least_variance: in the same units.
     """
     counts = np.maximum(moments.counts, 1.0)
-    told = moments.counts > FEWEST * moments.count_deviation
+    told = moments.counts > MIN_COUNT_DEVIATIONS * moments.count_deviation
     means = np.where(
         told[:, None], moments.sums / counts[:, None], moments.sums.sum(axis=0) / counts.sum()
     )
@@ -163,7 +164,7 @@ def _shrunk(
     kept = signal / np.maximum(signal + noise, 1e-300)
     values, vectors = np.linalg.eigh(same + (seen - same) * kept)
     unsure = 2 * np.sqrt((kept * noise).sum(axis=(1, 2)) / len(scale))  # edge of the semicircle
-    lowest = np.clip(unsure, 1e-6, RELATIVE)[:, None]
+    lowest = np.clip(unsure, 1e-6, MIN_CLASS_VARIANCE_SHARE)[:, None]
     inner = vectors * np.sqrt(np.clip(values, lowest, 1 / lowest))[:, None, :]
     outer: Vectors = (axes * scale) @ inner
     return outer @ outer.transpose(0, 2, 1)
@@ -174,7 +175,7 @@ def _first_centres(whole: Mixture, components: int) -> Vectors:
     drawing = np.random.default_rng(0)  # public: no record is looked at
     found = []
     for mean, factor in zip(whole.means[:, 0], whole.factors[:, 0], strict=True):
-        drawn = mean + drawing.standard_normal((DRAWN, len(mean))) @ factor.T
+        drawn = mean + drawing.standard_normal((CANDIDATE_CODES, len(mean))) @ factor.T
         centres = drawn[:components]
         for _ in range(K_MEANS_ROUNDS):
             nearest = _squared_distances(drawn, centres).argmin(axis=1)
@@ -208,7 +209,7 @@ def _means(sums: ClassSums, class_means: Vectors) -> tuple[Vectors, Vectors]:
     classes, _, latent = class_means.shape
     counts = sums.counts.reshape(classes, -1)
     totals = sums.sums.reshape(classes, -1, latent)
-    enough = counts > FEWEST * sums.count_deviation
+    enough = counts > MIN_COUNT_DEVIATIONS * sums.count_deviation
     centres = np.where(
         enough[..., None], totals / np.where(enough, counts, 1.0)[..., None], class_means
     )
@@ -230,13 +231,15 @@ def _split(whole: Mixture, centres: Vectors, shares: Vectors, sums: ClassSums) -
     middles = np.einsum("ck,ckd->cd", shares, centres)[:, None]
     apart = np.einsum("cij,ckj->cki", inverses, centres - middles)
     between, axes = np.linalg.eigh((shares[:, :, None] * apart).transpose(0, 2, 1) @ apart)
-    counts = np.maximum(sums.counts.reshape(shares.shape), FEWEST * sums.count_deviation)
+    counts = np.maximum(
+        sums.counts.reshape(shares.shape), MIN_COUNT_DEVIATIONS * sums.count_deviation
+    )
     variance = (shares * (sums.deviation / counts) ** 2).sum(axis=1)
     noise = variance[:, None] * np.square(np.einsum("cij,cik->cjk", inverses, axes)).sum(axis=1)
     # Few centres in many dimensions: their axes go where the noise is, and gather all of it.
     noise *= max(1.0, noise.shape[1] / (shares.shape[1] - 1))
     kept = np.maximum(between - noise, 0) / np.maximum(between, 1e-300)
-    left = np.minimum(np.sqrt(noise), WITHIN)
+    left = np.minimum(np.sqrt(noise), MIN_COMPONENT_VARIANCE_SHARE)
     kept = np.minimum(kept, np.sqrt((1 - left) / np.maximum(between, 1e-300)))
     drawn = apart @ (axes * kept[:, None, :] @ axes.transpose(0, 2, 1)).transpose(0, 2, 1)
     inner = axes * np.sqrt(np.maximum(1 - between * kept**2, 0))[:, None, :]

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from safegen.privacy.mechanism.releases import Releases
     from safegen.privacy.mechanism.sealed import PrivateVectors
 
-BANDS = 8  # of height's frequencies, and of width's
-BOUND = 0.25  # on a record's energies in L2; a picture of plain noise has less
+BANDS_PER_SIDE = 8  # of height's frequencies, and of width's
+ENERGY_RADIUS = 0.25  # on a record's energies in L2; a picture of plain noise has less
 
 
 def band_energies(pictures: Tensor, decoded: Tensor) -> Tensor:
@@ -32,7 +32,8 @@ def band_energies(pictures: Tensor, decoded: Tensor) -> Tensor:
         decoded: likewise.
 
     Returns:
-        (n, channels x BANDS x BANDS), float32; they sum to the mean square of u, by Parseval.
+        (n, channels x BANDS_PER_SIDE x BANDS_PER_SIDE), float32; by Parseval
+        they sum to the mean square of u.
     """
     missed = (pictures - decoded) / roughness(decoded)
     height, width = missed.shape[2:]
@@ -47,7 +48,7 @@ def fit_spectrum(
     """Release the mean energies, and make amplitudes of them.
 
     Args:
-        energies: (records, channels x BANDS x BANDS).
+        energies: (records, channels x BANDS_PER_SIDE x BANDS_PER_SIDE).
         shape: channels, height, width.
         releases: makes `grain`.
 
@@ -55,20 +56,25 @@ def fit_spectrum(
         (channels, height, width): amplitudes as `models.grain.Grain.spectrum` holds them.
     """
     units = releases.units
-    summed, deviation = releases.total("grain", energies, radius=BOUND)
-    mean = summed * BOUND / units
+    summed, deviation = releases.total("grain", energies, radius=ENERGY_RADIUS)
+    mean = summed * ENERGY_RADIUS / units
     # What cannot be told from noise is left out.
-    mean[mean < deviation * BOUND / units] = 0.0
+    mean[mean < deviation * ENERGY_RADIUS / units] = 0.0
     channels, height, width = shape
     rows, columns = _membership(height).numpy(), _membership(width).numpy()
     sizes = np.outer(rows.sum(axis=0), columns.sum(axis=0))
-    each = mean.reshape(channels, BANDS, BANDS) / np.maximum(sizes, 1) * height * width
+    each = (
+        mean.reshape(channels, BANDS_PER_SIDE, BANDS_PER_SIDE)
+        / np.maximum(sizes, 1)
+        * height
+        * width
+    )
     spectrum: NDArray[np.float64] = np.einsum("crb,hr,wb->chw", np.sqrt(each), rows, columns)
     return spectrum
 
 
 def _membership(size: int) -> Tensor:
-    """Which band each frequency of a side belongs to, (size, BANDS), float32."""
+    """Which band each frequency of a side belongs to, (size, BANDS_PER_SIDE), float32."""
     frequency = torch.fft.fftfreq(size).abs() * 2  # from 0 to 1
-    band = (frequency * BANDS).long().clamp_max(BANDS - 1)
-    return torch.nn.functional.one_hot(band, BANDS).float()
+    band = (frequency * BANDS_PER_SIDE).long().clamp_max(BANDS_PER_SIDE - 1)
+    return torch.nn.functional.one_hot(band, BANDS_PER_SIDE).float()

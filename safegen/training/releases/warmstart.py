@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
     Vectors = NDArray[np.float64]
 
-WAVES = 12  # of height, and of width, that are kept
-DIMENSIONS = 32  # of the basis
-DRAWN = 20_000  # pictures
-ROWS = 4096  # transformed at once
+WAVES_PER_SIDE = 12  # of height, and of width, that are kept
+BASIS_DIMENSIONS = 32  # of the basis
+DRAWN_PICTURES = 20_000  # pictures
+BATCH_ROWS = 4096  # transformed at once
 
 
 def warm_pictures(
@@ -42,7 +42,7 @@ def warm_pictures(
         records: all of them.
         classes: how many labels.
         releases: makes `basis` and `classes`.
-        count: of pictures; `DRAWN` when None.
+        count: of pictures; `DRAWN_PICTURES` when None.
 
     Returns:
         (count, channels, height, width), uint8, its classes in equal parts; None when no such
@@ -52,10 +52,10 @@ def warm_pictures(
         return None
     shape = records.shape
     radius = math.sqrt(math.prod(shape)) / 2  # of a picture with a quarter of its pixels white
-    waves = records.derived(_waves, rows=ROWS)
+    waves = records.derived(_waves, rows=BATCH_ROWS)
     everyone = waves.relabelled(lambda _, labels: np.zeros_like(labels))
     whole = releases.class_moments("basis", everyone, classes=1, radius=radius)
-    basis = np.linalg.eigh(whole.products[0])[1][:, -DIMENSIONS:]
+    basis = np.linalg.eigh(whole.products[0])[1][:, -BASIS_DIMENSIONS:]
     seen = waves.mapped(lambda values: values @ basis)
     moments = releases.class_moments("classes", seen, classes=classes, radius=radius)
     found = gaussians(moments)
@@ -64,14 +64,14 @@ def warm_pictures(
         found.factors[:, 0],
         basis * radius,
         shape,
-        DRAWN if count is None else count,
+        DRAWN_PICTURES if count is None else count,
     )
 
 
 def _waves(pictures: Tensor, _: Tensor) -> Vectors:
-    """The records' lowest frequencies, (n, channels x WAVES x WAVES); no norm grows by it."""
+    """Lowest frequencies, (n, channels x WAVES_PER_SIDE x WAVES_PER_SIDE); no norm grows by it."""
     shown = pictures.cpu().numpy().astype(np.float64)
-    kept: Vectors = dctn(shown, axes=(2, 3), norm="ortho")[:, :, :WAVES, :WAVES]
+    kept: Vectors = dctn(shown, axes=(2, 3), norm="ortho")[:, :, :WAVES_PER_SIDE, :WAVES_PER_SIDE]
     return kept.reshape(len(kept), -1)
 
 
@@ -86,10 +86,10 @@ def _pictures(
     points = means[labels]
     for label, factor in enumerate(factors):
         points[labels == label] += noise[labels == label] @ factor.T
-    kept = (points @ basis.T).reshape(count, channels, WAVES, WAVES)
+    kept = (points @ basis.T).reshape(count, channels, WAVES_PER_SIDE, WAVES_PER_SIDE)
     made = []
     for part in np.array_split(kept, 10):
         padded = np.zeros((len(part), channels, height, width))
-        padded[:, :, :WAVES, :WAVES] = part
+        padded[:, :, :WAVES_PER_SIDE, :WAVES_PER_SIDE] = part
         made.append(np.clip(idctn(padded, axes=(2, 3), norm="ortho"), 0, 1))
     return torch.from_numpy(np.rint(np.concatenate(made) * 255).astype(np.uint8))

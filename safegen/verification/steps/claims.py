@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from safegen.schemas.verdict import StepFinding
     from safegen.verification.evidence import Evidence
 
-KEPT = 64  # findings about claims that many files share, such as their model's certificate
+MAX_CACHED_FINDINGS = (
+    64  # findings about claims that many files share, such as their model's certificate
+)
 
 
 def check_fingerprint(evidence: Evidence) -> StepFinding:
@@ -54,7 +56,7 @@ def _judge_fingerprint(binding: Json, evidence: Evidence) -> StepFinding | None:
     if seen is None:
         return None
     share = image_code.difference(described, seen)
-    if share > image_code.ALIKE:
+    if share > image_code.MAX_DIFFERING_SHARE:
         text = f"The {kind.one} is not the one described: {share:.0%} of its fingerprint differs."
         return found("safegen.fingerprint.differs", text)
     text = f"The {kind.one} is the one described ({share:.0%} of its fingerprint differs)."
@@ -85,7 +87,7 @@ def check_policy(evidence: Evidence) -> StepFinding:
     return found("safegen.policy.none", text)
 
 
-@functools.lru_cache(maxsize=KEPT)
+@functools.lru_cache(maxsize=MAX_CACHED_FINDINGS)
 def _judge_privacy(stated: str) -> StepFinding:
     """The finding about a certificate; kept, because a model's outputs all carry the same."""
     try:
@@ -104,7 +106,7 @@ def _judge_privacy(stated: str) -> StepFinding:
     return found("safegen.privacy.recomputed", text)
 
 
-@functools.lru_cache(maxsize=KEPT)
+@functools.lru_cache(maxsize=MAX_CACHED_FINDINGS)
 def _judge_decision(stated: str) -> StepFinding:
     try:
         decision = Decision.model_validate_json(stated)

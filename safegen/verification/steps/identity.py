@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from safegen.schemas.verdict import StepFinding
     from safegen.verification.evidence import Evidence
 
-LONGEST = 120  # letters of a name that a sentence shows; the verdict has all of them
-NAMED = 3  # persons that a finding names; the verdict has all of them
+MAX_NAME_LETTERS = 120  # letters of a name that a sentence shows; the verdict has all of them
+MAX_NAMED = 3  # persons that a finding names; the verdict has all of them
 WORDS = {  # by reason, the worst first
     "broken": "It says that {who} stands for it, which is false: {why}.",
     "unknown": "It says that {who} stands for it, and no list that you gave vouches for that.",
@@ -52,9 +52,9 @@ def check_identity(evidence: Evidence) -> StepFinding:
     trusting = evidence.trust is not None and bool(evidence.trust.identities)
     reasons = [(_reason(each, trusting=trusting), each) for each in identities]
     reasons.sort(key=lambda pair: list(WORDS).index(pair[0]))
-    text = " ".join(_told(reason, each) for reason, each in reasons[:NAMED])
-    if len(reasons) > NAMED:
-        text += f" {len(reasons) - NAMED} more are said to stand for it."
+    text = " ".join(_told(reason, each) for reason, each in reasons[:MAX_NAMED])
+    if len(reasons) > MAX_NAMED:
+        text += f" {len(reasons) - MAX_NAMED} more are said to stand for it."
     codes = [code for _, each in reasons for code in each.codes]
     return found(CODES[reasons[0][0]], text, dict.fromkeys(codes))
 
@@ -77,4 +77,4 @@ def _told(reason: str, identity: Identity) -> str:
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= LONGEST else f"{name[:LONGEST]}..."
+    return name if len(name) <= MAX_NAME_LETTERS else f"{name[:MAX_NAME_LETTERS]}..."

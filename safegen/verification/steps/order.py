@@ -37,7 +37,7 @@ from safegen.verification.steps.identity import check_identity
 from safegen.verification.steps.ledger import check_ledger
 from safegen.verification.steps.revocation import check_revocation
 from safegen.verification.steps.signer import check_signer, check_time
-from safegen.verification.unread import LARGEST
+from safegen.verification.unread import MAX_FILE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -127,7 +127,7 @@ def _changed_package_file(evidence: Evidence) -> str | None:
         return None
     for part, path in evidence.package.items():
         try:
-            if not path.is_file() or path.stat().st_size > LARGEST:  # a pipe would never end
+            if not path.is_file() or path.stat().st_size > MAX_FILE_BYTES:  # a pipe would never end
                 return path.name
             digest = evidence.digest if part == "weights" else sha256(read(path))
         except (OSError, StorageError):

@@ -23,8 +23,8 @@ from safegen import errors
 from safegen.errors import SafegenError
 from safegen.schemas.verdict import Verdict
 from safegen.verification.discovery import too_large
-from safegen.verification.unread import LARGEST, unread
-from safegen.verification.workers.limits import TOO_LONG
+from safegen.verification.unread import MAX_FILE_BYTES, unread
+from safegen.verification.workers.limits import TOO_LONG_TEXT
 from safegen.verification.workers.process import READY, Process, Task, hire, idle, line
 
 if TYPE_CHECKING:
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from safegen.progress import Progress
     from safegen.verification.upload import Upload
 
-PATIENCE = 60.0  # seconds for one file, of which only ten may be the processor's
-AHEAD = 16  # files that a process is given before it has answered
-EACH = 8  # files that are worth starting one more process for
+TIMEOUT_SECONDS = 60.0  # seconds for one file, of which only ten may be the processor's
+MAX_QUEUED_FILES = 16  # files that a process is given before it has answered
+MIN_FILES_PER_PROCESS = 8  # files that are worth starting one more process for
 _OUT_OF_TIME = getattr(signal, "SIGXCPU", 0)
 
 
@@ -60,7 +60,7 @@ def verify_apart(
     """
     crew = _Crew(files, task, patience, progress)
     try:
-        return crew.run(min(jobs, 1 + len(files) // EACH))
+        return crew.run(min(jobs, 1 + len(files) // MIN_FILES_PER_PROCESS))
     finally:
         crew.dismiss()
 
@@ -111,8 +111,8 @@ class _Crew:
         """Those in memory; of others, the process that opens them sees how large they are."""
         for number in list(self._left):
             file = self._files[number]
-            if not isinstance(file, Path) and len(file.data) > LARGEST:
-                text = too_large(len(file.data), LARGEST)
+            if not isinstance(file, Path) and len(file.data) > MAX_FILE_BYTES:
+                text = too_large(len(file.data), MAX_FILE_BYTES)
                 self._left.remove(number)
                 self._settle(number, unread(file.name, "safegen.manifest.too-large", text))
 
@@ -137,10 +137,10 @@ class _Crew:
     def _give(self, worker: Process) -> None:
         """Give a process files to look at; all of them together fit in memory."""
         share = len(self._left) // (2 * len(self._workers)) + 1  # so that all end together
-        while self._left and worker.ready and len(worker.given) < min(AHEAD, share):
+        while self._left and worker.ready and len(worker.given) < min(MAX_QUEUED_FILES, share):
             number = self._left[0]
             size = _size(self._files[number])
-            if self._sizes and sum(self._sizes.values()) + size > LARGEST:
+            if self._sizes and sum(self._sizes.values()) + size > MAX_FILE_BYTES:
                 return
             self._left.popleft()
             self._sizes[number] = size
@@ -158,7 +158,7 @@ class _Crew:
                 "SAFEGEN_DEBUG=1 to see why"
             )
         if status == -_OUT_OF_TIME:
-            self._replace(worker, "safegen.manifest.too-long", TOO_LONG)
+            self._replace(worker, "safegen.manifest.too-long", TOO_LONG_TEXT)
             return
         text = (
             f"Looking at it broke C2PA's reader down, or took more memory than a file may take "
@@ -206,7 +206,7 @@ def _size(file: Path | Upload) -> int:
         size = file.stat().st_size if isinstance(file, Path) else len(file.data)
     except (OSError, ValueError):
         return 0
-    return size if size <= LARGEST else 0
+    return size if size <= MAX_FILE_BYTES else 0
 
 
 def _question(file: Path | Upload) -> bytes:

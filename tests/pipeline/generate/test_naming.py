@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 
 import safegen
 from safegen.errors import RequestError
-from safegen.pipeline.generate.naming import FIELDS, LONGEST, UNIQUE, names_of, new_id
+from safegen.pipeline.generate.naming import (
+    DEFAULT_NAME_PATTERN,
+    FIELDS,
+    MAX_NAME_BYTES,
+    names_of,
+    new_id,
+)
 from safegen.pipeline.generate.request import understand
 from safegen.schemas.names import receipt_beside
 
@@ -25,7 +31,9 @@ def named(name, count=2, label=None):
 
 
 def test_by_default_no_two_releases_share_a_name():
-    first, second = (names_of(requests(3), UNIQUE, own=new_id(), suffix=".webp") for _ in range(2))
+    first, second = (
+        names_of(requests(3), DEFAULT_NAME_PATTERN, own=new_id(), suffix=".webp") for _ in range(2)
+    )
     assert not set(first) & set(second)
     assert [name[12:] for name in first] == ["-0001.webp", "-0002.webp", "-0003.webp"]
     assert len({new_id() for _ in range(1000)}) == 1000
@@ -91,7 +99,7 @@ def test_any_template_gives_fit_names_or_a_sentence(template):
     except RequestError:
         return
     assert len(set(names)) == 2
-    assert all("/" not in name and len(name.encode()) <= LONGEST + 4 for name in names)
+    assert all("/" not in name and len(name.encode()) <= MAX_NAME_BYTES + 4 for name in names)
 
 
 def test_the_hook_is_told_the_request():

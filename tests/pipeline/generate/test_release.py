@@ -9,7 +9,7 @@ from PIL import Image
 import safegen
 from safegen.errors import Refused, RequestError, SafegenError, StorageError, UnsafeWarning
 from safegen.modality.image import FORMATS, ImageModality, fingerprint_pixels, pixels_of
-from safegen.modality.image_code import ALIKE, difference, image_code
+from safegen.modality.image_code import MAX_DIFFERING_SHARE, difference, image_code
 from safegen.pipeline.explain import made_again, read_explained
 from safegen.pipeline.generate import signing as seal_room
 from safegen.pipeline.generate.model import Model
@@ -77,7 +77,7 @@ def test_the_same_sample_in_every_format(saved, name):
         apart = np.abs(grey[0] - grey[1])
         assert apart.max() == 0 if name in LOSSLESS else apart.mean() < 3
         codes = [image_code(fingerprint_pixels(data)) for data in (first, other)]
-        assert difference(*codes) <= (0 if name in LOSSLESS else ALIKE)
+        assert difference(*codes) <= (0 if name in LOSSLESS else MAX_DIFFERING_SHARE)
 
 
 @pytest.mark.parametrize("name", FORMATS)

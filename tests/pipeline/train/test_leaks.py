@@ -27,7 +27,7 @@ import torch
 from safegen.errors import PlanError, SafegenError
 from safegen.models.generator import one_hot
 from safegen.pipeline.train import course
-from safegen.pipeline.train.dry_run import SURE, examined_run, rehearse_run
+from safegen.pipeline.train.dry_run import REFUSAL_P_VALUE, examined_run, rehearse_run
 from safegen.pipeline.train.miniature import miniature
 from safegen.privacy.accounting.plan import PrivacyPlan, Release
 from safegen.privacy.execution.settings import Execution
@@ -85,7 +85,7 @@ def doubted(made):
         "depends on the records": "leak", "clipping norms": "steps", "what others add": "mixing",
         "stated sensitivities": "reach", "noise": "noise",
     }  # fmt: skip
-    doubts = [each.what for each in found if not each.p_value >= SURE]
+    doubts = [each.what for each in found if not each.p_value >= REFUSAL_P_VALUE]
     return {next(way for words, way in ways.items() if words in what) for what in doubts}
 
 

@@ -133,7 +133,7 @@ def fix_everything(patch, neighbour=None):
     patch.setattr(run, "training_of", fixed)
     patch.setattr(run, "Releases", functools.partial(run.Releases, outlet=Canned(seed=1)))
     patch.setattr(run, "preset_for", few)
-    patch.setattr("safegen.training.releases.warmstart.DRAWN", 300)
+    patch.setattr("safegen.training.releases.warmstart.DRAWN_PICTURES", 300)
     patch.setattr(training, "sealed", put)
     patch.setattr(run, "rehearse_run", lambda _: None)  # it would rehearse what is planted here
 

@@ -133,7 +133,7 @@ def test_each_check_refuses_what_is_planted_for_it_at_its_own_level(what, plant)
         each.what: each.p_value
         for each in (*soundness._draws(broken, plan), *soundness._canaries(broken, plan, canaries))
     }
-    assert found[what] < soundness.ONE_IN_A_MILLION
+    assert found[what] < soundness.REFUSAL_P_VALUE
     with pytest.raises(TrainingError, match="no certificate is issued"):
         require_sound(broken, plan, canaries)
 

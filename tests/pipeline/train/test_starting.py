@@ -31,7 +31,7 @@ def digits():
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch, few_pictures):
     few_pictures(monkeypatch)
-    monkeypatch.setattr("safegen.training.releases.warmstart.DRAWN", 300)
+    monkeypatch.setattr("safegen.training.releases.warmstart.DRAWN_PICTURES", 300)
 
 
 @pytest.fixture

@@ -142,7 +142,7 @@ def test_nothing_ran_counts_nothing():
 
 def test_however_many_runs_there_are_their_slacks_stay_below_the_reserve():
     slacks = [adaptive.slack_of(number, DELTA) for number in range(1, 10_000)]
-    assert sum(slacks) < adaptive.RESERVE * DELTA
+    assert sum(slacks) < adaptive.SLACK_SHARE * DELTA
     assert min(slacks) > 0
 
 
@@ -153,4 +153,4 @@ def test_a_total_and_its_mu_belong_to_each_other_on_the_safe_side(epsilon, delta
     back = adaptive.epsilon_of_mu(mu, delta)
     assert back == pytest.approx(epsilon, rel=1e-3)
     (at_total,) = adaptive.gaussian_deltas(mu, np.array([epsilon]))
-    assert at_total <= (1 - adaptive.RESERVE) * delta
+    assert at_total <= (1 - adaptive.SLACK_SHARE) * delta

@@ -21,13 +21,13 @@ from safegen.models.gan import Discriminator
 from safegen.models.vae import ConditionalVAE
 from safegen.privacy.accounting.plan import PrivacyPlan
 from safegen.privacy.clipping import arithmetic
-from safegen.privacy.clipping.arithmetic import HALF, bound, gamma
+from safegen.privacy.clipping.arithmetic import FLOAT32_ROUNDOFF, bound, gamma
 from safegen.privacy.clipping.layer_gradients import RULES
 from safegen.privacy.execution.processes import Processes
 from safegen.privacy.execution.settings import Execution
 from safegen.privacy.mechanism.engine import PrivateEngine, Settings
-from safegen.privacy.mechanism.lattice import ALLOWANCE
-from safegen.privacy.mechanism.sampling import ABSENT, Draw
+from safegen.privacy.mechanism.lattice import ARITHMETIC_ALLOWANCE
+from safegen.privacy.mechanism.sampling import ABSENT_ROW, Draw
 from safegen.training.presets.registry import preset
 
 NORM = 0.05  # so small that every record is clipped, which makes the sum as long as it can be
@@ -81,7 +81,7 @@ class Step:
         self.parts = tuple(part.to(device) for part in parts)
 
     def sum(self, rows, parts=None):
-        """Of the rows by their numbers, (d,), float64; `ABSENT` for an empty place."""
+        """Of the rows by their numbers, (d,), float64; `ABSENT_ROW` for an empty place."""
         draw = Draw(rows=rows, canaries=np.arange(0))
         sums = self.engine.clipped_sums(draw, parts or self.parts, self.losses)
         return torch.cat([sums[p].flatten() for p in self.engine.network.parameters() if p in sums])
@@ -89,7 +89,7 @@ class Step:
     def empty(self, place):
         """The same draw in which one record is not there."""
         rows = np.arange(len(self.parts[0]))
-        rows[place] = ABSENT
+        rows[place] = ABSENT_ROW
         return rows
 
     def whole(self):
@@ -97,7 +97,7 @@ class Step:
 
     def alone(self, place):
         """The record's own clipped gradient: all other places are empty."""
-        rows = np.full(len(self.parts[0]), ABSENT)
+        rows = np.full(len(self.parts[0]), ABSENT_ROW)
         rows[place] = place
         return self.sum(rows)
 
@@ -123,13 +123,17 @@ class Step:
 
 
 def test_the_bound_is_within_the_allowance_for_every_network():
-    assert bound(1) < bound(WIDEST) < 0.3 * ALLOWANCE
+    assert bound(1) < bound(WIDEST) < 0.3 * ARITHMETIC_ALLOWANCE
 
 
 def test_the_bound_is_higham_s():
     """A sum of n terms and products errs by at most gamma_n of their sizes."""
-    assert gamma(34, HALF) == pytest.approx(34 * 2**-24, rel=1e-5)
-    assert 2 * gamma(34, HALF) * 32 < bound(1) < 2 * gamma(34, HALF) * 32 + 2e-5
+    assert gamma(34, FLOAT32_ROUNDOFF) == pytest.approx(34 * 2**-24, rel=1e-5)
+    assert (
+        2 * gamma(34, FLOAT32_ROUNDOFF) * 32
+        < bound(1)
+        < 2 * gamma(34, FLOAT32_ROUNDOFF) * 32 + 2e-5
+    )
 
 
 floats = st.floats(-1e3, 1e3, width=32, allow_subnormal=False)
@@ -151,7 +155,9 @@ def test_a_weighted_sum_keeps_its_bound_whatever_the_numbers(rows, seed):
             for f, x in zip(factors.tolist(), held[:, column].tolist(), strict=True)
         ]
         error = abs(Fraction(found[column].item()) - sum(terms))
-        assert error <= Fraction(gamma(arithmetic.BLOCK + 2, HALF)) * sum(map(abs, terms))
+        assert error <= Fraction(gamma(arithmetic.BLOCK_UNITS + 2, FLOAT32_ROUNDOFF)) * sum(
+            map(abs, terms)
+        )
 
 
 @given(
@@ -163,7 +169,7 @@ def test_a_norm_is_hardly_too_small(numbers):
     rows[rows.abs() < 1e-18] = 0.0
     (found,) = arithmetic.squared_norms(rows).tolist()
     true = math.sqrt(sum(Fraction(x) ** 2 for x in rows[0].tolist()))
-    assert math.sqrt(found) >= true * (1 - gamma(arithmetic.STRETCH + 2, HALF))
+    assert math.sqrt(found) >= true * (1 - gamma(arithmetic.STRETCH_NUMBERS + 2, FLOAT32_ROUNDOFF))
 
 
 def test_blocks_are_of_their_size_whatever_the_batch(monkeypatch):
@@ -172,7 +178,7 @@ def test_blocks_are_of_their_size_whatever_the_batch(monkeypatch):
     rows[:, 1] = 1 + 2.0**-20
     exact = rows.double().sum(0)
     found = arithmetic.weighted_sum(torch.ones(len(rows), dtype=torch.float64), rows)
-    assert ((found - exact).abs() <= gamma(32, HALF) * exact).all()
+    assert ((found - exact).abs() <= gamma(32, FLOAT32_ROUNDOFF) * exact).all()
     assert float((found - exact).abs().max()) < 1e-2
 
 
@@ -221,7 +227,7 @@ def test_a_record_moves_the_sum_by_no_more_than_the_bound(family, precision, dev
     step = Step(family, 600, device=device, precision=precision)
     whole = step.whole()
     assert step.excess(range(0, 600, 150), whole) <= bound(WIDEST)
-    assert step.excess_without(range(0, 600, 300), whole) <= ALLOWANCE / 4
+    assert step.excess_without(range(0, 600, 300), whole) <= ARITHMETIC_ALLOWANCE / 4
     assert float(step.alone(7).norm()) / NORM <= 1 + bound(WIDEST)
 
 
@@ -229,7 +235,7 @@ def test_a_record_moves_the_sum_by_no_more_than_the_bound(family, precision, dev
 def test_so_it_is_in_opacus_modes(mode):
     step = Step("gan", 600, mode=mode)
     whole = step.whole()
-    assert step.excess(range(0, 600, 300), whole) <= ALLOWANCE / 4
+    assert step.excess(range(0, 600, 300), whole) <= ARITHMETIC_ALLOWANCE / 4
 
 
 def test_it_does_not_grow_with_the_batch():
@@ -237,7 +243,7 @@ def test_it_does_not_grow_with_the_batch():
     step = Step("gan", 8192)
     whole = step.whole()
     assert step.excess((5000,), whole) <= bound(WIDEST)
-    assert step.excess_without((0,), whole) <= ALLOWANCE / 10
+    assert step.excess_without((0,), whole) <= ARITHMETIC_ALLOWANCE / 10
 
 
 @pytest.mark.benchmark
@@ -252,7 +258,7 @@ def test_how_much_of_the_allowance_is_used():
                     step = Step(family, batch, device=device, precision=precision)
                     whole, places = step.whole(), (0, batch // 3)
                     empty, none = (
-                        f"{excess(places, whole) / ALLOWANCE:.2%}"
+                        f"{excess(places, whole) / ARITHMETIC_ALLOWANCE:.2%}"
                         for excess in (step.excess, step.excess_without)
                     )
                     print(f"| {family} | {batch} | {device} | {precision} | {empty} | {none} |")

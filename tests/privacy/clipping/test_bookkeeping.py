@@ -16,7 +16,7 @@ from safegen.privacy.clipping import bookkeeping
 from safegen.privacy.clipping.bookkeeping import BookKeeping
 from safegen.privacy.execution.settings import Execution
 from safegen.privacy.mechanism.canaries import Canaries
-from safegen.privacy.mechanism.lattice import ALLOWANCE
+from safegen.privacy.mechanism.lattice import ARITHMETIC_ALLOWANCE
 from safegen.privacy.mechanism.opacus_bridge import OpacusGradients
 from safegen.schemas.card import DataCard, PictureShape
 from safegen.training.objectives.gan import GanObjective
@@ -307,7 +307,7 @@ def test_low_precision_moves_the_gradient_and_never_the_bound():
         assert {tensor.dtype for tensor in sums.values()} == {torch.float64}
         length = torch.stack([tensor.double().square().sum() for tensor in sums.values()]).sum()
         if norm < 1:
-            assert length.sqrt().item() <= norm * (1 + ALLOWANCE)
+            assert length.sqrt().item() <= norm * (1 + ARITHMETIC_ALLOWANCE)
             continue
         names = dict(network.named_parameters())
         wrong = sum((sums[names[name]] - each).square().sum() for name, each in truth.items())

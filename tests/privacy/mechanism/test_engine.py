@@ -14,9 +14,9 @@ from safegen.privacy.execution.processes import Processes
 from safegen.privacy.execution.settings import Execution
 from safegen.privacy.mechanism.canaries import Canaries
 from safegen.privacy.mechanism.engine import PrivateEngine, Settings
-from safegen.privacy.mechanism.lattice import ALLOWANCE, lattice
+from safegen.privacy.mechanism.lattice import ARITHMETIC_ALLOWANCE, lattice
 from safegen.privacy.mechanism.noise import UnsafeWarning
-from safegen.privacy.mechanism.sampling import ABSENT, Draw
+from safegen.privacy.mechanism.sampling import ABSENT_ROW, Draw
 
 RATE = 1.0
 
@@ -220,7 +220,7 @@ def test_absent_records_of_a_small_group_add_nothing():
     network = linear()
     engine = engine_on(network, groups=groups, units=50, unit="group", records_per_unit=2)
     rows = torch.tensor([[0.5, 0, 0], [7.0, 7.0, 7.0]])
-    engine.step(Draw(rows=np.array([4, ABSENT]), canaries=np.arange(0)), (rows,), output)
+    engine.step(Draw(rows=np.array([4, ABSENT_ROW]), canaries=np.arange(0)), (rows,), output)
     assert moved(network) == pytest.approx(np.array([0.5, 0, 0]) / 10, abs=1e-5)
 
 
@@ -341,7 +341,7 @@ def test_several_processes_round_more_and_so_have_more_noise():
     alone = lattice(clipping_norm=1.0, noise_multiplier=1.0, dimensions=1000)
     many = lattice(clipping_norm=1.0, noise_multiplier=1.0, dimensions=1000, parts=16)
     assert many.spacing == alone.spacing / 16
-    assert many.margin - ALLOWANCE >= 16 * many.spacing * math.sqrt(1000)
+    assert many.margin - ARITHMETIC_ALLOWANCE >= 16 * many.spacing * math.sqrt(1000)
     one, two = (
         engine_on(linear(1000), settings=Settings(processes=Processes(world=world))).lattice
         for world in (1, 2)

@@ -13,7 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from safegen.privacy.mechanism.lattice import ALLOWANCE, FINENESS, LARGEST, Lattice, lattice
+from safegen.privacy.mechanism.lattice import (
+    ARITHMETIC_ALLOWANCE,
+    MAX_LATTICE_POINTS,
+    ROUNDING_ALLOWANCE,
+    Lattice,
+    lattice,
+)
 from safegen.privacy.mechanism.noise import secure_generator
 
 KEY = 2026
@@ -36,8 +42,14 @@ def grid(clipping_norm=1.0, noise_multiplier=1.0, dimensions=1000):
 def test_the_spacing_is_a_power_of_two_and_the_margin_is_small(norm, multiplier, dimensions):
     made = grid(norm, multiplier, dimensions)
     assert math.frexp(made.spacing)[0] == 0.5
-    assert ALLOWANCE < made.margin <= (FINENESS + ALLOWANCE) * (1 + 1e-12)
-    assert made.spacing * math.sqrt(dimensions) >= FINENESS * norm / 2  # and no finer than need be
+    assert (
+        ARITHMETIC_ALLOWANCE
+        < made.margin
+        <= (ROUNDING_ALLOWANCE + ARITHMETIC_ALLOWANCE) * (1 + 1e-12)
+    )
+    assert (
+        made.spacing * math.sqrt(dimensions) >= ROUNDING_ALLOWANCE * norm / 2
+    )  # and no finer than need be
     assert made.sensitivity == pytest.approx(norm * (1 + made.margin), rel=1e-12)
     assert made.deviation == pytest.approx(multiplier * made.sensitivity, rel=1e-12)
 
@@ -78,7 +90,7 @@ def test_the_worst_sum_comes_close_to_the_sensitivity(dimensions):
     assert (moved == whole).all()
     apart = np.linalg.norm(made.values(moved)) - length
     assert apart > 0.999 * made.spacing * math.sqrt(dimensions)
-    assert apart <= made.margin - ALLOWANCE + 1e-12  # the allowance is for other errors
+    assert apart <= made.margin - ARITHMETIC_ALLOWANCE + 1e-12  # the allowance is for other errors
 
 
 @given(
@@ -219,7 +231,7 @@ def test_a_sum_that_is_not_finite_or_too_large_is_refused(broken):
 
 def test_the_largest_sum_leaves_room_for_the_noise():
     made = grid(1.0, 1.0, 4)
-    edge = LARGEST * made.spacing
+    edge = MAX_LATTICE_POINTS * made.spacing
     with pytest.raises(OverflowError):
         made.points(np.array([edge]))
     inside = edge - made.spacing
@@ -227,5 +239,7 @@ def test_the_largest_sum_leaves_room_for_the_noise():
     assert (made.values(points) == [inside, -inside]).all()
     loudest = grid(1.0, 1e6, 10**9)  # as much noise as a certificate can state
     beyond = 10 * loudest.deviation / loudest.spacing
-    assert beyond + LARGEST < 2**53  # with noise, too, float64 holds each point
-    assert 1000 * LARGEST + beyond < 2**63  # and a thousand processes' integers add up exactly
+    assert beyond + MAX_LATTICE_POINTS < 2**53  # with noise, too, float64 holds each point
+    assert (
+        1000 * MAX_LATTICE_POINTS + beyond < 2**63
+    )  # and a thousand processes' integers add up exactly

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from safegen.errors import TrainingError
-from safegen.privacy.mechanism.lattice import FINENESS, Lattice
+from safegen.privacy.mechanism.lattice import ROUNDING_ALLOWANCE, Lattice
 from safegen.privacy.mechanism.release import (
     COUNT_AND_SUM,
-    LIGHT,
+    COUNT_WEIGHT,
     MOMENTS,
     SUM,
     Mechanism,
@@ -35,7 +35,7 @@ def summed(vectors, labels, made):
 def counted(vectors, labels, made):
     """What the release adds noise to: counts are made light."""
     found = class_sums(vectors, labels, CLASSES, made)
-    return np.concatenate([LIGHT * found.counts, found.sums.ravel()])
+    return np.concatenate([COUNT_WEIGHT * found.counts, found.sums.ravel()])
 
 
 def multiplied(vectors, labels, made):
@@ -44,7 +44,9 @@ def multiplied(vectors, labels, made):
     rows, columns = np.triu_indices(DIMENSIONS)
     weights = np.where(rows == columns, 1, np.sqrt(2))
     upper = found.products[:, rows, columns] * weights
-    return np.concatenate([LIGHT * found.counts, LIGHT * found.sums.ravel(), upper.ravel()])
+    return np.concatenate(
+        [COUNT_WEIGHT * found.counts, COUNT_WEIGHT * found.sums.ravel(), upper.ravel()]
+    )
 
 
 def crossed(vectors, labels, made):
@@ -85,7 +87,7 @@ def test_one_record_moves_the_statistic_by_at_most_its_sensitivity(quiet, statis
         vectors, labels = split(rows)
         whole = statistic(vectors, labels, mechanism())
         without = statistic(vectors[1:], labels[1:], mechanism())
-        assert np.linalg.norm(whole - without) <= sensitivity * (1 + FINENESS)
+        assert np.linalg.norm(whole - without) <= sensitivity * (1 + ROUNDING_ALLOWANCE)
 
     check()
 
@@ -101,7 +103,7 @@ def test_one_group_moves_the_statistic_by_at_most_its_sensitivity(quiet, statist
         whole = statistic(vectors, labels, mechanism(groups=groups))
         rest = slice(0, len(others))
         without = statistic(vectors[rest], labels[rest], mechanism(groups=groups[rest]))
-        assert np.linalg.norm(whole - without) <= sensitivity * (1 + FINENESS)
+        assert np.linalg.norm(whole - without) <= sensitivity * (1 + ROUNDING_ALLOWANCE)
 
     check()
 

@@ -10,7 +10,7 @@ from scipy import stats
 from safegen.errors import PlanError
 from safegen.privacy.accounting.plan import PrivacyPlan
 from safegen.privacy.mechanism.noise import secure_generator
-from safegen.privacy.mechanism.sampling import ABSENT, PoissonSampler
+from safegen.privacy.mechanism.sampling import ABSENT_ROW, PoissonSampler
 
 KEY = 7
 CHANCE = 1e-4  # below which a test of a law fails
@@ -122,10 +122,10 @@ def steps(groups):
 def test_a_group_enters_as_a_unit_with_at_most_so_many_of_its_own_records(groups, steps):
     for rows in steps[:2000]:
         for unit in rows:
-            records = unit[unit != ABSENT]
+            records = unit[unit != ABSENT_ROW]
             (group,) = set(groups[records])
             assert len(set(records.tolist())) == len(records) == min(MOST, SIZES[group])
-            assert (unit[len(records) :] == ABSENT).all()
+            assert (unit[len(records) :] == ABSENT_ROW).all()
         first = groups[rows[:, 0]]
         assert len(set(first.tolist())) == len(rows)  # no unit twice
 
@@ -144,12 +144,12 @@ def test_no_record_of_a_group_that_was_not_drawn_appears(groups):
     drawing = by_group(groups, batch=1)
     for _ in range(300):
         rows = drawing.draw().rows
-        present = rows[rows != ABSENT]
+        present = rows[rows != ABSENT_ROW]
         assert len(rows) == MOST * len(set(groups[present].tolist()))
 
 
 def test_each_record_of_a_large_group_is_drawn_equally_often(groups, steps):
-    present = np.concatenate([rows[rows != ABSENT] for rows in steps])
+    present = np.concatenate([rows[rows != ABSENT_ROW] for rows in steps])
     often = np.bincount(present, minlength=len(groups))
     for group, size in enumerate(SIZES):
         counts = often[groups == group]

@@ -7,7 +7,7 @@ import torch
 from safegen.privacy.accounting.plan import PrivacyPlan
 from safegen.privacy.mechanism import opening
 from safegen.privacy.mechanism.engine import PrivateEngine
-from safegen.privacy.mechanism.sampling import ABSENT, Draw
+from safegen.privacy.mechanism.sampling import ABSENT_ROW, Draw
 from safegen.privacy.mechanism.sealed import PrivateRecords
 
 COUNT = 9
@@ -59,7 +59,7 @@ def test_a_neighbour_lacks_a_record_and_numbers_the_others_as_before():
     less = records().without([2, 5])
     held = opening.vectors_of(less.derived(values_of, rows=4))
     assert held.values[:, 0].tolist() == [0, 1, 3, 4, 6, 7, 8]
-    numbers = np.array([8, 2, 0, ABSENT])
+    numbers = np.array([8, 2, 0, ABSENT_ROW])
     pictures, labels = opening.rows_of(less, opening.places_of(less, numbers))
     assert (pictures[:, 0, 0, 0] * 255).round().tolist() == [8, 0, 0, 0]
     assert labels.tolist() == [2, 0, 0, 0]
@@ -102,7 +102,7 @@ def test_the_engine_draws_by_number_and_finds_nobody_who_is_gone(groups):
     held = records(groups).without([1])
     optimizer = torch.optim.SGD(layer.parameters())
     engine = PrivateEngine(layer, made_plan, optimizer, groups=held)
-    numbers = np.array([1, 3]) if groups is None else np.array([2, 3, 5, ABSENT])
+    numbers = np.array([1, 3]) if groups is None else np.array([2, 3, 5, ABSENT_ROW])
     draw, (pictures,) = engine.opened(
         held, Draw(rows=numbers, canaries=np.arange(0)), lambda pictures, _: (pictures,)
     )
@@ -110,5 +110,5 @@ def test_the_engine_draws_by_number_and_finds_nobody_who_is_gone(groups):
         assert draw.rows.tolist() == [2]
         assert (pictures[:, 0, 0, 0] * 255).round().tolist() == [3]
     else:  # a group may have fewer records than are drawn anyhow
-        assert draw.rows.tolist() == [ABSENT, ABSENT, 2, ABSENT]
+        assert draw.rows.tolist() == [ABSENT_ROW, ABSENT_ROW, 2, ABSENT_ROW]
         assert (pictures[:, 0, 0, 0] * 255).round().tolist() == [0, 0, 5, 0]

@@ -20,7 +20,7 @@ from safegen.provenance.c2pa.binding import STORE_BOX, unbindable, unbound
 from safegen.provenance.c2pa.claims import SOURCE_TYPES, created_claim
 from safegen.provenance.c2pa.manifest import read
 from safegen.provenance.keys import algorithms
-from safegen.provenance.media.layout import JXL, parts_of
+from safegen.provenance.media.layout import JXL_SIGNATURE, parts_of
 
 PICTURES = ("image/png", "image/jpeg", "image/gif", "image/jxl")  # formats whose parts have names
 SUFFIXES = {
@@ -47,7 +47,7 @@ def plain(media):
         stream = io.BytesIO()
         drawn.save(stream, kind, comment=b"a comment")
         found[mime] = stream.getvalue()
-    found["image/jxl"] = JXL + b"".join(
+    found["image/jxl"] = JXL_SIGNATURE + b"".join(
         struct.pack(">I4s", 8 + len(body), kind) + body
         for kind, body in (
             (b"ftyp", b"jxl \0\0\0\0jxl "),

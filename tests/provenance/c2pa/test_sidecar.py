@@ -107,7 +107,7 @@ def test_a_folder_of_that_name_is_no_manifest(rows, stores):
 def test_a_huge_one_is_passed_over(rows, stores):
     huge = rows.parent / "aaa.c2pa"
     huge.write_bytes(stores[0])
-    os.truncate(huge, sidecar.LARGEST + 1)
+    os.truncate(huge, sidecar.MAX_SIDECAR_BYTES + 1)
     assert sidecar.find(rows, ROWS) is None
     os.truncate(huge, len(stores[0]))
     assert sidecar.find(rows, ROWS)[0] == huge

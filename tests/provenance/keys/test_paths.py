@@ -193,7 +193,7 @@ def test_a_root_of_the_first_version_is_what_its_list_says(forge, tmp_path):
 def test_a_crowd_of_certificates_is_not_looked_through(forge, root, issuing):
     leaf = forge("leaf", issuer=issuing)
     assert refusal(leaf, *[issuing] * 1000, anchors=[root]) is None  # only ballast
-    crowd = [forge("somebody", issuer=issuing) for _ in range(paths.MOST)]
+    crowd = [forge("somebody", issuer=issuing) for _ in range(paths.MAX_CERTIFICATES)]
     assert refusal(leaf, issuing, *crowd[1:], anchors=[root]) is None
     assert refusal(leaf, issuing, *crowd, anchors=[root]) is not None
 

@@ -43,7 +43,7 @@ def test_a_new_key_under_the_same_name_and_issuer(keys, sealed_is_trusted):
     assert old_key.public_key() == before.public_key()
     assert kept.with_suffix(".key").stat().st_mode & 0o777 == 0o600
     assert (keys / pki.LEAF_KEY).stat().st_mode & 0o777 == 0o600
-    assert not (keys / pki.NEXT).exists()
+    assert not (keys / pki.NEXT_LEAF).exists()
 
 
 def test_twice_a_day_loses_nothing(keys):
@@ -81,7 +81,7 @@ def test_a_crash_at_any_moment_leaves_a_working_pair(tmp_path, monkeypatch, writ
     shown = find_key(keys).credentials().chain[0].serial_number
     assert shown == now
     pki.rotate(keys)
-    assert not (keys / pki.NEXT).exists()
+    assert not (keys / pki.NEXT_LEAF).exists()
     assert check_signer(keys) == ()
     kept = {leaf(path).serial_number for path in keys.glob("leaf-*.pem")}
     assert {before, now} <= kept

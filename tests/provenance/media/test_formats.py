@@ -56,10 +56,10 @@ def content(data, mime):
 
 
 def test_every_format_that_is_promised_is_tried(media):
-    assert set(media) == set(formats.EMBEDDED) | set(BESIDE)
+    assert set(media) == set(formats.EMBEDDABLE_TYPES) | set(BESIDE)
 
 
-@pytest.mark.parametrize("mime", formats.EMBEDDED)
+@pytest.mark.parametrize("mime", formats.EMBEDDABLE_TYPES)
 def test_a_file_that_carries_its_manifest(media, made, signer, mime):
     signed, found = manifest.sign(media[mime], claim(mime), signer)
     assert found.state == "Trusted"
@@ -69,7 +69,7 @@ def test_a_file_that_carries_its_manifest(media, made, signer, mime):
     assert content(signed, mime) == content(media[mime], mime)
 
 
-@pytest.mark.parametrize("mime", formats.EMBEDDED)
+@pytest.mark.parametrize("mime", formats.EMBEDDABLE_TYPES)
 def test_signing_again_changes_no_content_either(media, signer, mime):
     once, _ = manifest.sign(media[mime], claim(mime), signer)
     twice, _ = manifest.sign(once, claim(mime), signer)
@@ -89,7 +89,7 @@ def test_every_page_of_a_tiff_is_there_though_another_follows(signer):
             assert np.array_equal(np.asarray(picture), page)
 
 
-@pytest.mark.parametrize("mime", formats.EMBEDDED)
+@pytest.mark.parametrize("mime", formats.EMBEDDABLE_TYPES)
 def test_changed_content_is_found_by_both(media, made, signer, mime):
     signed, _ = manifest.sign(media[mime], claim(mime), signer)
     place = signed.index(media[mime][-40:-20])
@@ -133,7 +133,7 @@ def test_whoever_is_not_trusted_is_no_more_than_valid(media, signer, mime):
     assert manifest.read(data, mime, beside=beside).state == "Valid"
 
 
-@pytest.mark.parametrize("mime", formats.EMBEDDED)
+@pytest.mark.parametrize("mime", formats.EMBEDDABLE_TYPES)
 def test_first_bytes_tell_more_than_a_name(media, mime):
     data = media[mime]
     assert kind_of(data) == mime
@@ -177,7 +177,7 @@ def test_too_little_tells_nothing(head):
     assert kind_of(head) is None
 
 
-@pytest.mark.parametrize("mime", [*formats.EMBEDDED, *BESIDE])
+@pytest.mark.parametrize("mime", [*formats.EMBEDDABLE_TYPES, *BESIDE])
 def test_nothing_at_all_cannot_be_signed(signer, mime):
     from safegen.errors import DataError
 

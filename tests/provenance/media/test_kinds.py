@@ -7,15 +7,15 @@ import sys
 import pytest
 
 from safegen.provenance.media import formats
-from safegen.provenance.media.kinds import HEAD, kind_of
+from safegen.provenance.media.kinds import HEAD_BYTES, kind_of
 
 SVG = b"<svg xmlns='http://www.w3.org/2000/svg'/>"
 
 
 def test_every_type_that_c2pa_covers_is_told_by_its_bytes(media, covered):
     for mime, content in (*covered.items(), *media.items()):
-        if mime in covered or mime in formats.EMBEDDED:
-            assert kind_of(content[:HEAD]) == mime
+        if mime in covered or mime in formats.EMBEDDABLE_TYPES:
+            assert kind_of(content[:HEAD_BYTES]) == mime
             assert formats.mime_of("no-name-at-all", content) == mime
 
 
@@ -37,7 +37,7 @@ def test_every_type_that_c2pa_covers_is_told_by_its_bytes(media, covered):
     ],
 )
 def test_drawings(drawn):
-    assert kind_of(drawn[:HEAD]) == "image/svg+xml"
+    assert kind_of(drawn[:HEAD_BYTES]) == "image/svg+xml"
 
 
 @pytest.mark.parametrize(

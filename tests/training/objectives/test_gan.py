@@ -22,7 +22,7 @@ from safegen.privacy.mechanism.sampling import Draw
 from safegen.privacy.mechanism.sealed import PrivateRecords
 from safegen.schemas.card import DataCard, PictureShape
 from safegen.training.loop import Training
-from safegen.training.objectives.balance import LADDER, Balance
+from safegen.training.objectives.balance import STEP_FACTORS, Balance
 from safegen.training.objectives.gan import GanObjective
 from safegen.training.objectives.gan_losses import (
     discriminator_losses,
@@ -244,13 +244,13 @@ def test_a_record_takes_part_in_a_step_once_however_many_rows_it_has():
 
 def test_more_private_steps_while_the_discriminator_is_behind():
     balance = Balance(3, least_accuracy=0.6)
-    for rung in range(1, len(LADDER)):
+    for rung in range(1, len(STEP_FACTORS)):
         assert not balance.can_teach(0.59)
-        assert balance.steps == 3 * LADDER[rung]
+        assert balance.steps == 3 * STEP_FACTORS[rung]
     assert not balance.can_teach(0.1)
-    assert balance.steps == 3 * LADDER[-1]
+    assert balance.steps == 3 * STEP_FACTORS[-1]
     assert balance.can_teach(0.6)
-    assert balance.steps == 3 * LADDER[-1]
+    assert balance.steps == 3 * STEP_FACTORS[-1]
 
 
 def test_fewer_private_steps_once_it_is_far_ahead():
@@ -258,7 +258,7 @@ def test_fewer_private_steps_once_it_is_far_ahead():
     balance.can_teach(0.0)
     balance.can_teach(0.0)
     assert balance.can_teach(1.0)
-    assert balance.steps == 3 * LADDER[1]
+    assert balance.steps == 3 * STEP_FACTORS[1]
     assert balance.can_teach(1.0)
     assert balance.can_teach(1.0)
     assert balance.steps == 3
@@ -313,7 +313,7 @@ def test_the_generator_waits_for_a_discriminator_that_cannot_tell(chosen):
         objective.private.score.bias.fill_(100.0)  # it takes everything for a record
     made = [p.detach().clone() for p in objective.averaged.decoder.parameters()]
     objective.work_publicly(training.engine, rate_factor=1.0)
-    assert objective.balance.steps == LADDER[1]
+    assert objective.balance.steps == STEP_FACTORS[1]
     for old, now in zip(made, objective.averaged.decoder.parameters(), strict=True):
         assert torch.equal(old, now)
 

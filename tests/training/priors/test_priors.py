@@ -39,7 +39,7 @@ def test_drawing_takes_nothing_from_torch_s_own_randomness(name):
 
 @pytest.mark.parametrize("name", PRIORS)
 def test_many_are_drawn_a_part_at_a_time(name, monkeypatch):
-    monkeypatch.setattr("safegen.training.priors.ROWS", 5)
+    monkeypatch.setattr("safegen.training.priors.BATCH_ROWS", 5)
     assert draw_prior(name, 12, (1, 28, 28), 1).shape == (12, 1, 28, 28)
 
 

@@ -9,12 +9,17 @@ from safegen.privacy.accounting.plan import PrivacyPlan, Release
 from safegen.privacy.mechanism.releases import Releases
 from safegen.privacy.mechanism.sealed import PrivateRecords
 from safegen.schemas.config import Architecture
-from safegen.training.releases.fitting import FEW, LONG, SPREAD, fit_generator
+from safegen.training.releases.fitting import (
+    COMPONENT_SCALE,
+    FEW_COMPONENTS,
+    LONG_LATENT,
+    fit_generator,
+)
 
 COUNT, KEY = 600, 7
 
 
-def architecture(components, latent=LONG):
+def architecture(components, latent=LONG_LATENT):
     return Architecture(
         family="vae", channels=1, height=28, width=28, classes=2, latent=latent, base=4,
         components=components, conditional=False, weighted=True,
@@ -34,7 +39,7 @@ def network(latent):
         return ConditionalVAE(architecture(1, latent)).eval()
 
 
-def fitted(records, components=1, latent=LONG):
+def fitted(records, components=1, latent=LONG_LATENT):
     plan = PrivacyPlan(
         epsilon=8.0, delta=1e-4, units=COUNT, expected_batch_size=100, steps=5, clipping_norm=1.0,
         noise_multiplier=1.0, releases=(Release(purpose="latents", noise_multiplier=0.1),),
@@ -51,7 +56,7 @@ def fitted(records, components=1, latent=LONG):
 def test_codes_lie_where_the_records_do(records):
     made = fitted(records)
     with torch.no_grad():
-        codes, _ = network(LONG).encode(records[0].float() / 255, torch.zeros(COUNT, 2))
+        codes, _ = network(LONG_LATENT).encode(records[0].float() / 255, torch.zeros(COUNT, 2))
     for label in range(2):
         mean = codes[records[1] == label].mean(0)
         assert made.prior.means[label].numpy() == pytest.approx(mean.numpy(), abs=0.02)
@@ -59,11 +64,11 @@ def test_codes_lie_where_the_records_do(records):
 
 
 def test_few_components_are_drawn_wider_than_the_records(records):
-    few, many = (fitted(records, components) for components in (FEW, FEW + 1))
-    assert np.allclose(few.prior.factors[0], SPREAD * many.prior.factors[0], atol=1e-6)
+    few, many = (fitted(records, components) for components in (FEW_COMPONENTS, FEW_COMPONENTS + 1))
+    assert np.allclose(few.prior.factors[0], COMPONENT_SCALE * many.prior.factors[0], atol=1e-6)
     assert torch.equal(few.prior.means[0], many.prior.means[0])
 
 
 def test_short_codes_are_drawn_as_they_are(records):
-    few, many = (fitted(records, components, latent=8) for components in (1, FEW + 1))
+    few, many = (fitted(records, components, latent=8) for components in (1, FEW_COMPONENTS + 1))
     assert torch.allclose(few.prior.factors[0], many.prior.factors[0], atol=1e-6)

@@ -102,7 +102,7 @@ def released(monkeypatch):
 
 def test_no_record_moves_a_round_by_more_than_its_bound(released, monkeypatch):
     """The first round, in which nothing was learnt yet that could depend on it."""
-    monkeypatch.setattr(judging, "CONSTANT", 3.0)  # so that every gradient is too long
+    monkeypatch.setattr(judging, "BIAS_FEATURE", 3.0)  # so that every gradient is too long
     data = records()
     fitted(plan(), data)
     for left_out in range(3):

@@ -11,7 +11,7 @@ from safegen.privacy.mechanism import release as releasing
 from safegen.privacy.mechanism.release import Mechanism, class_moments
 from safegen.privacy.mechanism.releases import Releases
 from safegen.privacy.mechanism.sealed import PrivateVectors, Vectors
-from safegen.training.releases.latents import LEAST_VARIANCE, fit_mixture, gaussians
+from safegen.training.releases.latents import MIN_VARIANCE, fit_mixture, gaussians
 
 CLASSES, LATENT, COUNT, RADIUS = 40, 12, 500, 3.0
 
@@ -47,7 +47,7 @@ def check_proper(mixture, classes, components, latent):
     assert mixture.shares.sum(axis=1) == pytest.approx(np.ones(classes))
     assert (np.linalg.norm(mixture.means, axis=2) <= RADIUS * (1 + 1e-9)).all()
     variances = np.square(np.linalg.svd(mixture.factors, compute_uv=False))
-    assert (variances >= LEAST_VARIANCE * (1 - 1e-6)).all()
+    assert (variances >= MIN_VARIANCE * (1 - 1e-6)).all()
     assert (variances <= RADIUS**2 * (1 + 1e-6)).all()
 
 
@@ -68,7 +68,9 @@ def test_how_often_each_class_occurs_is_kept_as_released(components):
 def test_the_noise_is_that_of_the_plan(labels):
     """Records at the origin: whatever the means are, is noise of the stated deviation."""
     means = fit(np.zeros((CLASSES * COUNT, LATENT)), labels, plan(4.0)).means
-    noise = 4.0 * releasing.MOMENTS / releasing.LIGHT  # on a mean's sum, in units of the radius
+    noise = (
+        4.0 * releasing.MOMENTS / releasing.COUNT_WEIGHT
+    )  # on a mean's sum, in units of the radius
     assert means.std() == pytest.approx(noise * RADIUS / COUNT, rel=0.2)
 
 

@@ -12,7 +12,7 @@ from safegen.privacy.mechanism.lattice import Lattice
 from safegen.privacy.mechanism.release import Mechanism
 from safegen.privacy.mechanism.releases import Releases
 from safegen.privacy.mechanism.sealed import PrivateVectors, Vectors
-from safegen.training.releases.texture import BANDS, BOUND, band_energies
+from safegen.training.releases.texture import BANDS_PER_SIDE, ENERGY_RADIUS, band_energies
 from safegen.training.releases.texture import fit_spectrum as spectrum_of
 
 SHAPE = (1, 28, 28)
@@ -41,7 +41,7 @@ def test_the_energies_sum_to_the_mean_square_of_what_is_missed(channels, height,
     source = torch.Generator().manual_seed(seed)
     pictures, decoded = torch.rand(2, 3, channels, height, width, generator=source)
     energies = band_energies(pictures, decoded)
-    assert energies.shape == (3, channels * BANDS * BANDS)
+    assert energies.shape == (3, channels * BANDS_PER_SIDE * BANDS_PER_SIDE)
     missed = (pictures - decoded) / roughness(decoded)
     mean_square = missed.square().sum(dim=1).mean(dim=(1, 2))  # summed over channels
     assert energies.sum(dim=1) == pytest.approx(mean_square, rel=1e-4)
@@ -50,7 +50,7 @@ def test_the_energies_sum_to_the_mean_square_of_what_is_missed(channels, height,
 def known_spectrum():
     """Three strengths, each in one band of each direction."""
     spectrum = torch.zeros(SHAPE)
-    band = (torch.fft.fftfreq(28).abs() * 2 * BANDS).long().clamp_max(BANDS - 1)
+    band = (torch.fft.fftfreq(28).abs() * 2 * BANDS_PER_SIDE).long().clamp_max(BANDS_PER_SIDE - 1)
     for row, column, amplitude in ((0, 0, 0.6), (1, 2, 0.3), (7, 7, 0.1)):
         spectrum[0] += amplitude * ((band == row)[:, None] & (band == column)[None])
     return spectrum
@@ -67,7 +67,7 @@ def misses(count, spectrum):
 def test_a_known_spectrum_is_found_again():
     spectrum = known_spectrum()
     energies = band_energies(*misses(20_000, spectrum)).double().numpy()
-    assert np.quantile(np.linalg.norm(energies, axis=1), 0.9) < BOUND
+    assert np.quantile(np.linalg.norm(energies, axis=1), 0.9) < ENERGY_RADIUS
     found = fit_spectrum(energies, noise_multiplier=1.0)
     assert found.shape == SHAPE
     strong = spectrum.numpy() > 0.2
@@ -85,9 +85,11 @@ def test_a_grain_with_a_found_spectrum_makes_pictures_of_that_roughness():
 def test_what_noise_hides_is_left_out(monkeypatch):
     with monkeypatch.context() as quiet:
         quiet.setattr(Lattice, "noise", lambda _, count, __: np.zeros(count, dtype=np.int64))
-        found = fit_spectrum(np.zeros((10, BANDS * BANDS)), noise_multiplier=0.05)
+        found = fit_spectrum(np.zeros((10, BANDS_PER_SIDE * BANDS_PER_SIDE)), noise_multiplier=0.05)
     assert not found.any()
-    hidden = fit_spectrum(np.full((10, BANDS * BANDS), 1e-6), noise_multiplier=1e4, key=3)
+    hidden = fit_spectrum(
+        np.full((10, BANDS_PER_SIDE * BANDS_PER_SIDE), 1e-6), noise_multiplier=1e4, key=3
+    )
     assert np.isfinite(hidden).all()
     assert (hidden >= 0).all()
 

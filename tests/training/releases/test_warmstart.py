@@ -24,7 +24,7 @@ def digits():
 
 @pytest.fixture(autouse=True)
 def _few(monkeypatch):
-    monkeypatch.setattr(warmstart, "DRAWN", DRAWN)
+    monkeypatch.setattr(warmstart, "DRAWN_PICTURES", DRAWN)
 
 
 def plan(noise_multiplier=1.0, *, purposes=("basis", "classes")):

@@ -16,10 +16,10 @@ def told(path, *_, **__):
     from safegen.verification.unread import unread
     if "crash" in path.name: os.kill(os.getpid(), signal.SIGSEGV)
     if "busy" in path.name:
-        limits.SECONDS = 0
+        limits.MAX_PROCESSOR_SECONDS = 0
         limits.limit_time()
         while True: pass
-    try: bytearray(limits.MEMORY)
+    try: bytearray(limits.MAX_MEMORY_BYTES)
     except MemoryError: memory = "no gigabyte"
     try: socket.socket(socket.AF_INET)
     except PermissionError: network = "no network"

@@ -30,7 +30,7 @@ for line in sys.stdin:
     if "hang" in name: time.sleep(3600)
     if "greedy" in name: os._exit(3)
     if "busy" in name:
-        limits.SECONDS = 0
+        limits.MAX_PROCESSOR_SECONDS = 0
         limits.limit_time()
         while True: pass
     verdict = unread(Path(name), "safegen.manifest.none", "no", "unsigned")
@@ -227,9 +227,9 @@ def test_ctrl_c_ends_everything(tmp_path):
 
 def test_a_process_takes_no_more_memory_than_it_may():
     code = (
-        "from safegen.verification.workers.limits import MEMORY, limit_memory\n"
+        "from safegen.verification.workers.limits import MAX_MEMORY_BYTES, limit_memory\n"
         "limit_memory()\n"
-        "try: bytearray(MEMORY)\n"
+        "try: bytearray(MAX_MEMORY_BYTES)\n"
         "except MemoryError: print('refused')\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 SIGNATURE = b"c2pa.signature"
 X5CHAIN = (33, "x5chain")  # RFC 9360; C2PA 1 spelled it out
-DEEPEST = 16  # CBOR items inside one another
+MAX_CBOR_DEPTH = 16  # CBOR items inside one another
 
 Cbor: TypeAlias = "int | bytes | str | list[Cbor] | dict[int | str, Cbor] | None"
 
@@ -108,7 +108,7 @@ def _item(data: bytes, at: int, depth: int) -> tuple[Cbor, int]:
     Lengths stand in front, as RFC 8949, section 4.2, has it and C2PA asks for.
     """
     kind, short = data[at] >> 5, data[at] & 31
-    if depth > DEEPEST or short > 27:
+    if depth > MAX_CBOR_DEPTH or short > 27:
         raise ValueError("its CBOR is of an unusual form")
     size = 0 if short < 24 else 1 << (short - 24)
     number = int.from_bytes(data[at + 1 : at + 1 + size], "big") if size else short

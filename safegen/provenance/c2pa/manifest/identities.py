@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from safegen.provenance.keys.trust import TrustList
 
-LABEL = "cawg.identity"
-LONGEST_IDENTIFIER = 255  # letters of an aggregator's that are shown
-NAMED = 3  # of somebody's names that are shown
+IDENTITY_LABEL = "cawg.identity"
+MAX_IDENTIFIER_LETTERS = 255  # letters of an aggregator's that are shown
+MAX_NAMES = 3  # of somebody's names that are shown
 VOUCHED = "cawg.x509.credential.trusted"
 SIGNED = "cawg.x509.signature.validated"
 UNLISTED = frozenset({"cawg.x509.credential.untrusted", "cawg.ica.untrusted_issuer"})
@@ -96,7 +96,7 @@ def _labelled(assertions: Any) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - l
     """Identity assertions by their label, which counts from the second on."""
     for entry in assertions or []:
         label, instance = str(entry.get("label")), entry.get("instance")
-        if label == LABEL:
+        if label == IDENTITY_LABEL:
             yield (f"{label}__{instance}" if instance else label), entry
 
 
@@ -115,7 +115,7 @@ def _identity(data: Any, said: Mapping[str, str], lists: Sequence[TrustList]) ->
     state = _state(said, wrong, trusted_by)
     return Identity(
         name=_name(data),
-        vouched_by=None if issuer is None else bounded(issuer, LONGEST_IDENTIFIER),
+        vouched_by=None if issuer is None else bounded(issuer, MAX_IDENTIFIER_LETTERS),
         trusted_by=trusted_by if state == "trusted" else None,
         state=state,
         codes=wrong,
@@ -154,8 +154,8 @@ def _name(data: Mapping[str, Any]) -> str:
     verified = data.get("verifiedIdentities")
     names = [_verified(each) for each in verified] if isinstance(verified, list) else []
     told = list(dict.fromkeys(filter(None, names)))
-    more = f" and {len(told) - NAMED:,} more names" if len(told) > NAMED else ""
-    return f"{', '.join(told[:NAMED])}{more}" or "somebody whose name cannot be read"
+    more = f" and {len(told) - MAX_NAMES:,} more names" if len(told) > MAX_NAMES else ""
+    return f"{', '.join(told[:MAX_NAMES])}{more}" or "somebody whose name cannot be read"
 
 
 def _verified(identity: Any) -> str:  # noqa: ANN401 - likewise

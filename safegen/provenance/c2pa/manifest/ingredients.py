@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from safegen.provenance.c2pa.manifest.statuses import UNTRUSTED, faults
-from safegen.provenance.c2pa.sdk import STAMPS
+from safegen.provenance.c2pa.sdk import TIME_LIST_PREFIX
 from safegen.provenance.keys.shown import bounded, signer_name
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def _now(item: Any, passed: set[str], failed: set[str]) -> bool | None:  # noqa:
 
 def _vouching(statuses: Any) -> set[str]:  # noqa: ANN401 - likewise
     """Codes that passed; a list of time-stamp authorities vouches for nobody's content."""
-    return {code for code, text in _codes(statuses).items() if f"[{STAMPS}" not in text}
+    return {code for code, text in _codes(statuses).items() if f"[{TIME_LIST_PREFIX}" not in text}
 
 
 def _codes(statuses: Any) -> dict[str, str]:  # noqa: ANN401 - likewise

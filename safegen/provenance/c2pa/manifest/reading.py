@@ -26,7 +26,7 @@ from safegen.provenance.c2pa.manifest.statuses import (
     reasons,
 )
 from safegen.provenance.c2pa.manifest.values import SIGNED, UNBOUND, Manifest, TimeStamp
-from safegen.provenance.c2pa.sdk import STAMPS, UnreadableManifestError, read_store
+from safegen.provenance.c2pa.sdk import TIME_LIST_PREFIX, UnreadableManifestError, read_store
 from safegen.provenance.keys.chain import settled_path
 from safegen.provenance.keys.profile import Finding
 from safegen.provenance.keys.shown import shown, signer_name
@@ -77,7 +77,9 @@ def _manifest(
         for check in checks["success"]
         if concern(check["code"], check.get("url") or "") != "identity"
     }
-    if TRUSTED in successes and list_name.startswith(STAMPS):  # such a list vouches for times alone
+    if TRUSTED in successes and list_name.startswith(
+        TIME_LIST_PREFIX
+    ):  # such a list vouches for times alone
         del successes[TRUSTED]
         failed[UNTRUSTED] = "only a list of time-stamp authorities vouches for the signer"
     stamp = _time_stamp(signature.get("time"), checks)
@@ -182,7 +184,7 @@ def _time_stamp(time: object, checks: Any) -> TimeStamp | None:  # noqa: ANN401 
     trusted_by = None
     if vouched is not None:
         _, separator, name = vouched.partition("trust list: ")
-        trusted_by = name.removeprefix(STAMPS) if separator else "C2PA's interim list"
+        trusted_by = name.removeprefix(TIME_LIST_PREFIX) if separator else "C2PA's interim list"
     authority = shown(said[STAMPED].rpartition(": ")[2])
     return TimeStamp(time=time, authority=authority, trusted_by=trusted_by)
 

@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from safegen.schemas.signature import Algorithm
 
 NAMES = {"es256": "ECDSA_SHA_256", "es384": "ECDSA_SHA_384", "ps256": "RSASSA_PSS_SHA_256"}
-NEEDED = "it takes an enabled SIGN_VERIFY key, and the permissions kms:GetPublicKey and kms:Sign"
-LIMITS = Config(
+NEEDED_PERMISSIONS = (
+    "it takes an enabled SIGN_VERIFY key, and the permissions kms:GetPublicKey and kms:Sign"
+)
+CLIENT_LIMITS = Config(
     connect_timeout=5,  # seconds
     read_timeout=10,
     retries={"mode": "standard", "total_max_attempts": 4},
@@ -54,7 +56,7 @@ class AwsKey:
             service = self._service()
             public = load_der_public_key(service.get_public_key(KeyId=key)["PublicKey"])
         except (BotoCoreError, ClientError) as error:
-            raise failure(self.place, error, NEEDED) from error
+            raise failure(self.place, error, NEEDED_PERMISSIONS) from error
 
         def ask(algorithm: Algorithm, digest: bytes) -> bytes:
             require_digest(self.place, algorithm)
@@ -66,14 +68,14 @@ class AwsKey:
                     SigningAlgorithm=NAMES[algorithm],
                 )
             except (BotoCoreError, ClientError) as error:
-                raise failure(self.place, error, NEEDED) from error
+                raise failure(self.place, error, NEEDED_PERMISSIONS) from error
             return bytes(answer["Signature"])
 
         return remote_signer(self.place, self.credentials(), public, ask)
 
     def _service(self) -> Any:  # noqa: ANN401 - boto3 makes its classes when it runs
         region = self.location.options.get("region") or _region_in(self.location.place)
-        return boto3.session.Session().client("kms", region_name=region, config=LIMITS)
+        return boto3.session.Session().client("kms", region_name=region, config=CLIENT_LIMITS)
 
 
 def at_aws(location: Location) -> AwsKey:

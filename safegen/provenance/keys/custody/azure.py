@@ -42,9 +42,10 @@ CURVES: dict[str, ec.EllipticCurve] = {
     "P-384": ec.SECP384R1(),
     "P-521": ec.SECP521R1(),
 }
-NEEDED = "it takes an enabled key, and the permissions keys/get and keys/sign"
-TROUBLE = (AzureError, ValueError, NotImplementedError)  # the last two: before anything is sent
-RETRIES, TIMEOUT = 3, 10  # attempts; seconds
+NEEDED_PERMISSIONS = "it takes an enabled key, and the permissions keys/get and keys/sign"
+# The last two: before anything is sent.
+SERVICE_ERRORS = (AzureError, ValueError, NotImplementedError)
+MAX_RETRIES, TIMEOUT_SECONDS = 3, 10  # attempts; seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,21 +72,21 @@ class AzureKey:
         try:
             credential = DefaultAzureCredential()
             vault = KeyClient(
-                self.vault, credential, retry_total=RETRIES, connection_timeout=TIMEOUT
+                self.vault, credential, retry_total=MAX_RETRIES, connection_timeout=TIMEOUT_SECONDS
             )
             key = vault.get_key(self.name, self.version)
             public = _public_key(key.key)
             service = CryptographyClient(
-                key, credential, retry_total=RETRIES, connection_timeout=TIMEOUT
+                key, credential, retry_total=MAX_RETRIES, connection_timeout=TIMEOUT_SECONDS
             )
-        except TROUBLE as error:
+        except SERVICE_ERRORS as error:
             raise _failure(self.place, error) from error
 
         def ask(algorithm: Algorithm, digest: bytes) -> bytes:
             require_digest(self.place, algorithm)
             try:
                 signature = service.sign(NAMES[algorithm], digest).signature
-            except TROUBLE as error:
+            except SERVICE_ERRORS as error:
                 raise _failure(self.place, error) from error
             return signature if algorithm == "ps256" else algorithms.der(signature)
 
@@ -113,7 +114,7 @@ def _failure(place: str, error: Exception) -> KeyMaterialError:
     said = getattr(error, "error", None)
     if said is not None and said.message:
         error = AzureError(f"({said.code}) {said.message}")
-    return failure(place, error, NEEDED)
+    return failure(place, error, NEEDED_PERMISSIONS)
 
 
 def _public_key(key: JsonWebKey) -> PublicKeyTypes:

@@ -121,7 +121,7 @@ def remote_signer(
     if algorithm is None:
         raise KeyMaterialError(
             f"{place} is a key of the kind {algorithms.describe(leaf)}, and safegen signs with "
-            f"{algorithms.ACCEPTED}"
+            f"{algorithms.ACCEPTED_KEYS}"
         )
     return RemoteSigner(
         algorithm=algorithm,

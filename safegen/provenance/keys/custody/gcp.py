@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 VERSION = re.compile(
     r"projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+/cryptoKeyVersions/[0-9]+"
 )
-NEEDED = (
+NEEDED_PERMISSIONS = (
     "it takes an enabled ASYMMETRIC_SIGN key version, and the permissions "
     "cloudkms.cryptoKeyVersions.viewPublicKey and useToSign"
 )
-PATIENCE = 15.0  # seconds for one call with its retries
-TROUBLE = (GoogleAPIError, GoogleAuthError, OSError)  # the last one: no network
+TIMEOUT_SECONDS = 15.0  # seconds for one call with its retries
+SERVICE_ERRORS = (GoogleAPIError, GoogleAuthError, OSError)  # the last one: no network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,10 +56,10 @@ class GcpKey:
         try:
             # REST goes through proxies and survives a fork; the signatures are the same.
             service = kms_v1.KeyManagementServiceClient(transport="rest")
-            shown = service.get_public_key(name=name, timeout=PATIENCE)
+            shown = service.get_public_key(name=name, timeout=TIMEOUT_SECONDS)
             public = load_pem_public_key(shown.pem.encode())
-        except TROUBLE as error:
-            raise failure(self.place, error, NEEDED) from error
+        except SERVICE_ERRORS as error:
+            raise failure(self.place, error, NEEDED_PERMISSIONS) from error
 
         def ask(algorithm: Algorithm, digest: bytes) -> bytes:
             require_digest(self.place, algorithm)
@@ -69,9 +69,9 @@ class GcpKey:
                 else kms_v1.Digest(sha256=digest)
             )
             try:
-                answer = service.asymmetric_sign(name=name, digest=sent, timeout=PATIENCE)
-            except TROUBLE as error:
-                raise failure(self.place, error, NEEDED) from error
+                answer = service.asymmetric_sign(name=name, digest=sent, timeout=TIMEOUT_SECONDS)
+            except SERVICE_ERRORS as error:
+                raise failure(self.place, error, NEEDED_PERMISSIONS) from error
             return bytes(answer.signature)
 
         return remote_signer(self.place, self.credentials(), public, ask)

@@ -53,7 +53,7 @@ REASONS = {
     "DeviceRemoved": "the token is gone; put it back, and open the signer again",
     "SessionHandleInvalid": "the session with the token has ended; open the signer again",
 }
-ENDED = {"DeviceRemoved", "SessionHandleInvalid", "SessionClosed", "UserNotLoggedIn"}
+ENDED_SESSION_ERRORS = {"DeviceRemoved", "SessionHandleInvalid", "SessionClosed", "UserNotLoggedIn"}
 
 KINDS = {
     "es256": KeyType.EC,
@@ -134,7 +134,7 @@ class TokenKey:
                 yield
         except PKCS11Error as error:
             name = type(error).__name__
-            if name in ENDED:
+            if name in ENDED_SESSION_ERRORS:
                 _sessions.clear()  # the next signer logs in again
             if name in REASONS:
                 raise KeyMaterialError(f"{self.place} cannot be used: {REASONS[name]}") from error
@@ -271,7 +271,7 @@ def _signed(key: SignMixin, algorithm: Algorithm, digest: bytes, pin: str | None
     if algorithm == "ed25519":
         return key.sign(digest, mechanism=Mechanism.EDDSA, pin=pin)
     if algorithm == "ps256":
-        parameters = (Mechanism.SHA256, MGF.SHA256, algorithms.SALT)
+        parameters = (Mechanism.SHA256, MGF.SHA256, algorithms.SALT_BYTES)
         return key.sign(
             digest, mechanism=Mechanism.RSA_PKCS_PSS, mechanism_param=parameters, pin=pin
         )

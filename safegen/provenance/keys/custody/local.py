@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from safegen.provenance.keys.custody.uri import Location
     from safegen.schemas.signature import Algorithm
 
-ATTEMPTS = 3  # a pair that is being rotated fits again a moment later
+MAX_ATTEMPTS = 3  # a pair that is being rotated fits again a moment later
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +57,9 @@ class Folder:
 
     def credentials(self) -> Credentials:
         """The leaf and its issuer, and the root when it is there."""
-        if (self.folder / pki.NEXT).is_file():  # amid a rotation, the key tells which leaf it is
+        if (
+            self.folder / pki.NEXT_LEAF
+        ).is_file():  # amid a rotation, the key tells which leaf it is
             with contextlib.suppress(InputError):
                 return self._pair()[1]
         return self._credentials(pki.LEAF)
@@ -68,7 +70,7 @@ class Folder:
 
     def _pair(self) -> tuple[PrivateKey, Credentials]:
         """A key and its certificate, also while both are being replaced."""
-        for _ in range(ATTEMPTS):
+        for _ in range(MAX_ATTEMPTS):
             key = self._key()
             for found in (self._credentials(pki.LEAF), self._next()):
                 if found is not None and found.chain[0].public_key() == key.public_key():
@@ -77,12 +79,12 @@ class Folder:
 
     def _next(self) -> Credentials | None:
         """The certificate that a rotation brings; None when there is none, or not any more."""
-        if not (self.folder / pki.NEXT).is_file():
+        if not (self.folder / pki.NEXT_LEAF).is_file():
             return None
         try:
-            return self._credentials(pki.NEXT)
+            return self._credentials(pki.NEXT_LEAF)
         except InputError:
-            if (self.folder / pki.NEXT).exists():
+            if (self.folder / pki.NEXT_LEAF).exists():
                 raise
             return None  # the rotation came to its end meanwhile
 
