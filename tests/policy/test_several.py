@@ -178,7 +178,7 @@ def test_what_is_sworn_of_the_base_stays_to_be_sworn(extended, facts):
 def test_a_circle_is_refused(write):
     write(policy("one", ALWAYS % "request", extends="two.yaml"), "one.yaml")
     two = write(policy("two", ALWAYS % "request", extends="one.yaml"), "two.yaml")
-    with pytest.raises(PolicyError, match=r"circle|leads back"):
+    with pytest.raises(PolicyError, match="extends leads back to where it began"):
         load_policy(two)
 
 
