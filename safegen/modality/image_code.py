@@ -3,10 +3,9 @@
 JPEG, resizing and brightness change a few of the 64 bits; another picture, about half of them.
 A fingerprint is a hint where to look, not a proof of origin.
 
-What is signed is computed by iscc-core, the standard's own library. What is only compared is
-computed by two products of matrices, without numpy, which takes longer to load than a picture to
-verify, and by iscc-core where rounding could decide a bit
-(docs/decisions/0020-compare-by-matrices.md).
+It is computed by two products of matrices, without numpy, which takes longer to load than a picture
+to verify, and by iscc-core, the standard's own library, where rounding could decide a bit; a test
+holds both to the same bits (docs/decisions/0020-compare-by-matrices.md).
 """
 
 from __future__ import annotations

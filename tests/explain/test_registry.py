@@ -67,7 +67,7 @@ def test_a_method_is_registered_asked_for_signed_and_read_back(occlusion, lenien
     assert said["faithfulness"] == pytest.approx(explained.faithfulness)
     assert whole.attributions.any()
     again = made_again(whole, made.model)
-    assert (again.same_sample, again.same_digest) == (True, True)
+    assert again.agrees  # a method of one's own may round otherwise in another company
 
 
 def test_every_method_is_scored_alike(occlusion, model):

@@ -21,13 +21,13 @@ from safegen.provenance.log.ledger import Ledger
 from safegen.provenance.log.placing import HIDDEN_PREFIX, JOURNAL_NAME, take_up
 from safegen.schemas.canonical import sha256
 
-FILES = 6  # of two outputs
+FILES = 7  # outputs, their receipts and pictures, and the numbers of both
 
 
 @pytest.fixture(scope="module")
 def sealed(model):
     """What waits to leave; nobody logs it by itself."""
-    return model.generate(2, label=3, seed=5, purpose="a test")
+    return model.generate(2, label=3, seed=5, purpose="a test", explain="full")
 
 
 @pytest.fixture
@@ -254,7 +254,7 @@ def test_the_next_release_finishes_what_was_cut_off(made, model, tmp_path):
     loaded = safegen.load(
         made.model, workspace=safegen.Workspace(keys=made.keys, ledger=tmp_path / "l.db")
     )
-    release = loaded.generate(2, purpose="x")
+    release = loaded.generate(2, purpose="x", explain="full")
 
     def work():
         release._departure.ledger._engine.dispose(close=False)
@@ -265,8 +265,8 @@ def test_the_next_release_finishes_what_was_cut_off(made, model, tmp_path):
     assert os.WIFSIGNALED(in_a_child(work))
     assert visible(out) == []
     assert len(Ledger(tmp_path / "l.db")) == 4
-    loaded.generate(1, purpose="x").save(out)
-    assert len(visible(out)) == FILES + 3
+    loaded.generate(1, purpose="x", explain="full").save(out)
+    assert len(visible(out)) == FILES + 4
     check_trusted(made, out, Ledger(tmp_path / "l.db"), 6)
 
 
@@ -382,7 +382,9 @@ def test_two_processes_save_into_one_folder(made, model, tmp_path):
             made.model, workspace=safegen.Workspace(keys=made.keys, ledger=ledger)
         )
         ready, go = os.pipe()
-        releases = [loaded.generate(2, purpose="x", seed=n, name=name) for n in range(2)]
+        releases = [
+            loaded.generate(2, purpose="x", seed=n, name=name, explain="full") for n in range(2)
+        ]
         loaded._safeguards.ledger._engine.dispose()
         children = []
         for release in releases:

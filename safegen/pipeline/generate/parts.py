@@ -16,11 +16,10 @@ from safegen.schemas.names import EXPLANATIONS, figure_of, receipt_beside
 from safegen.schemas.receipt import read_receipt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from safegen.pipeline.generate.leaving import Departure, Output
     from safegen.pipeline.generate.signing import Sealed
-    from safegen.schemas.receipt import Receipt
 
 
 class Part:
@@ -55,18 +54,10 @@ class Part:
         departure = self.departure
         placing.require_room(folder, [each for item in departure.sealed for each in _files(item)])
         with placing.staged(folder, departure.ledger) as stage:
-            for item in departure.sealed:
-                name, figure, _, *beside = _files(item)
-                if item.figure is not None:
-                    stage.add(figure, item.figure)
-                for each in beside:
-                    stage.add(each, item.beside or b"")
-                stage.add(name, item.data)
-            stage.add(*self._arrays)
+            stage.add_all([*_contents(departure.sealed), self._arrays])
 
             def complete(outputs: Iterable[Output]) -> None:
-                for output in outputs:
-                    stage.add(files_of(output.name)[2], _written(output.receipt))
+                stage.add_all([_receipt_file(each) for each in outputs])
                 stage.finish(str(departure.ledger.origin), departure.digests, last=self.names)
 
             if self._outputs is None:
@@ -116,6 +107,17 @@ def _files(item: Sealed) -> tuple[str, ...]:
     return files_of(item.sample.name, embeds=item.beside is None)
 
 
+def _contents(sealed: Iterable[Sealed]) -> Iterator[tuple[str, bytes]]:
+    """What is known before the log is asked: files, and manifests and pictures beside them."""
+    for item in sealed:
+        name, figure, _, *beside = _files(item)
+        if item.figure is not None:
+            yield figure, item.figure
+        for each in beside:
+            yield each, item.beside or b""
+        yield name, item.data
+
+
 def _is_saved(item: Sealed, folder: Path) -> bool:
     output, figure, receipt, *beside = (folder / each for each in _files(item))
     wanted = {output: item.data} | dict.fromkeys(beside, item.beside or b"")
@@ -131,5 +133,6 @@ def _is_saved(item: Sealed, folder: Path) -> bool:
     return same and told == sha256(item.data)
 
 
-def _written(receipt: Receipt) -> bytes:
-    return receipt.model_dump_json(indent=2).encode() + b"\n"
+def _receipt_file(output: Output) -> tuple[str, bytes]:
+    data = output.receipt.model_dump_json(indent=2).encode() + b"\n"
+    return files_of(output.name)[2], data

@@ -9,6 +9,7 @@ that look alike within one script (`rn` for `m`) are not told apart: a list of t
 
 from __future__ import annotations
 
+import functools
 import unicodedata
 from typing import TYPE_CHECKING
 
@@ -101,6 +102,7 @@ def bounded(name: str, longest: int = MAX_NAME_LETTERS) -> str:
     return f"{text}{more}"
 
 
+@functools.lru_cache(maxsize=1024)  # a release says the same names a thousand times
 def remarks(*names: str) -> str:
     """What is to be said of names, in brackets; nothing of most.
 

@@ -13,6 +13,7 @@ folder whose files the log does not have, and `settle` drops it; after it, `sett
 from __future__ import annotations
 
 import contextlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 HIDDEN_PREFIX = ".safegen-"  # how the hidden folders' names begin
 JOURNAL_NAME = "journal.json"
+WRITERS = 16  # that wait for the disk at once
 
 
 class Placing(Record):
@@ -124,6 +126,21 @@ class Stage:
         path, becoming = self.place / staged, self.folder / name
         storage.write_new(path, data, mode=mode, becoming=becoming)
         self.files.append(Placing(staged=staged, name=name, digest=sha256(data), over=over))
+
+    def add_all(self, files: Sequence[tuple[str, bytes]]) -> None:
+        """Stage several files side by side: the disk syncs many as quickly as one.
+
+        Raises:
+            StorageError: there is no room.
+        """
+        numbers = range(len(self.files), len(self.files) + len(files))
+        with ThreadPoolExecutor(max_workers=WRITERS) as writers:
+            self.files += writers.map(self._staged, numbers, files)
+
+    def _staged(self, number: int, file: tuple[str, bytes]) -> Placing:
+        name, data = file
+        storage.write_new(self.place / str(number), data, becoming=self.folder / name)
+        return Placing(staged=str(number), name=name, digest=sha256(data))
 
     def finish(self, origin: str, logged: Sequence[str], *, last: Collection[str] = ()) -> None:
         """Write the journal, last of all files, and make the folders that will be needed.
