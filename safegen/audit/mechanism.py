@@ -39,7 +39,7 @@ MULTI_CHUNK_UNITS = 700  # units in a step, more than a chunk of the engine hold
 SAMPLING_STEPS = 400  # steps whose sampling is looked at
 
 
-def examine(plan: PrivacyPlan, settings: Settings | None = None) -> tuple[Comparison, ...]:
+def measure_engine(plan: PrivacyPlan, settings: Settings | None = None) -> tuple[Comparison, ...]:
     """Compare the engine with a plan.
 
     Args:

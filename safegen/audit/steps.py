@@ -46,7 +46,7 @@ class Summing(Protocol):
         ...
 
 
-def examine(
+def measure_step(
     training: Summing, plan: PrivacyPlan, made: MadeUp, loudness: tuple[float, ...] = LOSS_SCALES
 ) -> tuple[Comparison, Comparison]:
     """Take the last unit out, and look at the sum.

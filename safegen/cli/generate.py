@@ -62,7 +62,7 @@ def generate(
         bars("starting", 0, 1)
         from safegen.pipeline.generate.model import load
         from safegen.pipeline.generate.outputs import require_free
-        from safegen.pipeline.generate.request import understand
+        from safegen.pipeline.generate.request import parse_request
         from safegen.provenance.log.ledger import Ledger as Log
         from safegen.provenance.log.placing import take_up
 
@@ -79,7 +79,7 @@ def generate(
             revoked=revoked or (),
         )
         _tell(take_up(out, Log(workspace.ledger)))
-        asked = understand(
+        asked = parse_request(
             count=count, purpose=purpose, label=label, seed=seed, classes=model.config.data.classes
         )
         require_free(out, name, asked, model.in_format(format))

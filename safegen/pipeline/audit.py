@@ -27,7 +27,7 @@ from safegen.audit.attacks import (
     membership_record,
     on_samples,
 )
-from safegen.audit.mechanism import examine
+from safegen.audit.mechanism import measure_engine
 from safegen.audit.pictures import canary_pictures, found_in_samples, inserted
 from safegen.config.privacy import PrivacyConfig
 from safegen.config.training import TrainingConfig
@@ -37,7 +37,7 @@ from safegen.errors import DataError, InputError
 from safegen.modality.registry import modality_of
 from safegen.package import files
 from safegen.pipeline.generate.model import open_generator, require_signed
-from safegen.pipeline.train.dry_run import examined, examined_run
+from safegen.pipeline.train.dry_run import examined_run, measure_training
 from safegen.pipeline.train.miniature import miniature
 from safegen.pipeline.train.networks import throwaway
 from safegen.pipeline.train.train import train
@@ -250,8 +250,8 @@ def _examined_once(
     training = throwaway(plan, made, config.recipe, Settings())
     small = miniature(plan, made, config.recipe, Execution(), training.device)
     return (
-        *examine(plan),
-        *examined(training, plan, modality_of(made.shape).dimensions),
+        *measure_engine(plan),
+        *measure_training(training, plan, modality_of(made.shape).dimensions),
         *examined_run(small),
     )
 

@@ -55,7 +55,7 @@ PROBLEMS: dict[Problem, tuple[str, State]] = {
 }
 
 
-def examine(
+def verify_file(
     file: Path | Upload,
     trust: Trust | None,
     ledgers: tuple[NamedLog, ...] = (),

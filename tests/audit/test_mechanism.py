@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from safegen.audit.mechanism import examine
+from safegen.audit.mechanism import measure_engine
 from safegen.privacy.accounting.plan import PrivacyPlan
 from safegen.privacy.clipping.bookkeeping import BookKeeping
 from safegen.privacy.execution.settings import Execution
@@ -35,10 +35,10 @@ BY_GROUP = {"unit": "group", "records_per_unit": 3}
 
 def doubted(made_plan, settings=None):
     """What the examination finds wrong; a chance finding in a sound engine does not repeat."""
-    first = {each.what for each in examine(made_plan, settings) if not each.sound}
+    first = {each.what for each in measure_engine(made_plan, settings) if not each.sound}
     if not first:
         return first
-    return first & {each.what for each in examine(made_plan, settings) if not each.sound}
+    return first & {each.what for each in measure_engine(made_plan, settings) if not each.sound}
 
 
 @pytest.mark.parametrize("changes", [{}, BY_GROUP, {"noise_multiplier": 0.4}])
@@ -186,7 +186,7 @@ def test_a_planted_fault_is_reported(monkeypatch, plant, changes, names):
 
 
 def test_no_check_is_without_a_fault_that_it_reports():
-    checks = {each.what for changes in ({}, BY_GROUP) for each in examine(plan(**changes))}
+    checks = {each.what for changes in ({}, BY_GROUP) for each in measure_engine(plan(**changes))}
     assert all(any(names in what for _, _, names in FAULTS) for what in checks), checks
 
 
@@ -196,5 +196,5 @@ def test_no_check_is_without_a_fault_that_it_reports():
 def test_a_fault_is_beyond_doubt(monkeypatch, plant, changes, names):
     """Not only doubted: no sound engine in a million looks like this."""
     plant(monkeypatch)
-    (p_value,) = (each.p_value for each in examine(plan(**changes)) if names in each.what)
+    (p_value,) = (each.p_value for each in measure_engine(plan(**changes)) if names in each.what)
     assert p_value < 1e-6

@@ -23,7 +23,7 @@ from safegen.provenance.c2pa.manifest import sign
 from safegen.provenance.c2pa.sdk import _context
 from safegen.provenance.keys.opener import open_signer
 from safegen.provenance.keys.trust import read_trust
-from safegen.verification.one_file import examine
+from safegen.verification.one_file import verify_file
 from safegen.verification.workers.process import usable_cores
 
 pytestmark = pytest.mark.benchmark
@@ -115,7 +115,7 @@ def one_core(folder, root):
     pairs = []
     for turn in range(TURNS + 10):
         path = files[turn % len(files)]
-        pair = cost(lambda: bare(path)), cost(lambda: examine(path, trust))  # noqa: B023
+        pair = cost(lambda: bare(path)), cost(lambda: verify_file(path, trust))  # noqa: B023
         if turn >= 10:  # the first turns warm up
             pairs.append(pair)
     milliseconds = statistics.median(b[1] for b, _ in pairs) * 1000

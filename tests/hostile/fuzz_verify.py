@@ -21,7 +21,7 @@ with atheris.instrument_imports(include=["safegen"]):
     from safegen.provenance.keys.opener import open_signer
     from safegen.provenance.keys.trust import read_trust, trust_in
     from safegen.provenance.media import formats, kinds
-    from safegen.verification.one_file import examine
+    from safegen.verification.one_file import verify_file
     from safegen.verification.workers.limits import limit_memory
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -47,7 +47,7 @@ class Target:
         kind = kinds.kind_of(data[: kinds.HEAD_BYTES])
         path = self._place / f"file{formats.EMBEDDABLE_TYPES.get(kind, '.png')}"
         path.write_bytes(data)
-        verdict = examine(path, self._trust)  # here, where its coverage is seen
+        verdict = verify_file(path, self._trust)  # here, where its coverage is seen
         said = None
         if verdict.state == "trusted":
             said = manifest.read(data, kind, trust=trust_in(self.root.read_bytes()))

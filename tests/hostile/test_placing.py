@@ -385,7 +385,7 @@ def test_two_processes_save_into_one_folder(made, model, tmp_path):
         releases = [
             loaded.generate(2, purpose="x", seed=n, name=name, explain="full") for n in range(2)
         ]
-        loaded._safeguards.ledger._engine.dispose()
+        loaded._context.ledger._engine.dispose()
         children = []
         for release in releases:
             child = os.fork()

@@ -138,10 +138,10 @@ def test_what_may_not_be_read(made, tmp_path):
         folder.chmod(0o755)
     code = (
         "import os, sys\n"
-        "from safegen.verification.one_file import examine\n"
+        "from safegen.verification.one_file import verify_file\n"
         "from safegen.verification.discovery import files_in\n"
         "os.setuid(65534)\n"
-        "for path in files_in([sys.argv[1]]): print(path.name, examine(path, None).text)\n"
+        "for path in files_in([sys.argv[1]]): print(path.name, verify_file(path, None).text)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=False

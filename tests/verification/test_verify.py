@@ -18,7 +18,7 @@ from safegen.cli.tamper import with_one_bit_changed
 from safegen.errors import InputError, KeyMaterialError, StorageError
 from safegen.provenance.keys import pki
 from safegen.provenance.keys.trust import read_trust
-from safegen.verification.one_file import examine
+from safegen.verification.one_file import verify_file
 from safegen.verification.steps import order
 
 encypher_c2pa = pytest.importorskip("encypher_c2pa")
@@ -341,7 +341,7 @@ def test_a_step_that_breaks_on_a_file_is_a_finding_against_it(made, output, monk
         raise ZeroDivisionError
 
     monkeypatch.setattr(order, "ALL", (*order.ALL[:-1], broken))
-    verdict = examine(output, read_trust([made.root]))
+    verdict = verify_file(output, read_trust([made.root]))
     assert verdict.state == "invalid"
     assert "ZeroDivisionError" in verdict.findings[-1].text
 
@@ -443,8 +443,8 @@ def test_a_verification_loads_neither_networks_nor_arrays(made):
     code = (
         "import sys; from pathlib import Path\n"
         "from safegen.provenance.keys.trust import read_trust\n"
-        "from safegen.verification.one_file import examine\n"
-        "verdict = examine(Path(sys.argv[1]), read_trust([sys.argv[2]]))\n"
+        "from safegen.verification.one_file import verify_file\n"
+        "verdict = verify_file(Path(sys.argv[1]), read_trust([sys.argv[2]]))\n"
         "heavy = {'torch', 'numpy', 'scipy', 'sqlalchemy', 'yaml'}\n"
         "print(verdict.state, heavy & set(sys.modules))\n"
     )

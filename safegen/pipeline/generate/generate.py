@@ -31,7 +31,7 @@ from safegen.pipeline.generate.in_force import require_model
 from safegen.pipeline.generate.leaving import Departure, log_refusal
 from safegen.pipeline.generate.naming import names_of, new_id
 from safegen.pipeline.generate.outputs import Release
-from safegen.pipeline.generate.request import facts_of, understand
+from safegen.pipeline.generate.request import facts_of, parse_request
 from safegen.pipeline.generate.signing import Sample, seal
 from safegen.pipeline.generate.told import known_of
 from safegen.policy.guard import admit, refuse_early
@@ -68,8 +68,8 @@ PART = 256  # outputs that are signed, logged and placed together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Safeguards:
-    """What every release of a loaded model goes through.
+class ReleaseContext:
+    """What every release of a loaded model is made with.
 
     Attributes:
         signer: who signs.
@@ -116,13 +116,13 @@ class Asked:
 def generate(
     opened: Package,
     generator: LatentGenerator,
-    safeguards: Safeguards,
+    context: ReleaseContext,
     asked: Asked,
     modality: Modality,
     progress: Progress,
 ) -> Release:
     """Make outputs and let them out, as `Model.generate` describes."""
-    requests = understand(
+    requests = parse_request(
         count=asked.count,
         purpose=asked.purpose,
         label=asked.label,
@@ -135,21 +135,21 @@ def generate(
     known = known_of(
         opened,
         facts_of(requests, asked.label, asked.actor),
-        certified=safeguards.certified,
-        deployment=safeguards.deployment,
-        time_stamped=safeguards.stamping.required,
+        certified=context.certified,
+        deployment=context.deployment,
+        time_stamped=context.stamping.required,
     )
-    safeguards.ledger.require(safeguards.signer)
-    require_model(opened, safeguards.ledger)
-    with _refusals_logged(opened, safeguards):
+    context.ledger.require(context.signer)
+    require_model(opened, context.ledger)
+    with _refusals_logged(opened, context):
         # 1. Admit the request.
-        admission = admit(safeguards.policy, known.at_request())
+        admission = admit(context.policy, known.at_request())
         for request in {each.label: each for each in requests}.values():
-            refuse_early(safeguards.policy, known.foreseen(request, modality, asked.detail))
+            refuse_early(context.policy, known.foreseen(request, modality, asked.detail))
     making = _Making(
         opened=opened,
         generator=generator,
-        safeguards=safeguards,
+        context=context,
         requests=requests,
         names=names,
         known=known,
@@ -159,7 +159,7 @@ def generate(
         detail=asked.detail,
         own=own,
         draw=generator.draw(torch.tensor([each.label for each in requests]), requests[0].seed),
-        stamping=safeguards.stamping.anew(),
+        stamping=context.stamping.anew(),
         progress=progress,
     )
     return Release(
@@ -178,7 +178,7 @@ class _Making:
 
     opened: Package
     generator: LatentGenerator
-    safeguards: Safeguards
+    context: ReleaseContext
     requests: tuple[GenerationRequest, ...]
     names: tuple[str, ...]
     known: Known
@@ -193,31 +193,31 @@ class _Making:
 
     def part(self, start: int) -> Departure:
         """Make, admit, sign and read back the outputs from `start` on."""
-        opened, safeguards = self.opened, self.safeguards
-        with _refusals_logged(opened, safeguards):
+        opened, context = self.opened, self.context
+        with _refusals_logged(opened, context):
             # 2 and 3. Sample and explain; screen what the files will store.
             made = self._made(start)
-            screened, screens = _screened(made, self.modality, safeguards.policy)
+            screened, screens = _screened(made, self.modality, context.policy)
             # 4. Admit each output.
             samples = []
             for one, seen in zip(made, screened, strict=True):
                 facts = self.known.at_release(
                     one.request, self.modality, one.explanation.record, seen
                 )
-                decision = admit(safeguards.policy, facts, screens)
-                samples.append(_sample(one, decision, safeguards.policy, self.known, self.modality))
+                decision = admit(context.policy, facts, screens)
+                samples.append(_sample(one, decision, context.policy, self.known, self.modality))
 
         def told(stage: str, done: int, total: int) -> None:  # noqa: ARG001 - of the part alone
             self.progress(stage, start + done, len(self.requests))
 
         # 5 and 6. Sign, and read back.
         return Departure(
-            sealed=tuple(seal(samples, opened, safeguards.signer, self.stamping, told)),
+            sealed=tuple(seal(samples, opened, context.signer, self.stamping, told)),
             admission=self.admission,
             model=opened.digest,
-            policy=safeguards.policy.digest,
-            signer=safeguards.signer,
-            ledger=safeguards.ledger,
+            policy=context.policy.digest,
+            signer=context.signer,
+            ledger=context.ledger,
         )
 
     def _made(self, start: int) -> list[_Made]:
@@ -247,13 +247,13 @@ class _Making:
 
 
 @contextlib.contextmanager
-def _refusals_logged(opened: Package, safeguards: Safeguards) -> Iterator[None]:
+def _refusals_logged(opened: Package, context: ReleaseContext) -> Iterator[None]:
     """Tell the log of a refusal before the caller; where it cannot be told, the caller is."""
     try:
         yield
     except Refused as refused:
         try:
-            log_refusal(refused, opened.digest, safeguards.signer, safeguards.ledger)
+            log_refusal(refused, opened.digest, context.signer, context.ledger)
         except SafegenError as error:
             raise Refused(
                 f"{refused}; and the refusal could not be logged: {error}", refused.decision

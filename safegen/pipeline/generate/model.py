@@ -16,7 +16,7 @@ from safegen.errors import DataError, KeyMaterialError, RequestError, TamperedEr
 from safegen.modality.registry import modality_of
 from safegen.models.generator import LatentGenerator
 from safegen.package import files
-from safegen.pipeline.generate.generate import Asked, Safeguards, generate
+from safegen.pipeline.generate.generate import Asked, ReleaseContext, generate
 from safegen.pipeline.generate.in_force import require_in_force
 from safegen.pipeline.generate.naming import DEFAULT_NAME_PATTERN
 from safegen.pipeline.generate.outputs import Release
@@ -94,7 +94,7 @@ def load(
         read_lists((Path(each) for each in named), trust_in(anchors)),
         anchors,
     )
-    safeguards = Safeguards(
+    context = ReleaseContext(
         signer=signer,
         ledger=log,
         policy=loaded,
@@ -102,7 +102,7 @@ def load(
         stamping=Stamping(workspace.timestamp_url, required=loaded.stamps_required, times=times),
         deployment=where,
     )
-    return Model(opened, safeguards, manifest.time_stamp)
+    return Model(opened, context, manifest.time_stamp)
 
 
 class Model:
@@ -111,10 +111,10 @@ class Model:
     open = staticmethod(load)  # the same by another name: `Model.open(folder)`
 
     def __init__(
-        self, opened: files.Package, safeguards: Safeguards, stamp: TimeStamp | None
+        self, opened: files.Package, context: ReleaseContext, stamp: TimeStamp | None
     ) -> None:
         self._package = opened
-        self._safeguards = safeguards
+        self._context = context
         self._stamp = stamp
         self._modality = modality_of(opened.config.data.shape)
         self._generator = open_generator(opened)
@@ -209,7 +209,7 @@ class Model:
         return generate(
             self._package,
             self._generator,
-            self._safeguards,
+            self._context,
             Asked(
                 count=count,
                 purpose=purpose,
@@ -251,8 +251,8 @@ class Model:
         return unsafe_sample(
             self._package,
             self._generator,
-            self._safeguards.signer,
-            self._safeguards.ledger,
+            self._context.signer,
+            self._context.ledger,
             count=count,
             reason=reason,
             label=label,

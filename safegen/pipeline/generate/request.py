@@ -18,7 +18,7 @@ MAX_PURPOSE_LETTERS = 1000
 LONGEST_ACTOR = 200
 
 
-def understand(
+def parse_request(
     *, count: int, purpose: str, label: int | str | None, seed: int | None, classes: Sequence[str]
 ) -> tuple[GenerationRequest, ...]:
     """One request an output.

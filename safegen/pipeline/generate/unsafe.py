@@ -10,7 +10,7 @@ import torch
 
 from safegen.errors import RequestError, UnsafeWarning
 from safegen.pipeline.generate.in_force import require_model
-from safegen.pipeline.generate.request import understand
+from safegen.pipeline.generate.request import parse_request
 from safegen.schemas.canonical import sha256
 from safegen.schemas.log import LogEntry
 
@@ -39,7 +39,7 @@ def unsafe_sample(
     if not reason.strip():
         raise RequestError("say what raw samples are for (reason=...); it is logged")
     require_model(opened, ledger)
-    requests = understand(
+    requests = parse_request(
         count=count, purpose=reason, label=label, seed=seed, classes=opened.config.data.classes
     )
     with torch.no_grad():

@@ -62,7 +62,7 @@ def rehearse(training: Training, plan: PrivacyPlan, shape: Shape) -> None:
     """
     with memory_named("or a smaller --size or --batch; nothing was spent"):
         training.rehearse(shape)
-        found = examined(training, plan, shape)
+        found = measure_training(training, plan, shape)
     _require(found, "the engine does not keep the plan on this network")
 
 
@@ -91,7 +91,7 @@ def examined_run(small: Miniature) -> tuple[Comparison, ...]:
         kind: made_up(kind, small.shape, classes=small.classes, grouped=small.grouped)
         for kind in KINDS
     }
-    found = [steps.examine(small.training(), small.plan, each) for each in odd.values()]
+    found = [steps.measure_step(small.training(), small.plan, each) for each in odd.values()]
     sealed = {kind: small.records(each) for kind, each in odd.items()}
     some = {
         "others": sealed["white"].without([OTHER_UNITS]),
@@ -160,7 +160,7 @@ def _require(found: tuple[Comparison, ...], broken: str) -> None:
             )
 
 
-def examined(training: Training, plan: PrivacyPlan, shape: Shape) -> tuple[Comparison, ...]:
+def measure_training(training: Training, plan: PrivacyPlan, shape: Shape) -> tuple[Comparison, ...]:
     """How the engine does on a network: with few units, and with more than a chunk holds."""
     few = _rehearsal(training, plan, shape, MAX_UNITS)
     chunk = CHUNK_ROWS[training.device.type] // training.engine.rows_per_unit

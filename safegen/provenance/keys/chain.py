@@ -2,7 +2,7 @@
 
     leaf  <- issued by -  issuing CA  <- issued by -  root, on the verifier's list
 
-C2PA's own tools say only "the certificate is invalid". `examine` says which, and why, and finds
+C2PA's own tools say only "the certificate is invalid". `check_chain` says which, and why, and finds
 everything at once. What it calls good, two independent verifiers call Trusted. Whether a chain
 leads to a root at all is settled in one place for files, receipts and heads of logs: `paths`.
 """
@@ -30,10 +30,10 @@ Certificates = tuple[x509.Certificate, ...]
 
 NAMES_NONE = {"no-path", "self-signed", "no-anchor"}
 
-__all__ = ["Finding", "broken_path", "examine", "is_self_signed", "issued", "refusals"]
+__all__ = ["Finding", "broken_path", "check_chain", "is_self_signed", "issued", "refusals"]
 
 
-def examine(
+def check_chain(
     chain: Sequence[x509.Certificate],
     anchors: Sequence[x509.Certificate] | None = None,
     *,
@@ -95,7 +95,7 @@ def broken_path(
     refused = paths.refusal(chain[0], chain[1:], anchors, at)
     if refused is None:
         return None
-    against = [each for each in examine(chain, anchors, at=at) if each.grade == "untrusted"]
+    against = [each for each in check_chain(chain, anchors, at=at) if each.grade == "untrusted"]
     if any(each.code in NAMES_NONE for each in against):
         return None
     return against[0] if against else _refused(chain[0], refused)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from cryptography.exceptions import UnsupportedAlgorithm
 
 from safegen.provenance.keys import algorithms
-from safegen.provenance.keys.chain import examine
+from safegen.provenance.keys.chain import check_chain
 from safegen.provenance.keys.pem import parsed_pem
 from safegen.schemas.signature import Signature
 
@@ -71,7 +71,7 @@ def mismatch(signature: Signature, data: bytes) -> str | None:
 @functools.lru_cache(maxsize=64)  # a release's receipts share their chain, and mostly their second
 def _examined(pem: str, anchors: bytes, when: datetime) -> tuple[Finding, ...]:
     chain = parsed_pem(pem.encode())
-    return examine(chain, parsed_pem(anchors), at=when)
+    return check_chain(chain, parsed_pem(anchors), at=when)
 
 
 def _in_words(finding: Finding) -> str:

@@ -19,7 +19,7 @@ from cryptography import x509
 
 from safegen.errors import KeyMaterialError
 from safegen.provenance.keys import algorithms
-from safegen.provenance.keys.chain import examine, is_self_signed, refusals
+from safegen.provenance.keys.chain import check_chain, is_self_signed, refusals
 from safegen.provenance.keys.custody import local
 from safegen.provenance.keys.custody.uri import Location, locate
 from safegen.provenance.keys.house import is_root
@@ -119,7 +119,7 @@ def check_signer(
     custody = find_key(uri)
     found = custody.credentials()
     trusted = found.anchor if anchors is None else x509.load_pem_x509_certificates(anchors)
-    findings = examine(found.chain, trusted, at=at)
+    findings = check_chain(found.chain, trusted, at=at)
     try:
         _try(custody, custody.signer())
     except KeyMaterialError as error:
@@ -148,7 +148,7 @@ def _require(
     custody: Custody, chain: Sequence[x509.Certificate], anchor: Sequence[x509.Certificate] | None
 ) -> None:
     """Refuse what C2PA would refuse, before anything is signed or spent."""
-    against = refusals(examine(chain, anchor))
+    against = refusals(check_chain(chain, anchor))
     if against:
         others = len(against) - 1
         more = f" (and {others} more; see `safegen keys check`)" if others else ""

@@ -41,7 +41,7 @@ def main() -> None:
 def _verdicts(questions: BinaryIO) -> Iterator[bytes]:
     """A line for each question, which is a task, a path, or a name with as many bytes behind it."""
     from safegen.verification.ledgers import open_ledgers
-    from safegen.verification.one_file import examine
+    from safegen.verification.one_file import verify_file
     from safegen.verification.upload import Upload
     from safegen.verification.workers.process import READY, Task
 
@@ -60,7 +60,7 @@ def _verdicts(questions: BinaryIO) -> Iterator[bytes]:
             ledgers = open_ledgers(task.ledgers)
             yield READY
             continue
-        verdict = examine(
+        verdict = verify_file(
             Path(said)
             if isinstance(said, str)
             else Upload(name=said["name"], data=questions.read(said["size"])),

@@ -341,11 +341,11 @@ def test_a_file_that_changed_while_it_was_signed_is_withheld(made, monkeypatch):
 
 
 def test_class_names_come_before_class_numbers():
-    from safegen.pipeline.generate.request import understand
+    from safegen.pipeline.generate.request import parse_request
 
     def labels(label, classes):
         asked = {"count": 1, "purpose": "x", "seed": 0}
-        return understand(label=label, classes=classes, **asked)[0].label
+        return parse_request(label=label, classes=classes, **asked)[0].label
 
     assert labels("1", ("1", "2", "3")) == 0
     assert labels(1, ("1", "2", "3")) == 1

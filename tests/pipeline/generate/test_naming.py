@@ -16,14 +16,14 @@ from safegen.pipeline.generate.naming import (
     names_of,
     new_id,
 )
-from safegen.pipeline.generate.request import understand
+from safegen.pipeline.generate.request import parse_request
 from safegen.schemas.names import receipt_beside
 
 CLASSES = ("T-shirt/top", "漢字", "../..", "\U0001f40b", "a b")
 
 
 def requests(count=2, label=None):
-    return understand(count=count, purpose="x", label=label, seed=9, classes=CLASSES)
+    return parse_request(count=count, purpose="x", label=label, seed=9, classes=CLASSES)
 
 
 def named(name, count=2, label=None):

@@ -12,7 +12,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID as Usage
 from cryptography.x509.oid import ObjectIdentifier
 
 from safegen.provenance.keys import algorithms, pki
-from safegen.provenance.keys.chain import examine, refusals
+from safegen.provenance.keys.chain import check_chain, refusals
 
 CLAIM = pki.CLAIM_SIGNING
 UNKNOWN = (x509.UnrecognizedExtension(ObjectIdentifier("1.2.3.4.5"), b"\x05\x00"), True)
@@ -27,7 +27,7 @@ def compared(seal, judge, root):
         chain = given or (leaf, *chain)
         certificates = [one.certificate for one in chain]
         roots = [one.certificate for one in anchors] if anchors else None
-        findings = examine(certificates, roots)
+        findings = check_chain(certificates, roots)
         grades = {finding.grade for finding in findings}
         ours = next((grade for grade in WORST if grade in grades), "note")
         algorithm = algorithms.algorithm_of(leaf.key.public_key()) or "es256"
@@ -126,17 +126,17 @@ def test_a_short_rsa_key(compared, forge, issuing):
 
 def test_p_521_is_c2pas_and_not_ours(forge, issuing, root):
     leaf = forge("leaf", issuer=issuing, key=ec.generate_private_key(ec.SECP521R1()))
-    (finding,) = examine([leaf.certificate, issuing.certificate], [root.certificate])
+    (finding,) = check_chain([leaf.certificate, issuing.certificate], [root.certificate])
     assert "P-521" in finding.text
     assert "P-256, P-384" in finding.text
 
 
 def test_a_signature_of_another_algorithm(forge, issuing, root, certified):
     chain = [certified["es384"].certificate, issuing.certificate]
-    (finding,) = examine(chain, [root.certificate], algorithm="es256")
+    (finding,) = check_chain(chain, [root.certificate], algorithm="es256")
     assert finding.code == "algorithm-mismatch"
     assert "es384" in finding.text
-    assert not examine(chain, [root.certificate], algorithm="es384")
+    assert not check_chain(chain, [root.certificate], algorithm="es384")
 
 
 def test_sha_1(compared, forge, issuing, root, tmp_path):
@@ -249,7 +249,7 @@ def test_orders(compared, forge, certified, issuing, root):
     assert compared(deep, lower, upper, anchors=(top,)) == []
     assert compared(deep, upper, lower, anchors=(top,)) == ["out-of-order"]
     assert compared(deep, lower, anchors=(top,)) == ["no-path"]
-    right = examine([one.certificate for one in (upper, lower, deep)], [top.certificate])
+    right = check_chain([one.certificate for one in (upper, lower, deep)], [top.certificate])
     assert '"leaf", then "lower", then "upper"' in right[0].text
 
 
@@ -283,7 +283,7 @@ def test_self_signed(compared, forge, root):
 
 def test_all_findings_are_told_not_only_the_first(forge, issuing):
     leaf = forge("leaf", issuer=issuing, usages=(), key_usage=None, authority_id=False, days=-0.5)
-    codes = {finding.code for finding in examine([leaf.certificate, issuing.certificate])}
+    codes = {finding.code for finding in check_chain([leaf.certificate, issuing.certificate])}
     assert codes == {
         "expired",
         "usage-missing",
@@ -294,7 +294,7 @@ def test_all_findings_are_told_not_only_the_first(forge, issuing):
 
 
 def test_no_named_root_does_not_stop_a_signer(certified, issuing):
-    findings = examine([certified["es256"].certificate, issuing.certificate])
+    findings = check_chain([certified["es256"].certificate, issuing.certificate])
     assert [finding.code for finding in findings] == ["no-anchor"]
     assert refusals(findings) == ()
 
@@ -302,11 +302,11 @@ def test_no_named_root_does_not_stop_a_signer(certified, issuing):
 def test_a_slow_clock_is_told_what_it_says(certified, issuing, root):
     at = datetime.now(UTC) - timedelta(days=2)
     chain = [certified["es256"].certificate, issuing.certificate]
-    finding = examine(chain, [root.certificate], at=at)[0]
+    finding = check_chain(chain, [root.certificate], at=at)[0]
     assert finding.code == "not-yet-valid"
     assert f"{at:%Y-%m-%d %H:%M} UTC" in finding.text
     assert "clock" in finding.text
 
 
 def test_no_certificate_at_all():
-    assert [finding.code for finding in examine([])] == ["no-certificate"]
+    assert [finding.code for finding in check_chain([])] == ["no-certificate"]

@@ -11,7 +11,7 @@ from cryptography.x509.oid import NameOID, ObjectIdentifier
 
 import safegen
 from safegen.provenance.keys import algorithms, detached, paths
-from safegen.provenance.keys.chain import examine
+from safegen.provenance.keys.chain import check_chain
 
 NOW = datetime.now(UTC)
 UNKNOWN = (x509.UnrecognizedExtension(ObjectIdentifier("1.2.3.4.5"), b"\x05\x00"), True)
@@ -159,7 +159,7 @@ def test_one_sound_path_of_several_is_enough(forge, root, issuing):
     for anchors in ([old, root], [root, old]):
         assert refusal(leaf, issuing, anchors=anchors) is None
         chain = [leaf.certificate, issuing.certificate]
-        assert examine(chain, [one.certificate for one in anchors]) == ()
+        assert check_chain(chain, [one.certificate for one in anchors]) == ()
     assert refusal(leaf, issuing, anchors=[old]) is not None
     assert refusal(leaf, anchors=[issuing]) is None
     assert refusal(leaf, issuing, anchors=[]) == "no root is trusted"
@@ -215,7 +215,7 @@ def test_files_receipts_and_keys_check_agree(forge, seal, wrong, place, tmp_path
     said = next(finding for finding in verdict.findings if finding.step == "signer")
     expected = "safegen.signer.trusted" if holds else "safegen.signer.path"
     assert said.codes[0] == expected
-    findings = examine([leaf.certificate, issuer.certificate], [root.certificate])
+    findings = check_chain([leaf.certificate, issuer.certificate], [root.certificate])
     assert all(finding.grade == "note" for finding in findings) == holds
     signature = detached.Signature(
         algorithm="es256",

@@ -29,7 +29,7 @@ def told(path, *_, **__):
     return unread(path, "safegen.manifest.none", said, "unsigned")
 
 import safegen.verification.one_file
-safegen.verification.one_file.examine = told
+safegen.verification.one_file.verify_file = told
 secret = open("secret", "w")
 sys.argv = ["safegen", "verify", *sys.argv[1:], "--json"]
 print(os.getpid(), flush=True)
