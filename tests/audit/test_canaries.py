@@ -12,7 +12,8 @@ from safegen.privacy.accounting.plan import Workload, plan_within
 from safegen.privacy.mechanism.canaries import Canaries
 from safegen.privacy.mechanism.engine import PrivateEngine, Settings
 from safegen.privacy.mechanism.lattice import Lattice
-from safegen.progress import silent
+from safegen.privacy.mechanism.releases import Releases
+from safegen.privacy.mechanism.sealed import PrivateRecords
 from safegen.training.loop import Training
 from safegen.training.objectives.gan import GanObjective
 from safegen.training.objectives.vae import VaeObjective
@@ -20,6 +21,10 @@ from safegen.training.presets.registry import preset
 
 DELTA = 1e-5
 RUNS = 20
+
+
+def records_of(data):
+    return PrivateRecords(data.images, data.labels, data.groups)
 
 
 def planned(epsilon, steps=100, **changes):
@@ -105,15 +110,20 @@ def test_a_run_whose_canaries_heard_another_mechanism_gets_no_certificate(
     from safegen.errors import TrainingError
     from safegen.privacy.accounting.budget import Budget
 
+    workspace = safegen.Workspace(
+        keys=made.keys, ledger=tmp_path / "ledger.db", budget=tmp_path / "budget.db"
+    )
     whole = Lattice.noise
     monkeypatch.setattr("safegen.pipeline.train.run.rehearse", lambda *_: None)
     monkeypatch.setattr("safegen.pipeline.train.run.rehearse_run", lambda *_: None)
     monkeypatch.setattr(Lattice, "noise", lambda *arguments: whole(*arguments) // 2)
     with pytest.raises(TrainingError, match=r"noise variance.*no certificate"):
         safegen.train(
-            "digits", out=tmp_path / "model", steps=20, keys=made.keys, prior="none",
-            ledger=tmp_path / "ledger.db", budget=str(tmp_path / "budget.db"),
-        )  # fmt: skip
+            "digits",
+            out=tmp_path / "model",
+            training=safegen.TrainingConfig(steps=20, pretraining="none"),
+            workspace=workspace,
+        )
     assert not (tmp_path / "model" / "digests.json").exists()
     (account,) = Budget(str(tmp_path / "budget.db")).accounts()
     assert account.spent > 7.9
@@ -131,9 +141,8 @@ def test_on_the_real_networks_no_bound_exceeds_the_claim(family, epsilon):
         canaries = Canaries(1000)
         objective = family(chosen.architecture, chosen.recipe)
         settings = Settings(canaries=canaries)
-        Training(objective, plan, chosen.recipe, settings=settings).run(
-            data, key=1, progress=silent
-        )
+        training = Training(objective, plan, chosen.recipe, settings=settings)
+        training.run(records_of(data), Releases(plan, key=1))
         bounds.append(bound(canaries))
         odd += bool(doubts(canaries, plan))
     print(f"\nepsilon {epsilon:g}: lower bounds {min(bounds):.2f} to {max(bounds):.2f}")
