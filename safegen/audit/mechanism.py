@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from safegen.audit.canaries import Comparison
 from safegen.privacy.accounting.plan import PrivacyPlan
 from safegen.privacy.mechanism.engine import PrivateEngine, Settings
-from safegen.privacy.mechanism.sampling import Draw
+from safegen.privacy.mechanism.sampling import SampledUnits
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -238,7 +238,7 @@ def _linear(width: int) -> nn.Linear:
 
 
 def _step(engine: PrivateEngine, rows: Vector, drawn: int) -> None:
-    draw = Draw(rows=np.arange(drawn), canaries=np.arange(0))
+    draw = SampledUnits(rows=np.arange(drawn), canaries=np.arange(0))
     engine.step(draw, (torch.from_numpy(rows).float(),), _output)
 
 

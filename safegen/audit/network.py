@@ -21,7 +21,7 @@ from scipy import stats
 
 from safegen.audit.canaries import Comparison
 from safegen.audit.repetition import repetitions
-from safegen.privacy.mechanism.sampling import Draw
+from safegen.privacy.mechanism.sampling import SampledUnits
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,7 +50,7 @@ class Rehearsal:
     """
 
     engine: PrivateEngine
-    draw: Draw
+    draw: SampledUnits
     parts: tuple[Tensor, ...]
     losses: Losses
     records: int
@@ -100,7 +100,7 @@ def _sum(rehearsal: Rehearsal, factor: float, without: int | None = None) -> Ten
         kept[without * rehearsal.records : (without + 1) * rehearsal.records] = False
     chosen = torch.from_numpy(np.flatnonzero(kept)).to(rehearsal.parts[0].device)
     parts = tuple(part[chosen] for part in rehearsal.parts)
-    draw = Draw(rows=rehearsal.draw.rows[kept[:drawn]], canaries=rehearsal.draw.canaries)
+    draw = SampledUnits(rows=rehearsal.draw.rows[kept[:drawn]], canaries=rehearsal.draw.canaries)
 
     def loud(network: nn.Module, *rows: Tensor) -> Tensor:
         return factor * rehearsal.losses(network, *rows)

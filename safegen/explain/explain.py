@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from safegen.explain.explainer import Attribution, Explainer
     from safegen.modality.base import Modality
-    from safegen.models.generator import Draw, Generator
+    from safegen.models.generator import Generator, LatentDraw
     from safegen.schemas.explanation import Detail
 
 TOP = 5  # latents named
@@ -49,7 +49,7 @@ class ExplainedSample:
 
 def explain(
     generator: Generator,
-    draw: Draw,
+    draw: LatentDraw,
     modality: Modality,
     *,
     explainer: Explainer,
@@ -106,7 +106,7 @@ def array_digest(attributions: NDArray[np.float32]) -> str:
 
 
 def _scored(
-    generator: Generator, draw: Draw, modality: Modality, explainer: Explainer
+    generator: Generator, draw: LatentDraw, modality: Modality, explainer: Explainer
 ) -> tuple[Attribution, dict[str, list[float]]]:
     """A method's answer, and each score of it, one number a sample."""
     regions = regions_of(generator, draw, modality)

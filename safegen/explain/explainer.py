@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from safegen.modality.base import Modality
-    from safegen.models.generator import Draw, Generator
+    from safegen.models.generator import Generator, LatentDraw
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +66,7 @@ class Explainer(Protocol):
     @property
     def name(self) -> str: ...  # noqa: D102 - above
 
-    def explain(self, generator: Generator, draw: Draw, modality: Modality) -> Attribution:
+    def explain(self, generator: Generator, draw: LatentDraw, modality: Modality) -> Attribution:
         """Say what each input did to each region.
 
         Args:
@@ -78,7 +78,7 @@ class Explainer(Protocol):
 
 
 def regions_of(
-    generator: Generator, draw: Draw, modality: Modality
+    generator: Generator, draw: LatentDraw, modality: Modality
 ) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
     """The function that is explained: a draw's parts to the regions (n, regions) of its samples."""
     weights = torch.from_numpy(modality.regions().weights).to(draw.noise)
@@ -89,7 +89,7 @@ def regions_of(
     return regions
 
 
-def average(generator: Generator, draw: Draw) -> Baseline:
+def average(generator: Generator, draw: LatentDraw) -> Baseline:
     """The usual baseline: no noise, and all classes mixed in equal parts.
 
     It is the average of what the generator makes, of no class in particular.

@@ -16,13 +16,15 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from safegen.modality.base import Modality
-    from safegen.models.generator import Draw, Generator
+    from safegen.models.generator import Generator, LatentDraw
 
 TOP = 3  # latents named for a region
 DIGITS = 6
 
 
-def explain_first(generator: Generator, draw: Draw, modality: Modality) -> list[FirstExplanation]:
+def explain_first(
+    generator: Generator, draw: LatentDraw, modality: Modality
+) -> list[FirstExplanation]:
     """Explain samples, all of which are attributed together."""
     noise, places = gradients_of_regions(generator, draw, modality)
     labels = places.view(*places.shape[:2], generator.classes, -1).sum(dim=3)

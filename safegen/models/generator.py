@@ -1,9 +1,9 @@
 """A finished generator: what is packaged, sampled from and explained, whatever trained it.
 
-A sample is made of three draws (`Draw`): noise, a place among the components of its class, and
-grain. The prior turns the first two into a code, the decoder makes a sample of it, and the grain
-gives back the fine texture that a decoder trained with noise cannot learn. Where there is a judge,
-what it does not take for its label is drawn anew, a few times.
+A sample is made of a `LatentDraw`: noise, a place among the components of its class, and grain,
+which is residual noise. The prior turns the first two into a code, the decoder makes a sample of
+it, and the grain gives back the fine texture that a decoder trained with noise cannot learn. Where
+there is a label filter, what it does not take for its label is drawn anew, a few times.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ MAX_REDRAWS = 12  # times at most that a sample is drawn again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Draw:
+class LatentDraw:
     """What samples are made of, one row each.
 
     Attributes:
@@ -47,11 +47,11 @@ class Draw:
     def __len__(self) -> int:
         return len(self.noise)
 
-    def rows(self, rows: slice) -> Draw:
+    def rows(self, rows: slice) -> LatentDraw:
         """Some of the samples alone."""
-        return Draw(noise=self.noise[rows], places=self.places[rows], grain=self.grain[rows])
+        return LatentDraw(noise=self.noise[rows], places=self.places[rows], grain=self.grain[rows])
 
-    def parts(self) -> Iterator[Draw]:
+    def parts(self) -> Iterator[LatentDraw]:
         """A few rows at a time."""
         for start in range(0, len(self), BATCH_ROWS):
             yield self.rows(slice(start, start + BATCH_ROWS))
@@ -63,7 +63,7 @@ class Generator(Protocol):
     classes: int
     latent: int
 
-    def draw(self, labels: Tensor, seed: int) -> Draw:
+    def draw(self, labels: Tensor, seed: int) -> LatentDraw:
         """Draw what samples of labels (n,), int64, are made of; the same for the same seed."""
         ...
 
@@ -138,19 +138,19 @@ class LatentGenerator(nn.Module):
         self._contrast = architecture.contrast
 
     @torch.no_grad()
-    def draw(self, labels: Tensor, seed: int) -> Draw:
+    def draw(self, labels: Tensor, seed: int) -> LatentDraw:
         """What samples of labels (n,), int64, are made of; the same for the same seed."""
         source = torch.Generator(device="cpu").manual_seed(seed)
         drawn = self._propose(labels, source)
         return drawn if self.judge is None else self._judged(drawn, labels, source)
 
-    def propose(self, labels: Tensor, seed: int) -> Draw:
+    def propose(self, labels: Tensor, seed: int) -> LatentDraw:
         """As `draw`, before anything is judged."""
         return self._propose(labels, torch.Generator(device="cpu").manual_seed(seed))
 
     def _propose(
         self, labels: Tensor, source: torch.Generator, rows: Tensor | slice = ALL_ROWS
-    ) -> Draw:
+    ) -> LatentDraw:
         """Draw for every label, and keep some rows, (m,), int64, or a slice."""
         device = self.prior.means.device
         noise = torch.randn(len(labels), self.latent, generator=source)[rows]
@@ -158,9 +158,9 @@ class LatentGenerator(nn.Module):
         grain = torch.zeros(1).expand(len(noise), *self.modality.dimensions)
         if self.grain is not None:
             grain = self.grain.draw(len(labels), source, rows)
-        return Draw(noise=noise.to(device), places=places.to(device), grain=grain.to(device))
+        return LatentDraw(noise=noise.to(device), places=places.to(device), grain=grain.to(device))
 
-    def _judged(self, drawn: Draw, labels: Tensor, source: torch.Generator) -> Draw:
+    def _judged(self, drawn: LatentDraw, labels: Tensor, source: torch.Generator) -> LatentDraw:
         """Draw anew what is not taken for its label; the last draw stays in any case.
 
         Each time every row is drawn, so that how one is judged changes no other one.
@@ -177,7 +177,7 @@ class LatentGenerator(nn.Module):
                 drawn.grain[doubted] = proposed.grain
         return drawn
 
-    def _mistaken(self, proposed: Draw, labels: Tensor) -> Tensor:
+    def _mistaken(self, proposed: LatentDraw, labels: Tensor) -> Tensor:
         """Which samples (n,), bool, the judge does not take for their labels (n,)."""
         assert self.judge is not None
         named = [self.judge(made).argmax(dim=1) for made in self.rendered(proposed)]
@@ -216,7 +216,7 @@ class LatentGenerator(nn.Module):
         """One sample a label, (n, *dimensions), float32 in [0, 1]."""
         return torch.cat(list(self.rendered(self.draw(labels, seed))))
 
-    def rendered(self, drawn: Draw) -> Iterator[Tensor]:
+    def rendered(self, drawn: LatentDraw) -> Iterator[Tensor]:
         """Samples of a draw, a few at a time."""
         for part in drawn.parts():
             yield self.render(part.noise, part.places, part.grain)

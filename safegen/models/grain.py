@@ -17,7 +17,7 @@ LOG_STRENGTH_DEVIATION = 0.4
 ALL_ROWS = slice(None)
 
 
-class Grain(nn.Module):
+class ResidualNoise(nn.Module):
     """Noise with a given spectrum and strength.
 
     Attributes:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypedDict
 
 from safegen.models.gan import Discriminator
-from safegen.models.grain import Grain
-from safegen.models.judge import Judge
+from safegen.models.grain import ResidualNoise
+from safegen.models.judge import LabelFilter
 from safegen.models.layers import Decoder, Encoder
 from safegen.models.registry import Networks
 from safegen.schemas.card import PictureShape
@@ -42,9 +42,9 @@ def _picture(architecture: Architecture) -> _Picture:
     }
 
 
-def _grain(architecture: Architecture) -> Grain:
+def _grain(architecture: Architecture) -> ResidualNoise:
     shape = shape_of(architecture)
-    return Grain((shape.channels, shape.height, shape.width))
+    return ResidualNoise((shape.channels, shape.height, shape.width))
 
 
 NETWORKS = Networks(
@@ -52,5 +52,5 @@ NETWORKS = Networks(
     encoder=lambda made, outputs: Encoder(**_picture(made), outputs=outputs),
     discriminator=lambda made: Discriminator(shape_of(made), base=made.base, classes=made.classes),
     grain=_grain,
-    judge=lambda made: Judge(made.classes, shape_of(made).channels),
+    judge=lambda made: LabelFilter(made.classes, shape_of(made).channels),
 )

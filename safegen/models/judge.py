@@ -1,4 +1,4 @@
-"""A judge: a linear classifier of edges, by which a generator keeps what looks like its label."""
+"""The label filter: a linear classifier of edges; a generator keeps what looks like its label."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from safegen.models.edges import count_features, edge_features
 
 
-class Judge(nn.Module):
+class LabelFilter(nn.Module):
     """Pictures to logits of the classes.
 
     Attributes:

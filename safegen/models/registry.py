@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from safegen.models.grain import Grain
-    from safegen.models.judge import Judge
+    from safegen.models.grain import ResidualNoise
+    from safegen.models.judge import LabelFilter
     from safegen.schemas.config import Architecture
 
 _KNOWN: dict[str, Networks] = {}
@@ -46,8 +46,8 @@ class Networks:
     decoder: Callable[[Architecture], nn.Module]
     encoder: Callable[[Architecture, int], nn.Module]
     discriminator: Callable[[Architecture], nn.Module] | None = None
-    grain: Callable[[Architecture], Grain] | None = None
-    judge: Callable[[Architecture], Judge] | None = None
+    grain: Callable[[Architecture], ResidualNoise] | None = None
+    judge: Callable[[Architecture], LabelFilter] | None = None
 
 
 def register(kind: str, networks: Networks) -> None:

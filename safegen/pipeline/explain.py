@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from safegen.modality.base import Modality
-    from safegen.models.generator import Draw, Generator
+    from safegen.models.generator import Generator, LatentDraw
     from safegen.provenance.c2pa.manifest import Manifest
     from safegen.schemas.explanation import AnyExplanation, FirstExplanation
 
@@ -188,7 +188,7 @@ def _numbers(explanation: AnyExplanation, folder: Path) -> NDArray[np.float32] |
 
 
 def _explained_again(
-    explained: Explained, generator: Generator, draw: Draw, own: Draw
+    explained: Explained, generator: Generator, draw: LatentDraw, own: LatentDraw
 ) -> tuple[NDArray[np.float32], bool]:
     """The explanation's numbers, and whether they have the digest that was signed."""
     signed = explained.explanation
@@ -209,7 +209,10 @@ def _explained_again(
 
 
 def _as_first(
-    signed: FirstExplanation, explained: Explained, generator: Generator, draws: tuple[Draw, Draw]
+    signed: FirstExplanation,
+    explained: Explained,
+    generator: Generator,
+    draws: tuple[LatentDraw, LatentDraw],
 ) -> tuple[NDArray[np.float32], bool]:
     """As 0.1 explained: all outputs of a request together, which decides the last digits."""
     from safegen.explain.first_version import explain_first

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from safegen.errors import PlanError
 from safegen.privacy.execution.memory import memory_named
 from safegen.privacy.mechanism.engine import PrivateEngine, Settings
-from safegen.privacy.mechanism.sampling import Draw
+from safegen.privacy.mechanism.sampling import SampledUnits
 from safegen.training.average import Average
 from safegen.training.events import Callbacks, CheckpointWritten, ReleaseMade, StepTaken
 from safegen.training.optimizers import optimizer_tensors, restore_optimizer
@@ -147,12 +147,14 @@ class Training:
                 "spent: look at its first weights and its loss"
             )
 
-    def made_up(self, shape: tuple[int, ...], units: int) -> tuple[Draw, tuple[Tensor, ...]]:
+    def made_up(
+        self, shape: tuple[int, ...], units: int
+    ) -> tuple[SampledUnits, tuple[Tensor, ...]]:
         """A step's draw and batch of random samples, which no record has gone into."""
         count = units * self.engine.rows_per_unit
         samples = torch.rand(count, *shape, device=self.device)
         labels = torch.zeros(count, dtype=torch.int64, device=self.device)
-        draw = Draw(rows=np.arange(count), canaries=np.arange(0))
+        draw = SampledUnits(rows=np.arange(count), canaries=np.arange(0))
         return draw, self._objective.batch(samples, labels)
 
     def summed(
@@ -183,7 +185,7 @@ class Training:
             torch.manual_seed(0)
             draw, parts = self.engine.opened(
                 records,
-                Draw(rows=numbers, canaries=np.arange(0)),
+                SampledUnits(rows=numbers, canaries=np.arange(0)),
                 self._objective.batch,
                 keep_absent=True,
             )

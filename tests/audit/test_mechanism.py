@@ -14,7 +14,7 @@ from safegen.privacy.execution.settings import Execution
 from safegen.privacy.mechanism.engine import PrivateEngine, Settings
 from safegen.privacy.mechanism.lattice import Lattice
 from safegen.privacy.mechanism.opacus_bridge import NoisyOptimizer
-from safegen.privacy.mechanism.sampling import Draw, PoissonSampler
+from safegen.privacy.mechanism.sampling import PoissonSampler, SampledUnits
 
 
 def plan(**changes):
@@ -82,7 +82,7 @@ def shuffled(patch):
         self._deck = order[batch:]
         units = order[:batch]
         rows = units if self._order is None else self._records_of(units, self._order)
-        return Draw(rows=rows, canaries=np.arange(0))
+        return SampledUnits(rows=rows, canaries=np.arange(0))
 
     patch.setattr(PoissonSampler, "draw", draw)
 
@@ -96,7 +96,7 @@ def always_the_same_units(patch):
         count = len(fair.rows) // self._plan.records_per_unit
         units = np.arange(count)
         rows = units if self._order is None else self._records_of(units, self._order)
-        return Draw(rows=rows, canaries=fair.canaries)
+        return SampledUnits(rows=rows, canaries=fair.canaries)
 
     patch.setattr(PoissonSampler, "draw", draw)
 
@@ -107,7 +107,7 @@ def in_fixed_numbers(patch):
     def draw(self):
         units = self._generator.permutation(self._plan.units)[: self._plan.expected_batch_size]
         rows = units if self._order is None else self._records_of(units, self._order)
-        return Draw(rows=rows, canaries=np.arange(0))
+        return SampledUnits(rows=rows, canaries=np.arange(0))
 
     patch.setattr(PoissonSampler, "draw", draw)
 

@@ -16,7 +16,7 @@ from safegen.models.generator import one_hot
 from safegen.privacy.accounting.plan import PrivacyPlan
 from safegen.privacy.execution.settings import Execution
 from safegen.privacy.mechanism.engine import PrivateEngine, Settings
-from safegen.privacy.mechanism.sampling import Draw
+from safegen.privacy.mechanism.sampling import SampledUnits
 from safegen.schemas.card import DataCard, PictureShape
 from safegen.training.objectives.vae import VaeObjective
 from safegen.training.presets.registry import preset
@@ -60,7 +60,7 @@ def private_step(network, losses, parts, rows=None):
     )  # fmt: skip
     settings = Settings(execution=Execution(micro_batch=rows))
     engine = PrivateEngine(network, plan, torch.optim.Adam(network.parameters()), settings=settings)
-    draw = Draw(rows=np.arange(count), canaries=np.arange(0))
+    draw = SampledUnits(rows=np.arange(count), canaries=np.arange(0))
     return lambda: engine.step(draw, parts, losses)
 
 

@@ -17,7 +17,7 @@ from safegen.evaluation.measure import drawn_labels
 from safegen.evaluation.protocols import QUICK, default_augment
 from safegen.modality.image import to_bytes
 from safegen.models.generator import one_hot
-from safegen.models.grain import Grain, roughness
+from safegen.models.grain import ResidualNoise, roughness
 from safegen.privacy.mechanism import opening
 from safegen.provenance.keys import pki
 from safegen.training.objectives import vae
@@ -85,7 +85,7 @@ def test_perfect_texture(fitted, test_set, monkeypatch):
     def draw(_, count, source, rows=slice(None)):
         return missed[torch.randint(len(missed), (count,), generator=source)[rows]]
 
-    monkeypatch.setattr(Grain, "draw", draw)
+    monkeypatch.setattr(ResidualNoise, "draw", draw)
     words = "what other records' decoding misses, for grain"
     show(words, test_set, lambda seed: sampled(fitted[1], seed))
 

@@ -24,7 +24,7 @@ from safegen.privacy.mechanism.canaries import Canaries
 from safegen.privacy.mechanism.engine import PrivateEngine, Settings
 from safegen.privacy.mechanism.lattice import lattice
 from safegen.privacy.mechanism.noise import secure_generator
-from safegen.privacy.mechanism.sampling import Draw
+from safegen.privacy.mechanism.sampling import SampledUnits
 from safegen.schemas.card import DataCard, PictureShape
 from safegen.training.objectives.gan import GanObjective
 from safegen.training.objectives.vae import VaeObjective
@@ -104,7 +104,7 @@ def private_step(network, losses, parts, batch, mode="book-keeping", canaries=No
     heard = np.arange(0)
     if canaries is not None:  # as many as enter a step on average
         heard = canaries.numbers[: round(len(canaries.numbers) * plan.sampling_probability)]
-    draw = Draw(rows=np.arange(batch), canaries=heard)
+    draw = SampledUnits(rows=np.arange(batch), canaries=heard)
     return lambda: engine.step(draw, parts, losses)
 
 

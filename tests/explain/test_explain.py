@@ -12,7 +12,7 @@ from safegen.explain.figure import draw as draw_figure
 from safegen.explain.registry import explainer_named
 from safegen.explain.summary import in_words, region_rows, strongest_latents, summarise
 from safegen.modality.image import ImageModality
-from safegen.models.generator import Draw, LatentGenerator, one_hot
+from safegen.models.generator import LatentDraw, LatentGenerator, one_hot
 from safegen.schemas.canonical import digest
 from safegen.schemas.card import PictureShape
 from safegen.schemas.config import Architecture
@@ -61,7 +61,7 @@ METHODS = ["integrated-gradients", "shapley"]
 
 
 def one_draw(*noise):
-    return Draw(
+    return LatentDraw(
         noise=torch.tensor([noise]),
         places=one_hot(torch.tensor([1]), 3),
         grain=torch.zeros(1, 1, 32, 32),
@@ -186,7 +186,7 @@ def test_the_label_gets_credit_for_choosing_the_code():
     generator.decoder.enter.weight.data[:, 4:] = 0  # the decoder itself ignores the label
     generator.prior.means.copy_(torch.tensor([[6.0] * 4, [-6.0] * 4]))
     draw = generator.draw(torch.tensor([0]), seed=0)
-    quiet = Draw(noise=0.1 * draw.noise, places=draw.places, grain=draw.grain)
+    quiet = LatentDraw(noise=0.1 * draw.noise, places=draw.places, grain=draw.grain)
     for method in METHODS:
         (explanation,) = explained(generator, quiet, method)
         assert explanation.record.label_share > 0.8

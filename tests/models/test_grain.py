@@ -1,13 +1,13 @@
 import pytest
 import torch
 
-from safegen.models.grain import LOG_STRENGTH_DEVIATION, MIN_VARIANCE, Grain, roughness
+from safegen.models.grain import LOG_STRENGTH_DEVIATION, MIN_VARIANCE, ResidualNoise, roughness
 
 SHAPE = (3, 28, 36)
 
 
 def grain(spectrum):
-    made = Grain(SHAPE)
+    made = ResidualNoise(SHAPE)
     made.spectrum.copy_(spectrum)
     return made
 
@@ -37,7 +37,7 @@ def test_some_pictures_are_rougher_than_others():
 
 
 def test_a_spectrum_of_nothing_changes_nothing():
-    made = Grain(SHAPE)
+    made = ResidualNoise(SHAPE)
     pictures = torch.rand(5, *SHAPE)
     patterns = made.draw(5, torch.Generator().manual_seed(0))
     assert not patterns.any()

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from safegen.modality.base import Modality
-    from safegen.models.generator import Draw, Generator
+    from safegen.models.generator import Generator, LatentDraw
 
 STEPS = 48
 
@@ -35,7 +35,7 @@ class IntegratedGradientsExplainer:
 
     name: ClassVar[str] = "integrated-gradients"
 
-    def explain(self, generator: Generator, draw: Draw, modality: Modality) -> Attribution:
+    def explain(self, generator: Generator, draw: LatentDraw, modality: Modality) -> Attribution:
         """Follow the path from the average to each sample; see `Explainer.explain`.
 
         One sample after another, so that its numbers do not depend, in their last bits, on how
@@ -56,7 +56,7 @@ class IntegratedGradientsExplainer:
 
 
 def gradients_of_regions(
-    generator: Generator, draw: Draw, modality: Modality
+    generator: Generator, draw: LatentDraw, modality: Modality
 ) -> tuple[Tensor, Tensor]:
     """Integrated gradients of each region: of noise (n, regions, latent), and of places."""
     method = IntegratedGradients(regions_of(generator, draw, modality))

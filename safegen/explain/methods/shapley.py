@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from safegen.explain.explainer import Baseline
     from safegen.modality.base import Modality
-    from safegen.models.generator import Draw, Generator
+    from safegen.models.generator import Generator, LatentDraw
 
 PAIRS = 1  # of orders
 ORDER_SEED = 0  # no secret; the same for all samples
@@ -36,7 +36,7 @@ class ShapleyExplainer:
 
     name: ClassVar[str] = "shapley"
 
-    def explain(self, generator: Generator, draw: Draw, modality: Modality) -> Attribution:
+    def explain(self, generator: Generator, draw: LatentDraw, modality: Modality) -> Attribution:
         """Switch inputs on one by one; see `Explainer.explain`."""
         baseline = average(generator, draw)
         with torch.no_grad():
@@ -65,7 +65,7 @@ def orders(inputs: int) -> list[Tensor]:
 
 
 def _in_order(
-    generator: Generator, draw: Draw, modality: Modality, baseline: Baseline, order: Tensor
+    generator: Generator, draw: LatentDraw, modality: Modality, baseline: Baseline, order: Tensor
 ) -> Tensor:
     """(n, regions, inputs): what each input changed when it was switched on in its turn."""
     regions = regions_of(generator, draw, modality)

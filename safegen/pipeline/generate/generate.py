@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from safegen.explain.explain import ExplainedSample
     from safegen.explain.explainer import Explainer
     from safegen.modality.base import Modality
-    from safegen.models.generator import Draw, LatentGenerator
+    from safegen.models.generator import LatentDraw, LatentGenerator
     from safegen.package.files import Package
     from safegen.pipeline.generate.told import Known
     from safegen.policy.deployment import Deployment
@@ -187,7 +187,7 @@ class _Making:
     explainer: Explainer
     detail: Detail
     own: str
-    draw: Draw
+    draw: LatentDraw
     stamping: Stamping
     progress: Progress
 

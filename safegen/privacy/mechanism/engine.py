@@ -30,7 +30,7 @@ from safegen.privacy.mechanism import opening
 from safegen.privacy.mechanism.lattice import lattice
 from safegen.privacy.mechanism.noise import secure_generator, unsafe_seeded_generator
 from safegen.privacy.mechanism.opacus_bridge import NoisyOptimizer, OpacusGradients
-from safegen.privacy.mechanism.sampling import ABSENT_ROW, Draw, PoissonSampler
+from safegen.privacy.mechanism.sampling import ABSENT_ROW, PoissonSampler, SampledUnits
 from safegen.privacy.mechanism.sealed import PrivateRecords
 
 if TYPE_CHECKING:
@@ -182,13 +182,15 @@ class PrivateEngine:
         self._optimizer.attach_step_hook(self._count)
         self.overheard: Callable[[dict[nn.Parameter, Tensor]], None] | None = None
 
-    def draw(self) -> Draw:
+    def draw(self) -> SampledUnits:
         """Draw a step's units: each one independently, with the plan's probability."""
         draw = self._sampler.draw()
         self.sizes.append(len(draw.rows) // self._plan.records_per_unit)
         self.units_drawn += self.sizes[-1]
         self.units_asked += self._sampler.units
-        return Draw(rows=np.repeat(draw.rows, self._rows_per_record), canaries=draw.canaries)
+        return SampledUnits(
+            rows=np.repeat(draw.rows, self._rows_per_record), canaries=draw.canaries
+        )
 
     def learn(self, records: PrivateRecords, batch: Batch, losses: Losses) -> None:
         """Draw, open the drawn records, and take one noisy step.
@@ -200,8 +202,13 @@ class PrivateEngine:
         self.step(draw, parts, losses)
 
     def opened(
-        self, records: PrivateRecords, draw: Draw, batch: Batch, *, keep_absent: bool = False
-    ) -> tuple[Draw, tuple[Tensor, ...]]:
+        self,
+        records: PrivateRecords,
+        draw: SampledUnits,
+        batch: Batch,
+        *,
+        keep_absent: bool = False,
+    ) -> tuple[SampledUnits, tuple[Tensor, ...]]:
         """A step's tensors, made of the drawn records; none may leave but through `step`.
 
         A record that is its own unit and is not there leaves no row; one of a group leaves its row
@@ -216,9 +223,11 @@ class PrivateEngine:
         places = opening.places_of(records, draw.rows)
         if self._plan.unit == "record" and not keep_absent:
             places = places[places != ABSENT_ROW]
-        return Draw(rows=places, canaries=draw.canaries), batch(*opening.rows_of(records, places))
+        return SampledUnits(rows=places, canaries=draw.canaries), batch(
+            *opening.rows_of(records, places)
+        )
 
-    def step(self, draw: Draw, parts: tuple[Tensor, ...], losses: Losses) -> None:
+    def step(self, draw: SampledUnits, parts: tuple[Tensor, ...], losses: Losses) -> None:
         """Take one noisy step.
 
         Args:
@@ -239,7 +248,7 @@ class PrivateEngine:
             self._canaries.listen(self._divisor / self._plan.clipping_norm)
         self._optimizer.zero_grad(set_to_none=True)
 
-    def rehearse(self, draw: Draw, parts: tuple[Tensor, ...], losses: Losses) -> bool:
+    def rehearse(self, draw: SampledUnits, parts: tuple[Tensor, ...], losses: Losses) -> bool:
         """Do all of a step that comes before the noise, with made-up rows, and forget it.
 
         Returns:
@@ -309,7 +318,7 @@ class PrivateEngine:
         return OpacusGradients(network, mode)
 
     def clipped_sums(
-        self, draw: Draw, parts: tuple[Tensor, ...], losses: Losses
+        self, draw: SampledUnits, parts: tuple[Tensor, ...], losses: Losses
     ) -> dict[nn.Parameter, Tensor]:
         """The sum of clipped gradients of a step, over micro-batches and canaries."""
         return self._fitting(len(parts[0]), lambda: self._clipped_sums(draw, parts, losses))
@@ -332,7 +341,7 @@ class PrivateEngine:
             _require_rows_apart(self._network, tuple(part[:few] for part in parts), losses, own)
 
     def _clipped_sums(
-        self, draw: Draw, parts: tuple[Tensor, ...], losses: Losses
+        self, draw: SampledUnits, parts: tuple[Tensor, ...], losses: Losses
     ) -> dict[nn.Parameter, Tensor]:
         sums: dict[nn.Parameter, Tensor] = {}
 

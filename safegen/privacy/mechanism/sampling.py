@@ -20,7 +20,7 @@ ABSENT_ROW = -1  # a row of a unit that has fewer records than the plan allows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Draw:
+class SampledUnits:
     """Who takes part in one step.
 
     Attributes:
@@ -87,13 +87,13 @@ class PoissonSampler:
         """How many units are drawn from here."""
         return len(self._mine)
 
-    def draw(self) -> Draw:
+    def draw(self) -> SampledUnits:
         """Draw a step: every unit, and every canary, independently with the plan's probability."""
         probability = self._plan.sampling_probability
         units = self._mine[self._generator.random(len(self._mine)) < probability]
         chosen = self._generator.random(len(self._canaries)) < probability
         rows = units if self._order is None else self._records_of(units, self._order)
-        return Draw(rows=rows, canaries=self._canaries[chosen])
+        return SampledUnits(rows=rows, canaries=self._canaries[chosen])
 
     def _records_of(self, units: Numbers, order: Numbers) -> Numbers:
         """At most `records_per_unit` records of each unit, drawn anew in every step."""

@@ -2,7 +2,7 @@
 
     1. Encode every record; release where each class lies among the codes (`latents`).
     2. Encode and decode every record; release the spectrum of what is missed (`texture`).
-    3. Release a judge of what labels look like (`judging`).
+    3. Release a filter that knows what labels look like (`judging`).
 
 Where codes are expected is learnt from public pictures: the prior's, or those of the warm start.
 """
@@ -18,7 +18,7 @@ import torch
 
 from safegen.models.generator import LatentGenerator, one_hot
 from safegen.privacy.execution.settings import Execution
-from safegen.training.releases.judging import fit_judge
+from safegen.training.releases.judging import fit_label_filter
 from safegen.training.releases.latents import Mixture, fit_mixture
 from safegen.training.releases.texture import band_energies, fit_spectrum
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from safegen.models.judge import Judge
+    from safegen.models.judge import LabelFilter
     from safegen.models.vae import ConditionalVAE
     from safegen.privacy.mechanism.releases import Releases
     from safegen.privacy.mechanism.sealed import PrivateRecords, PrivateVectors
@@ -91,9 +91,9 @@ def fit_generator(
             _place(generator, mixture, ball.centre)
         _add_grain(network, generator, records, releases)
         if generator.judge is not None and reference is not None:
-            _add_judge(
+            _set_label_filter(
                 generator.judge,
-                fit_judge(records, architecture.classes, releases, reference=reference),
+                fit_label_filter(records, architecture.classes, releases, reference=reference),
             )
     return generator
 
@@ -111,7 +111,9 @@ def _add_grain(
     generator.grain.spectrum.copy_(torch.from_numpy(spectrum))
 
 
-def _add_judge(judge: Judge, found: tuple[NDArray[np.float64], NDArray[np.float64]] | None) -> None:
+def _set_label_filter(
+    judge: LabelFilter, found: tuple[NDArray[np.float64], NDArray[np.float64]] | None
+) -> None:
     """Give a judge what was found, where the plan released it."""
     if found is not None:
         judge.weights.copy_(torch.from_numpy(found[0]))

@@ -51,7 +51,7 @@ class View:
     turn: Vectors
 
 
-def fit_judge(
+def fit_label_filter(
     records: PrivateRecords, classes: int, releases: Releases, *, reference: Tensor
 ) -> tuple[Vectors, Vectors] | None:
     """Release a judge's gradients, and follow them.
@@ -63,8 +63,8 @@ def fit_judge(
         reference: public pictures (n, channels, height, width), uint8.
 
     Returns:
-        Weights (classes, features) and biases (classes,) as `models.judge.Judge` holds them; None
-        when no such releases are planned.
+        Weights (classes, features) and biases (classes,) as `models.judge.LabelFilter` holds them;
+        None when no such releases are planned.
     """
     rounds = releases.planned("judge")
     if not rounds:

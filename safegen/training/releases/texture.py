@@ -53,7 +53,7 @@ def fit_spectrum(
         releases: makes `grain`.
 
     Returns:
-        (channels, height, width): amplitudes as `models.grain.Grain.spectrum` holds them.
+        (channels, height, width): amplitudes as `models.grain.ResidualNoise.spectrum` holds them.
     """
     units = releases.units
     summed, deviation = releases.total("grain", energies, radius=ENERGY_RADIUS)

@@ -86,7 +86,7 @@ from torch import nn
 from safegen.privacy.mechanism.engine import PrivateEngine, Settings
 from safegen.privacy.accounting.plan import PrivacyPlan
 from safegen.privacy.execution.processes import joined
-from safegen.privacy.mechanism.sampling import Draw
+from safegen.privacy.mechanism.sampling import SampledUnits
 
 def engine_of(network, noise_multiplier):
     plan = PrivacyPlan(epsilon=8.0, delta=1e-4, units=1000, expected_batch_size=10, steps=50,
@@ -102,7 +102,7 @@ def step(name, noise_multiplier, width):
     rows[0, processes.rank] = 0.25 + 0.25 * processes.rank
     drawn = engine.draw().rows
     assert (drawn % processes.world == processes.rank).all()
-    engine.step(Draw(rows=np.arange(1), canaries=np.arange(0)), (rows,),
+    engine.step(SampledUnits(rows=np.arange(1), canaries=np.arange(0)), (rows,),
                 lambda net, rows: net(rows).squeeze(1))
     keep(name, -10 * network.weight.detach().numpy().ravel())
 

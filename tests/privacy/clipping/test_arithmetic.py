@@ -27,7 +27,7 @@ from safegen.privacy.execution.processes import Processes
 from safegen.privacy.execution.settings import Execution
 from safegen.privacy.mechanism.engine import PrivateEngine, Settings
 from safegen.privacy.mechanism.lattice import ARITHMETIC_ALLOWANCE
-from safegen.privacy.mechanism.sampling import ABSENT_ROW, Draw
+from safegen.privacy.mechanism.sampling import ABSENT_ROW, SampledUnits
 from safegen.training.presets.registry import preset
 
 NORM = 0.05  # so small that every record is clipped, which makes the sum as long as it can be
@@ -82,7 +82,7 @@ class Step:
 
     def sum(self, rows, parts=None):
         """Of the rows by their numbers, (d,), float64; `ABSENT_ROW` for an empty place."""
-        draw = Draw(rows=rows, canaries=np.arange(0))
+        draw = SampledUnits(rows=rows, canaries=np.arange(0))
         sums = self.engine.clipped_sums(draw, parts or self.parts, self.losses)
         return torch.cat([sums[p].flatten() for p in self.engine.network.parameters() if p in sums])
 

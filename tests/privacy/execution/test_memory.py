@@ -19,7 +19,7 @@ from safegen.privacy.execution.settings import Execution
 from safegen.privacy.mechanism.canaries import Canaries
 from safegen.privacy.mechanism.engine import PrivateEngine, Settings
 from safegen.privacy.mechanism.releases import Releases
-from safegen.privacy.mechanism.sampling import Draw
+from safegen.privacy.mechanism.sampling import SampledUnits
 from safegen.privacy.mechanism.sealed import PrivateRecords
 from safegen.training.presets.registry import preset
 
@@ -106,7 +106,7 @@ def engine_on(
 
 def step_of(rows=ROWS, canaries=0):
     pictures = torch.randn(rows, 5, generator=torch.Generator().manual_seed(1))
-    return Draw(rows=np.arange(rows), canaries=np.arange(canaries)), (pictures,)
+    return SampledUnits(rows=np.arange(rows), canaries=np.arange(canaries)), (pictures,)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -291,7 +291,7 @@ def test_a_step_on_a_card_that_is_really_full():
     device, rows = torch.device("cuda"), 4_096
     layers = nn.Sequential(nn.Linear(4_096, 4_096), nn.SiLU(), nn.Linear(4_096, 1)).to(device)
     parts = (torch.randn(rows, 4_096, device=device),)
-    draw = Draw(rows=np.arange(rows), canaries=np.arange(0))
+    draw = SampledUnits(rows=np.arange(rows), canaries=np.arange(0))
     whole, sums, sizes = torch.cuda.get_device_properties(device).total_memory, [], []
     for more in (whole, 224 * 2**20):
         torch.cuda.empty_cache()

@@ -16,7 +16,7 @@ from safegen.privacy.mechanism.canaries import Canaries
 from safegen.privacy.mechanism.engine import PrivateEngine, Settings
 from safegen.privacy.mechanism.lattice import ARITHMETIC_ALLOWANCE, lattice
 from safegen.privacy.mechanism.noise import UnsafeWarning
-from safegen.privacy.mechanism.sampling import ABSENT_ROW, Draw
+from safegen.privacy.mechanism.sampling import ABSENT_ROW, SampledUnits
 
 RATE = 1.0
 
@@ -53,7 +53,7 @@ def output(network, rows):
 def step(engine, rows, drawn=None):
     """A step whose rows are the drawn ones, all of them by default."""
     drawn = len(rows) if drawn is None else drawn
-    engine.step(Draw(rows=np.arange(drawn), canaries=np.arange(0)), (rows,), output)
+    engine.step(SampledUnits(rows=np.arange(drawn), canaries=np.arange(0)), (rows,), output)
 
 
 def linear(width=3):
@@ -220,7 +220,9 @@ def test_absent_records_of_a_small_group_add_nothing():
     network = linear()
     engine = engine_on(network, groups=groups, units=50, unit="group", records_per_unit=2)
     rows = torch.tensor([[0.5, 0, 0], [7.0, 7.0, 7.0]])
-    engine.step(Draw(rows=np.array([4, ABSENT_ROW]), canaries=np.arange(0)), (rows,), output)
+    engine.step(
+        SampledUnits(rows=np.array([4, ABSENT_ROW]), canaries=np.arange(0)), (rows,), output
+    )
     assert moved(network) == pytest.approx(np.array([0.5, 0, 0]) / 10, abs=1e-5)
 
 
@@ -258,7 +260,7 @@ def test_canaries_hear_the_run_and_leave_the_network_alone():
     listening = engine_on(accompanied, settings=Settings(canaries=canaries))
     step(engine_on(plain), rows)
     drawn = canaries.numbers[:3]
-    listening.step(Draw(rows=np.arange(1), canaries=drawn), (rows,), output)
+    listening.step(SampledUnits(rows=np.arange(1), canaries=drawn), (rows,), output)
     assert moved(plain) == pytest.approx(moved(accompanied), abs=1e-5)
     assert canaries.scores[drawn] == pytest.approx(np.ones(3), abs=1e-3)
     assert np.abs(np.delete(canaries.scores, drawn)).max() < 1e-3
@@ -268,7 +270,7 @@ def test_canaries_hear_the_run_and_leave_the_network_alone():
 def test_a_rehearsal_costs_nothing_and_changes_nothing():
     network = linear()
     engine = engine_on(network)
-    draw = Draw(rows=np.arange(2), canaries=np.arange(0))
+    draw = SampledUnits(rows=np.arange(2), canaries=np.arange(0))
     assert engine.rehearse(draw, (torch.ones(2, 3),), output)
     assert not engine.rehearse(draw, (torch.full((2, 3), torch.nan),), output)
     assert engine.steps_run == 0
@@ -302,7 +304,7 @@ def test_a_plan_that_is_not_accounted_for_is_refused(changes, says):
 
 def rehearsed(network, loss=output):
     engine = engine_on(network)
-    draw = Draw(rows=np.arange(4), canaries=np.arange(0))
+    draw = SampledUnits(rows=np.arange(4), canaries=np.arange(0))
     return engine.rehearse(draw, (torch.rand(4, 3),), loss)
 
 

@@ -7,7 +7,7 @@ import torch
 from safegen.privacy.accounting.plan import PrivacyPlan
 from safegen.privacy.mechanism import opening
 from safegen.privacy.mechanism.engine import PrivateEngine
-from safegen.privacy.mechanism.sampling import ABSENT_ROW, Draw
+from safegen.privacy.mechanism.sampling import ABSENT_ROW, SampledUnits
 from safegen.privacy.mechanism.sealed import PrivateRecords
 
 COUNT = 9
@@ -104,7 +104,7 @@ def test_the_engine_draws_by_number_and_finds_nobody_who_is_gone(groups):
     engine = PrivateEngine(layer, made_plan, optimizer, groups=held)
     numbers = np.array([1, 3]) if groups is None else np.array([2, 3, 5, ABSENT_ROW])
     draw, (pictures,) = engine.opened(
-        held, Draw(rows=numbers, canaries=np.arange(0)), lambda pictures, _: (pictures,)
+        held, SampledUnits(rows=numbers, canaries=np.arange(0)), lambda pictures, _: (pictures,)
     )
     if groups is None:  # a record that is gone leaves no row
         assert draw.rows.tolist() == [2]

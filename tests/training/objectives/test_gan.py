@@ -18,7 +18,7 @@ from safegen.privacy.execution.settings import Execution
 from safegen.privacy.mechanism.canaries import Canaries
 from safegen.privacy.mechanism.engine import PrivateEngine, Settings
 from safegen.privacy.mechanism.releases import Releases
-from safegen.privacy.mechanism.sampling import Draw
+from safegen.privacy.mechanism.sampling import SampledUnits
 from safegen.privacy.mechanism.sealed import PrivateRecords
 from safegen.schemas.card import DataCard, PictureShape
 from safegen.training.loop import Training
@@ -385,7 +385,7 @@ def test_without_a_prior_it_trains_from_random_weights(shape):
     training.rehearse(shape)
     before = [p.detach().clone() for p in objective.averaged.decoder.parameters()]
     parts = objective.batch(torch.rand(8, *shape), torch.zeros(8, dtype=int))
-    draw = Draw(rows=np.arange(8), canaries=np.arange(0))
+    draw = SampledUnits(rows=np.arange(8), canaries=np.arange(0))
     training.engine.step(draw, parts, objective.losses)
     for _ in range(recipe.discriminator_steps):
         objective.work_publicly(training.engine, rate_factor=1.0)

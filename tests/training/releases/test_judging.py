@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from safegen.models.judge import Judge
+from safegen.models.judge import LabelFilter
 from safegen.privacy.accounting.plan import PrivacyPlan, Release
 from safegen.privacy.mechanism.lattice import Lattice
 from safegen.privacy.mechanism.releases import Releases
 from safegen.privacy.mechanism.sealed import PrivateRecords
 from safegen.training.releases import judging
-from safegen.training.releases.judging import fit_judge
+from safegen.training.releases.judging import fit_label_filter
 
 COUNT, CLASSES, KEY = 1500, 3, 7
 
@@ -44,11 +44,11 @@ def plan(noise_multiplier=5.0, purpose="judge", units=COUNT, **changes):
 
 def fitted(made, data=None, key=KEY, reference=None):
     shown = pictures(300, seed=5)[0] if reference is None else reference
-    return fit_judge(data or records(), CLASSES, Releases(made, key), reference=shown)
+    return fit_label_filter(data or records(), CLASSES, Releases(made, key), reference=shown)
 
 
 def accuracy(found):
-    judge = Judge(CLASSES, 1)
+    judge = LabelFilter(CLASSES, 1)
     judge.weights.copy_(torch.from_numpy(found[0]))
     judge.biases.copy_(torch.from_numpy(found[1]))
     shown, labels = pictures(600, seed=1)

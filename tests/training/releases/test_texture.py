@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from safegen.models.grain import Grain, roughness
+from safegen.models.grain import ResidualNoise, roughness
 from safegen.privacy.accounting.plan import PrivacyPlan, Release
 from safegen.privacy.mechanism.lattice import Lattice
 from safegen.privacy.mechanism.release import Mechanism
@@ -58,7 +58,7 @@ def known_spectrum():
 
 def misses(count, spectrum):
     """Pictures with known grain, beside what they are without it."""
-    grain = Grain(SHAPE)
+    grain = ResidualNoise(SHAPE)
     grain.spectrum.copy_(spectrum)
     plain = torch.full((count, *SHAPE), 0.5)
     return plain + roughness(plain) * grain.draw(count, torch.Generator().manual_seed(1)), plain
