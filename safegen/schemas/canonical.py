@@ -32,7 +32,7 @@ def canonical_bytes(record: Record) -> bytes:
     >>> canonical_bytes(Point(y=2.0, x=0.5))
     b'{"x":0.5,"y":2}'
     """
-    return joined(canonical_fields(record))
+    return join_fields(canonical_fields(record))
 
 
 def canonical_fields(record: Record) -> dict[str, bytes]:
@@ -44,7 +44,7 @@ def canonical_fields(record: Record) -> dict[str, bytes]:
     return fields
 
 
-def joined(fields: Mapping[str, bytes]) -> bytes:
+def join_fields(fields: Mapping[str, bytes]) -> bytes:
     """The canonical bytes of a record from those of its fields.
 
     >>> joined({"y": b"2", "x": b"0.5"})

@@ -117,7 +117,7 @@ class Training:
         if canaries is not None:
             if parts is not None:
                 canaries.restore(parts["canaries"])
-            canaries.agree(self._settings.processes)
+            canaries.broadcast(self._settings.processes)
         self.engine = PrivateEngine(
             objective.private,
             plan,

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from safegen.schemas.canonical import Record, canonical_bytes, canonical_fields, digest, joined
+from safegen.schemas.canonical import Record, canonical_bytes, canonical_fields, digest, join_fields
 from safegen.schemas.card import DataCard, PictureShape, published
 from safegen.schemas.certificate import Gaussian, PoissonSubsampledGaussian
 from safegen.schemas.decision import Decision, RuleFinding
@@ -109,7 +109,7 @@ values = st.one_of(
 def test_the_quick_way_writes_what_the_library_writes(record):
     expected = rfc8785.dumps(record.model_dump(mode="json"))
     assert canonical_bytes(record) == expected
-    assert joined(canonical_fields(record)) == expected
+    assert join_fields(canonical_fields(record)) == expected
     fields = canonical_fields(record)
     assert fields["values"] == rfc8785.dumps(record.model_dump(mode="json")["values"])
 

@@ -87,8 +87,8 @@ class Course:
                     pictures=self.warm_pictures,
                 )
         if self.processes.world > 1:
-            self.processes.tell(self.data.records.order())
-        facts, start, resumed = self.processes.tell((self.facts, start, resumed))
+            self.processes.broadcast(self.data.records.order())
+        facts, start, resumed = self.processes.broadcast((self.facts, start, resumed))
         training = training_of(
             facts,
             self.data,

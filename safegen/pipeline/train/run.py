@@ -257,13 +257,13 @@ def _begun_with(facts: RunFacts, data: TrainingData) -> bool:
     )
 
 
-def follow(data: TrainingData, processes: Processes, execution: Execution) -> None:
+def train_as_follower(data: TrainingData, processes: Processes, execution: Execution) -> None:
     """The other processes' part: train along with the first.
 
     Each owns units by their numbers, so that all must have the records in one order.
     """
-    order = processes.told()
-    facts, start, resumed = processes.told()
+    order = processes.receive()
+    facts, start, resumed = processes.receive()
     if not _begun_with(facts, data) or order != data.records.order():
         raise DataError(
             "this process found other records than the first, or in another order; give all the "

@@ -26,10 +26,10 @@ from safegen.pipeline.generate.model import Model, load
 from safegen.pipeline.train.admission import require_allowed
 from safegen.pipeline.train.planning import as_data, like, with_pictures
 from safegen.pipeline.train.publish import Publisher
-from safegen.pipeline.train.run import Run, follow
+from safegen.pipeline.train.run import Run, train_as_follower
 from safegen.pipeline.train.sealing import sealed
 from safegen.privacy.accounting.budget import Budget
-from safegen.privacy.execution.processes import joined
+from safegen.privacy.execution.processes import process_group
 from safegen.privacy.execution.settings import Execution
 from safegen.progress import Progress, silent
 from safegen.provenance.c2pa.timestamps import Stamping
@@ -163,9 +163,9 @@ def _finished(
 ) -> Model:
     """Go through a run in this process, or along with the first, and open what it leaves."""
     execution, workspace = execution or Execution(), workspace or Workspace()
-    with joined(_device(execution.device)) as processes:
+    with process_group(_device(execution.device)) as processes:
         if not processes.first:
-            follow(sealed(as_data(data)), processes, execution)
+            train_as_follower(sealed(as_data(data)), processes, execution)
         else:
             publisher = Publisher(
                 folder=folder,
@@ -183,7 +183,7 @@ def _finished(
                 run = Run(sealed(records), budget, publisher, processes, execution, told)
                 with told.refusals():
                     go(run, records)
-        processes.tell(value=True)  # the package is written
+        processes.broadcast(value=True)  # the package is written
     return load(folder, workspace=workspace)
 
 

@@ -51,22 +51,22 @@ class Processes:
         distributed.all_reduce(shared)
         return shared.cpu().numpy()
 
-    def agree(self, tensors: list[Tensor]) -> None:
+    def broadcast_tensors(self, tensors: list[Tensor]) -> None:
         """Give every process the first one's values."""
         if self.world > 1:
             for tensor in tensors:
                 distributed.broadcast(tensor, src=0)
 
-    def tell(self, value: T) -> T:
+    def broadcast(self, value: T) -> T:
         """Give every process the first one's value; the others' own is not looked at."""
         held = [value]
         if self.world > 1:
             distributed.broadcast_object_list(held, src=0, device=self.device)
         return held[0]
 
-    def told(self) -> Any:  # noqa: ANN401 - whatever the first process tells
+    def receive(self) -> Any:  # noqa: ANN401 - whatever the first process tells
         """In any process but the first: what that one tells."""
-        return self.tell(None)
+        return self.broadcast(None)
 
 
 def launched() -> bool:
@@ -75,7 +75,7 @@ def launched() -> bool:
 
 
 @contextlib.contextmanager
-def joined(device: torch.device) -> Iterator[Processes]:
+def process_group(device: torch.device) -> Iterator[Processes]:
     """This process, joined with the others that torchrun started, if it did.
 
     Args:

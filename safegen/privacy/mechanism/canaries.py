@@ -70,9 +70,9 @@ class Canaries(nn.Module):
         self.scores += gradient.squeeze(1).double().cpu().numpy() * scale
         self.heard += 1
 
-    def agree(self, processes: Processes) -> None:
+    def broadcast(self, processes: Processes) -> None:
         """Let all processes have the first one's coins."""
-        self.included = processes.tell(self.included)
+        self.included = processes.broadcast(self.included)
 
     def state(self) -> dict[str, Tensor]:
         """What a checkpoint must hold of them."""

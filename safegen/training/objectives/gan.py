@@ -72,7 +72,7 @@ class GanObjective:
             self._generator.decoder.parameters(), lr=self._rate, betas=recipe.betas
         )
         self._public = torch.Generator(device="cpu").manual_seed(
-            self._processes.tell(secrets.randbits(63))
+            self._processes.broadcast(secrets.randbits(63))
         )
         self._secret: SecretDraws = secure_generator()
         self.balance = Balance(recipe.discriminator_steps, recipe.least_accuracy)
@@ -119,12 +119,12 @@ class GanObjective:
             made, labels = self._generate(self.rows_beside)
             scores = discriminator(made, one_hot(labels, self._architecture.classes))
             told = float((scores < 0).float().mean())
-            if not self.balance.can_teach(self._processes.tell(told)):
+            if not self.balance.can_teach(self._processes.broadcast(told)):
                 return
             self._optimizer.zero_grad(set_to_none=True)
             generator_loss(self._recipe.adversarial, scores).backward()  # type: ignore[no-untyped-call]
             self._optimizer.step()
-        self._processes.agree(list(self._generator.parameters()))
+        self._processes.broadcast_tensors(list(self._generator.parameters()))
 
     def state(self) -> dict[str, Tensor]:
         """The generator, its optimizer, and whose turn it is."""
@@ -167,7 +167,7 @@ class GanObjective:
                 reference=self._start.reference,
             )
             self._generator.load_state_dict(made.state_dict())
-        self._processes.agree(list(self._generator.state_dict().values()))
+        self._processes.broadcast_tensors(list(self._generator.state_dict().values()))
 
     def finish(
         self,

@@ -20,7 +20,7 @@ from safegen.provenance.c2pa.manifest import TRUSTED
 from safegen.provenance.keys.house import certificates, key_id, root_of, same_house
 from safegen.provenance.log.checkpoints import problem_with_checkpoint, signed_by
 from safegen.provenance.log.receipts import problem_with
-from safegen.schemas.canonical import canonical_fields, joined, sha256
+from safegen.schemas.canonical import canonical_fields, join_fields, sha256
 from safegen.schemas.receipt import Receipt
 from safegen.verification.findings import found
 
@@ -195,7 +195,7 @@ def _problem_with_receipt(evidence: Evidence) -> str | None:
     roots = evidence.log_anchors
     if roots is None or not _signer_is_trusted(evidence):
         return None  # whose signature it would be is not known
-    unsigned = joined(fields | {"signature": b"null"})
+    unsigned = join_fields(fields | {"signature": b"null"})
     return problem_with(receipt, roots, unsigned=unsigned) or _signed_by_another(evidence, receipt)
 
 

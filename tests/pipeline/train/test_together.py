@@ -85,7 +85,7 @@ import numpy as np, torch
 from torch import nn
 from safegen.privacy.mechanism.engine import PrivateEngine, Settings
 from safegen.privacy.accounting.plan import PrivacyPlan
-from safegen.privacy.execution.processes import joined
+from safegen.privacy.execution.processes import process_group
 from safegen.privacy.mechanism.sampling import SampledUnits
 
 def engine_of(network, noise_multiplier):
@@ -109,7 +109,7 @@ def step(name, noise_multiplier, width):
 def keep(name, numbers):
     np.save(f"{sys.argv[1]}/{name}-{processes.rank}.npy", numbers)
 
-with joined(torch.device("cpu")) as processes:
+with process_group(torch.device("cpu")) as processes:
     step("exact", 1e-6, 5)
     step("noisy", 2.0, 20_000)
     engine = engine_of(nn.Linear(3, 1), 1.0)
@@ -147,9 +147,9 @@ def test_noise_is_added_once(engines):
 
 
 def test_one_process_alone_needs_no_group():
-    from safegen.privacy.execution.processes import Processes, joined
+    from safegen.privacy.execution.processes import Processes, process_group
 
-    with joined(torch.device("cpu")) as processes:
+    with process_group(torch.device("cpu")) as processes:
         assert processes == Processes()
-        assert processes.tell("word") == "word"
+        assert processes.broadcast("word") == "word"
         assert np.array_equal(processes.total(np.arange(3)), np.arange(3))
