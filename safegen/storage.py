@@ -86,7 +86,7 @@ def new_file(path: Path, *, mode: int = 0o644) -> Iterator[Path]:
             yield temporary
             os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
-        with alone(path.parent):
+        with exclusive_lock(path.parent):
             _require_free(path)
             os.replace(temporary, path)  # noqa: PTH105 - the atomic one, by name
         _sync_folder(path.parent)
@@ -212,7 +212,7 @@ def require_name(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def exclusive_lock(folder: Path) -> Iterator[None]:
     """Keep out whoever else asks to be alone in a folder, in this process or another; waits.
 
     Raises:

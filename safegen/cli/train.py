@@ -212,7 +212,7 @@ def _make_keys_unless_there(keys: str) -> None:
     folder = Path(keys)
     if keys != KEYS or (folder / pki.LEAF).exists():  # the last file that is written
         return
-    with storage.alone(Path()):
+    with storage.exclusive_lock(Path()):
         if folder.exists():
             return
         pki.init(folder)

@@ -185,7 +185,7 @@ def remove(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def exclusive_lock(folder: Path) -> Iterator[None]:
     """Hold a folder's run for one process; the system lets go of it however the process ends.
 
     A folder that was made for this and stayed empty is removed again.

@@ -134,7 +134,7 @@ HOLDER = """
 import sys
 from pathlib import Path
 from safegen.training import checkpoint
-with checkpoint.alone(Path(sys.argv[1])):
+with checkpoint.exclusive_lock(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.readline()
 """
@@ -148,16 +148,16 @@ def test_a_folder_is_trained_in_by_one_process_until_it_dies(tmp_path):
         text=True,
     )
     assert holder.stdout.readline() == "held\n"
-    with pytest.raises(StorageError, match="another process"), checkpoint.alone(tmp_path):
+    with pytest.raises(StorageError, match="another process"), checkpoint.exclusive_lock(tmp_path):
         pass
     holder.kill()
     holder.communicate()
-    with checkpoint.alone(tmp_path):
+    with checkpoint.exclusive_lock(tmp_path):
         pass
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     tmp_path.chmod(0o500)
-    with pytest.raises(StorageError, match="cannot"), checkpoint.alone(tmp_path):
+    with pytest.raises(StorageError, match="cannot"), checkpoint.exclusive_lock(tmp_path):
         pass

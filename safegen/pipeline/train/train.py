@@ -174,7 +174,7 @@ def _finished(
                 log=Ledger(workspace.ledger),
             )
             storage.require_writable(folder)
-            with checkpoint.alone(folder):
+            with checkpoint.exclusive_lock(folder):
                 _require_room(folder, resume=resumed)
                 progress("loading", 0, 1)
                 records = as_data(data)

@@ -92,7 +92,7 @@ def reserved(folder: Path, ledger: Ledger) -> Iterator[None]:
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
     storage.make_folder(folder)
     try:
-        with storage.alone(folder):
+        with storage.exclusive_lock(folder):
             settle(folder, ledger)
             yield
     except BaseException:
@@ -246,7 +246,7 @@ def take_up(folder: Path, ledger: Ledger) -> Settled:
     storage.require_writable(folder)
     if not folder.is_dir():
         return Settled(placed=(), foreign=())
-    with storage.alone(folder):
+    with storage.exclusive_lock(folder):
         return settle(folder, ledger)
 
 

@@ -25,7 +25,7 @@ from safegen.schemas.verdict import Verdict
 from safegen.verification.discovery import too_large
 from safegen.verification.unread import MAX_FILE_BYTES, unread
 from safegen.verification.workers.limits import TOO_LONG_TEXT
-from safegen.verification.workers.process import READY, Process, Task, hire, idle, line
+from safegen.verification.workers.process import READY, Process, Task, acquire, idle, line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,14 +58,14 @@ def verify_apart(
         SafegenError: what a process raised, such as that the ledger cannot be read; or that none
             can be started.
     """
-    crew = _Crew(files, task, patience, progress)
+    pool = _WorkerPool(files, task, patience, progress)
     try:
-        return crew.run(min(jobs, 1 + len(files) // MIN_FILES_PER_PROCESS))
+        return pool.run(min(jobs, 1 + len(files) // MIN_FILES_PER_PROCESS))
     finally:
-        crew.dismiss()
+        pool.shutdown()
 
 
-class _Crew:
+class _WorkerPool:
     """The processes of one verification, and what is left to do."""
 
     def __init__(
@@ -87,18 +87,18 @@ class _Crew:
         """Ask and listen until there is a verdict for every file."""
         self._refuse_the_large()
         for _ in range(jobs):
-            self._hire()
+            self._spawn()
         while len(self._verdicts) < len(self._files):
             try:
                 worker, answer = self._heard.get(timeout=self._time_left())
             except queue.Empty:
-                self._dismiss_the_slow()
+                self._end_timed_out()
                 continue
-            if worker in self._workers:  # those that were dismissed are not listened to
+            if worker in self._workers:  # those that were ended are not listened to
                 self._listen(worker, answer)
         return tuple(self._verdicts[number] for number in range(len(self._files)))
 
-    def dismiss(self) -> None:
+    def shutdown(self) -> None:
         """Let those wait that have answered everything, and end the others."""
         for worker in self._workers:
             if worker.ready and not worker.given:
@@ -116,12 +116,12 @@ class _Crew:
                 self._left.remove(number)
                 self._settle(number, unread(file.name, "safegen.manifest.too-large", text))
 
-    def _hire(self) -> None:
-        self._workers.append(hire(self._task, self._heard))
+    def _spawn(self) -> None:
+        self._workers.append(acquire(self._task, self._heard))
 
     def _listen(self, worker: Process, answer: bytes) -> None:
         if not answer:
-            self._lost(worker)
+            self._on_exit(worker)
             return
         if answer == READY:
             worker.ready = True
@@ -149,7 +149,7 @@ class _Crew:
             worker.given.append(number)
             worker.say(_question(self._files[number]))
 
-    def _lost(self, worker: Process) -> None:
+    def _on_exit(self, worker: Process) -> None:
         """A process ended by itself; the file that it was looking at did that."""
         status = worker.popen.wait()
         if not worker.ready:
@@ -166,7 +166,7 @@ class _Crew:
         )
         self._replace(worker, "safegen.manifest.crashed", text)
 
-    def _dismiss_the_slow(self) -> None:
+    def _end_timed_out(self) -> None:
         now = time.monotonic()
         for worker in [each for each in self._workers if now - each.since >= self._patience]:
             if not worker.ready:
@@ -188,7 +188,7 @@ class _Crew:
             self._sizes.pop(number)
             self._left.appendleft(number)
         if self._left:
-            self._hire()
+            self._spawn()
 
     def _settle(self, number: int, verdict: Verdict) -> None:
         self._verdicts[number] = verdict

@@ -243,7 +243,7 @@ class _Idle:
         for each in dismissed:
             each.end()
 
-    def dismiss(self) -> None:
+    def shutdown(self) -> None:
         """End all of them."""
         with self._lock:
             dismissed, self._waiting = self._waiting, []
@@ -256,12 +256,12 @@ class _Idle:
 
 
 idle = _Idle()
-atexit.register(idle.dismiss)
+atexit.register(idle.shutdown)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=idle.forget)
 
 
-def hire(task: Task, heard: queue.SimpleQueue[tuple[Process, bytes]]) -> Process:
+def acquire(task: Task, heard: queue.SimpleQueue[tuple[Process, bytes]]) -> Process:
     """A process that was told a task: one that waited, or a new one.
 
     Raises:
