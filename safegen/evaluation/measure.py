@@ -13,7 +13,7 @@ from safegen.evaluation import fidelity, memorization
 from safegen.evaluation.classifier import Labelled, Validation, fit
 from safegen.evaluation.memorization import MIN_RECORDS
 from safegen.evaluation.protocols import PROTOCOLS
-from safegen.evaluation.utility import Contest, compare, train_and_test
+from safegen.evaluation.utility import ClassifierComparison, compare, train_and_test
 from safegen.schemas.card import PICTURES
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from safegen.evaluation.held_out import Records
     from safegen.evaluation.protocols import ClassifierProtocol
-    from safegen.evaluation.utility import Runs
+    from safegen.evaluation.utility import TrainedClassifiers
     from safegen.models.generator import LatentGenerator
     from safegen.progress import Progress
     from safegen.schemas.evaluation import Augment, Fidelity, Neighbours, Utility
@@ -39,7 +39,7 @@ OTHER_FEATURES = "principal components of the training records, for no classifie
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bench:
+class EvaluationContext:
     """Everything that the measurements need.
 
     Attributes:
@@ -68,7 +68,7 @@ class Bench:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class Measurements:
     """What was measured; None where a measurement would mean nothing."""
 
     utility: Utility | None
@@ -76,23 +76,23 @@ class Found:
     neighbours: Neighbours | None
 
 
-def measure(bench: Bench, *, comparable: bool) -> Found:
+def measure(context: EvaluationContext, *, comparable: bool) -> Measurements:
     """Utility, fidelity and neighbours.
 
     Args:
-        bench: what to measure.
+        context: what to measure.
         comparable: whether the package was trained on the training records, and on none of the
             test; without, nothing can be said of copying.
     """
-    told = len(bench.classes) > 1 and bench.generator.modality.name == PICTURES
-    utility, first = _utility(bench) if told else (None, None)
-    synthetic = sampled(bench, min(bench.pictures, MAX_COMPARED_PICTURES), bench.seeds[0])
-    bench.progress("comparing", 0, 2)
-    apart = _fidelity(bench, synthetic, first)
-    bench.progress("comparing", 1, 2)
-    near = _neighbours(bench, synthetic) if comparable else None
-    bench.progress("comparing", 2, 2)
-    return Found(utility=utility, fidelity=apart, neighbours=near)
+    told = len(context.classes) > 1 and context.generator.modality.name == PICTURES
+    utility, first = _utility(context) if told else (None, None)
+    synthetic = sampled(context, min(context.pictures, MAX_COMPARED_PICTURES), context.seeds[0])
+    context.progress("comparing", 0, 2)
+    apart = _fidelity(context, synthetic, first)
+    context.progress("comparing", 1, 2)
+    near = _neighbours(context, synthetic) if comparable else None
+    context.progress("comparing", 2, 2)
+    return Measurements(utility=utility, fidelity=apart, neighbours=near)
 
 
 def drawn_labels(
@@ -112,94 +112,98 @@ def drawn_labels(
     return np.minimum(places, classes - 1).astype(np.int64)
 
 
-def sampled(bench: Bench, count: int, seed: int) -> Labelled:
+def sampled(context: EvaluationContext, count: int, seed: int) -> Labelled:
     """Synthetic pictures, for measuring alone."""
-    weights = bench.generator.prior.weights.double().cpu().numpy()
-    drawn = drawn_labels(count, len(bench.classes), weights)
+    weights = context.generator.prior.weights.double().cpu().numpy()
+    drawn = drawn_labels(count, len(context.classes), weights)
     labels = np.random.default_rng(seed).permutation(drawn)
     parts = []
     for place, start in enumerate(range(0, count, BATCH_PICTURES)):
         wanted = torch.from_numpy(labels[start : start + BATCH_PICTURES])
-        made = bench.generator.sample(wanted, seed * MAX_BATCHES_PER_DRAW + place)
-        parts.append(bench.generator.modality.to_stored(made.cpu().numpy()))
-        bench.progress("sampling", min(start + BATCH_PICTURES, count), count)
+        made = context.generator.sample(wanted, seed * MAX_BATCHES_PER_DRAW + place)
+        parts.append(context.generator.modality.to_stored(made.cpu().numpy()))
+        context.progress("sampling", min(start + BATCH_PICTURES, count), count)
     return Labelled(pictures=np.concatenate(parts), labels=labels)
 
 
-def _utility(bench: Bench) -> tuple[Utility, Runs]:
-    training, validation = _without_validation(bench)
-    contest = Contest(
-        protocol=bench.protocol,
-        augment=bench.augment,
-        seeds=bench.seeds,
-        classes=bench.classes,
-        test=bench.records.test,
+def _utility(context: EvaluationContext) -> tuple[Utility, TrainedClassifiers]:
+    training, validation = _without_validation(context)
+    comparison = ClassifierComparison(
+        protocol=context.protocol,
+        augment=context.augment,
+        seeds=context.seeds,
+        classes=context.classes,
+        test=context.records.test,
         validation=validation,
-        device=bench.device,
+        device=context.device,
     )
     real = train_and_test(
-        contest,
-        lambda seed: _some(training, bench.protocol.pictures, seed),
+        comparison,
+        lambda seed: _some(training, context.protocol.pictures, seed),
         stage="on records",
-        progress=bench.progress,
+        progress=context.progress,
     )
     synthetic = train_and_test(
-        contest,
-        lambda seed: sampled(bench, bench.pictures, seed),
+        comparison,
+        lambda seed: sampled(context, context.pictures, seed),
         stage="on samples",
-        progress=bench.progress,
+        progress=context.progress,
     )
-    return compare(contest, synthetic, real), real
+    return compare(comparison, synthetic, real), real
 
 
-def _without_validation(bench: Bench) -> tuple[Labelled, Validation | None]:
+def _without_validation(context: EvaluationContext) -> tuple[Labelled, Validation | None]:
     """Training records, and those by which the protocol chooses an epoch."""
-    training = bench.records.training
-    if not bench.protocol.validation:
+    training = context.records.training
+    if not context.protocol.validation:
         return training, None
-    count = min(bench.protocol.validation, len(training) // 12)  # a twelfth: 5,000 of 60,000
-    order = np.random.default_rng(bench.seeds[0]).permutation(len(training))
-    kept = Validation(records=training.rows(order[:count]), noise=bench.noise)
+    count = min(context.protocol.validation, len(training) // 12)  # a twelfth: 5,000 of 60,000
+    order = np.random.default_rng(context.seeds[0]).permutation(len(training))
+    kept = Validation(records=training.rows(order[:count]), noise=context.noise)
     return training.rows(order[count:]), kept
 
 
-def _fidelity(bench: Bench, synthetic: Labelled, real: Runs | None) -> Fidelity:
-    training, test = bench.records.training, bench.records.test
+def _fidelity(
+    context: EvaluationContext, synthetic: Labelled, real: TrainedClassifiers | None
+) -> Fidelity:
+    training, test = context.records.training, context.records.test
     count = min(len(synthetic), len(training), len(test), MAX_COMPARED_PICTURES)
-    parts = [_some(each, count, bench.seeds[0]).pictures for each in (synthetic, test, training)]
+    parts = [_some(each, count, context.seeds[0]).pictures for each in (synthetic, test, training)]
     if real is None:
         # The records' axes: in its own, a collapsed generator would hide how little it shows.
-        axes = components(*reversed(parts), seed=bench.seeds[0])
+        axes = components(*reversed(parts), seed=context.seeds[0])
         points: list[Points] = [each.astype(np.float64) for each in reversed(axes)]
-        space = ONE_CLASS_FEATURES if len(bench.classes) == 1 else OTHER_FEATURES
+        space = ONE_CLASS_FEATURES if len(context.classes) == 1 else OTHER_FEATURES
         return fidelity.compare(*points, space=space)
     known, quick = real.first, PROTOCOLS["quick"]
-    if bench.protocol.networks[0] not in quick.networks:  # features are the CNN's in all protocols
+    if (
+        context.protocol.networks[0] not in quick.networks
+    ):  # features are the CNN's in all protocols
         known = fit(
-            _some(training, quick.pictures, bench.seeds[0]),
-            len(bench.classes),
+            _some(training, quick.pictures, context.seeds[0]),
+            len(context.classes),
             "cnn",
             quick,
-            augment=bench.augment,
-            seed=bench.seeds[0],
-            device=bench.device,
+            augment=context.augment,
+            seed=context.seeds[0],
+            device=context.device,
         )
     return fidelity.compare(*(known.features(each) for each in parts), space=CNN_FEATURES)
 
 
-def _neighbours(bench: Bench, synthetic: Labelled) -> Neighbours | None:
-    training, test = bench.records.training, bench.records.test
+def _neighbours(context: EvaluationContext, synthetic: Labelled) -> Neighbours | None:
+    training, test = context.records.training, context.records.test
     count = min(len(test), len(training) // 2, MAX_COMPARED_PICTURES)
     if count < MIN_RECORDS:
         return None
-    order = np.random.default_rng(bench.seeds[0]).permutation(len(training))
+    order = np.random.default_rng(context.seeds[0]).permutation(len(training))
     inside, others = order[:count], order[count : count + MAX_COMPARED_PICTURES]
     return memorization.nearest_records(
         synthetic.pictures,
         training.pictures[inside],
-        _some(test, count, bench.seeds[0]).pictures,
+        _some(test, count, context.seeds[0]).pictures,
         training.pictures[others],
-        seed=bench.seeds[0],
+        seed=context.seeds[0],
     )
 
 

@@ -33,7 +33,7 @@ REPORT_EVERY_STEPS = 10  # steps between two reports of progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Contest:
+class ClassifierComparison:
     """What both sides have in common.
 
     Attributes:
@@ -56,7 +56,7 @@ class Contest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Runs:
+class TrainedClassifiers:
     """Classifiers of one side, tested.
 
     Attributes:
@@ -71,38 +71,42 @@ class Runs:
 
 
 def train_and_test(
-    contest: Contest, drawn: Drawn, *, stage: str = "training", progress: Progress = silent
-) -> Runs:
+    comparison: ClassifierComparison,
+    drawn: Drawn,
+    *,
+    stage: str = "training",
+    progress: Progress = silent,
+) -> TrainedClassifiers:
     """Train every network with every seed, and test it.
 
     Args:
-        contest: how, and on what.
+        comparison: how, and on what.
         drawn: training pictures for a seed; as many for each.
         stage: what the progress is called.
         progress: told how far the work is.
     """
-    networks = contest.protocol.networks
+    networks = comparison.protocol.networks
     found, first, count = [], None, 0
-    for turn, seed in enumerate(contest.seeds):
+    for turn, seed in enumerate(comparison.seeds):
         data = drawn(seed)
         count = len(data)
         for place, network in enumerate(networks):
-            run, runs = turn * len(networks) + place, len(contest.seeds) * len(networks)
+            run, runs = turn * len(networks) + place, len(comparison.seeds) * len(networks)
             made = fit(
                 data,
-                len(contest.classes),
+                len(comparison.classes),
                 network,
-                contest.protocol,
-                augment=contest.augment,
+                comparison.protocol,
+                augment=comparison.augment,
                 seed=seed,
-                device=contest.device,
-                validation=contest.validation,
+                device=comparison.device,
+                validation=comparison.validation,
                 told=_part(stage, run, runs, progress),
             )
             first = first or made
-            found.append(made.probabilities(contest.test.pictures))
+            found.append(made.probabilities(comparison.test.pictures))
     assert first is not None
-    return Runs(trained_on=count, probabilities=tuple(found), first=first)
+    return TrainedClassifiers(trained_on=count, probabilities=tuple(found), first=first)
 
 
 def _part(stage: str, run: int, runs: int, progress: Progress) -> Callable[[int, int], None]:
@@ -113,18 +117,20 @@ def _part(stage: str, run: int, runs: int, progress: Progress) -> Callable[[int,
     return told
 
 
-def compare(contest: Contest, synthetic: Runs, real: Runs) -> Utility:
+def compare(
+    comparison: ClassifierComparison, synthetic: TrainedClassifiers, real: TrainedClassifiers
+) -> Utility:
     """What both sides reached, beside each other."""
-    sides = [_side(each.probabilities, contest.test.labels) for each in (synthetic, real)]
-    confusion = _confusion(synthetic.probabilities, contest.test.labels)
+    sides = [_side(each.probabilities, comparison.test.labels) for each in (synthetic, real)]
+    confusion = _confusion(synthetic.probabilities, comparison.test.labels)
     return Utility(
         pictures=synthetic.trained_on,
         records=real.trained_on,
-        tested=len(contest.test),
+        tested=len(comparison.test),
         synthetic=sides[0],
         real=sides[1],
         share_of_ceiling=sides[0].accuracy.mean / max(sides[1].accuracy.mean, 1e-12),
-        by_class=_by_class(contest, synthetic, real),
+        by_class=_by_class(comparison, synthetic, real),
         confusion=tuple(tuple(row) for row in confusion.tolist()),
     )
 
@@ -148,15 +154,17 @@ def spread(runs: Sequence[float]) -> Spread:
     return Spread(mean=statistics.fmean(runs), deviation=deviation, runs=tuple(runs))
 
 
-def _by_class(contest: Contest, synthetic: Runs, real: Runs) -> tuple[ClassFigures, ...]:
-    labels = contest.test.labels
+def _by_class(
+    comparison: ClassifierComparison, synthetic: TrainedClassifiers, real: TrainedClassifiers
+) -> tuple[ClassFigures, ...]:
+    labels = comparison.test.labels
     recalls, errors = [], []
     for side in (synthetic, real):
         recalls.append(np.mean([_recalls(each, labels) for each in side.probabilities], axis=0))
         errors.append(
             np.mean([calibration_by_class(each, labels) for each in side.probabilities], axis=0)
         )
-    tested = np.bincount(labels, minlength=len(contest.classes))
+    tested = np.bincount(labels, minlength=len(comparison.classes))
     return tuple(
         ClassFigures(
             name=name,
@@ -166,7 +174,7 @@ def _by_class(contest: Contest, synthetic: Runs, real: Runs) -> tuple[ClassFigur
             calibration_synthetic=float(errors[0][place]),
             calibration_real=float(errors[1][place]),
         )
-        for place, name in enumerate(contest.classes)
+        for place, name in enumerate(comparison.classes)
     )
 
 

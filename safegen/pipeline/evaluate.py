@@ -26,7 +26,7 @@ from safegen.config.old_names import old_names
 from safegen.config.workspace import Workspace
 from safegen.errors import InputError, Refused
 from safegen.evaluation.held_out import Source, gather, open_data
-from safegen.evaluation.measure import Bench, measure
+from safegen.evaluation.measure import EvaluationContext, measure
 from safegen.evaluation.protocols import PROTOCOLS, default_augment
 from safegen.package import files
 from safegen.package.model_card import Figure, model_card
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from safegen.evaluation.held_out import Records
-    from safegen.evaluation.measure import Found
+    from safegen.evaluation.measure import Measurements
     from safegen.evaluation.protocols import ClassifierProtocol
     from safegen.modality.base import Modality
     from safegen.pipeline.generate.model import Model
@@ -153,7 +153,7 @@ def evaluate(  # noqa: PLR0913 - the door; how it measures is described in its c
     )
     # 2 to 4. Measure.
     with memory_named("and measure again"):
-        bench = Bench(
+        context = EvaluationContext(
             records=records,
             generator=open_generator(opened).to(place),
             classes=opened.config.data.classes,
@@ -165,21 +165,21 @@ def evaluate(  # noqa: PLR0913 - the door; how it measures is described in its c
             device=place,
             progress=progress,
         )
-        found = measure(bench, comparable=same and not records.held_out.seen)
-    report = _report(opened, bench, found, same_records=same, decided=how.augment is not None)
+        found = measure(context, comparable=same and not records.held_out.seen)
+    report = _report(opened, context, found, same_records=same, decided=how.augment is not None)
     # 5. Release samples.
-    shown, withheld = _released(releasing, samples, len(bench.classes), progress)
+    shown, withheld = _released(releasing, samples, len(context.classes), progress)
     # 6. Tell the model card.
     if records.public and same:
         _tell_card(opened, report)
-    columns = len(shown) // len(bench.classes)
+    columns = len(shown) // len(context.classes)
     return Evaluation(
         report=report,
-        classes=bench.classes,
+        classes=context.classes,
         shown=shown,
         withheld=withheld,
-        real=_in_turn(records, len(bench.classes), columns or 6) if records.public else None,
-        modality=bench.generator.modality,
+        real=_in_turn(records, len(context.classes), columns or 6) if records.public else None,
+        modality=context.generator.modality,
     )
 
 
@@ -202,9 +202,14 @@ def device_named(device: str, protocol: ClassifierProtocol) -> torch.device:
 
 
 def _report(
-    opened: files.Package, bench: Bench, found: Found, *, same_records: bool, decided: bool
+    opened: files.Package,
+    context: EvaluationContext,
+    found: Measurements,
+    *,
+    same_records: bool,
+    decided: bool,
 ) -> EvaluationReport:
-    records = bench.records
+    records = context.records
     certificate = opened.certificate
     return EvaluationReport(
         model=opened.config.name,
@@ -217,45 +222,47 @@ def _report(
         public=records.public,
         same_records=same_records,
         held_out=records.held_out,
-        method=_method(bench, decided=decided),
+        method=_method(context, decided=decided),
         utility=found.utility,
         fidelity=found.fidelity,
         neighbours=found.neighbours,
         outside_guarantee=not records.public,
         publishing=PUBLISHABLE if records.public else PRIVATE,
-        notes=_notes(bench, found, same_records=same_records),
+        notes=_notes(context, found, same_records=same_records),
     )
 
 
-def _method(bench: Bench, *, decided: bool) -> Method:
-    protocol, name = bench.protocol, bench.records.data.card.name
-    kept = min(protocol.validation, len(bench.records.training) // 12)
+def _method(context: EvaluationContext, *, decided: bool) -> Method:
+    protocol, name = context.protocol, context.records.data.card.name
+    kept = min(protocol.validation, len(context.records.training) // 12)
     return Method(
         protocol=protocol.name,
         networks=protocol.networks,
-        training=protocol.in_words(on_gpu=bench.device.type == "cuda"),
+        training=protocol.in_words(on_gpu=context.device.type == "cuda"),
         chosen=f"the best on {kept:,} validation records, with noise" if kept else "the last epoch",
-        augment=bench.augment,
+        augment=context.augment,
         augment_because="asked for" if decided else f"by the data set's name, {name}",
         labels=(
             "as often as the package's latent prior has each class, which was released privately"
-            if len(set(bench.generator.prior.weights.tolist())) > 1
+            if len(set(context.generator.prior.weights.tolist())) > 1
             else "every class alike, for true class counts are private"
         ),
-        seeds=bench.seeds,
-        device=bench.device.type,
+        seeds=context.seeds,
+        device=context.device.type,
     )
 
 
-def _notes(bench: Bench, found: Found, *, same_records: bool) -> tuple[str, ...]:
-    notes = list(bench.records.notes)
-    name = bench.records.data.card.name
+def _notes(
+    context: EvaluationContext, found: Measurements, *, same_records: bool
+) -> tuple[str, ...]:
+    notes = list(context.records.notes)
+    name = context.records.data.card.name
     if not same_records:
         notes.append(
             f"{name} is not the data set that the package was trained on, or its salt is in "
             "another budget ledger (--budget): nothing can be said about copying."
         )
-    elif found.neighbours is None and not bench.records.held_out.seen:
+    elif found.neighbours is None and not context.records.held_out.seen:
         notes.append("There are too few records to say anything about copying.")
     if found.utility is None:
         notes.append("There is one class, so that classifiers have nothing to tell apart.")

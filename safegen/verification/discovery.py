@@ -30,7 +30,7 @@ _TO_LOOK = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class FoundFiles:
     """What people meant.
 
     Attributes:
@@ -51,7 +51,7 @@ def files_in(paths: Iterable[str | Path]) -> tuple[Path, ...]:
     return look_through(paths).files
 
 
-def look_through(paths: Iterable[str | Path]) -> Found:
+def look_through(paths: Iterable[str | Path]) -> FoundFiles:
     """The files that people meant, each once, in the order in which they were named.
 
     Args:
@@ -73,7 +73,7 @@ def look_through(paths: Iterable[str | Path]) -> Found:
             "has its manifest beside it"
         )
     left = tuple(path for place, path in others.items() if place not in found)
-    return Found(files=tuple(found.values()), passed_over=left)
+    return FoundFiles(files=tuple(found.values()), passed_over=left)
 
 
 def names_in(data: bytes, *, null: bool = False) -> tuple[Path, ...]:

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from safegen.schemas.verdict import Verdict
-    from safegen.verification.discovery import Found
+    from safegen.verification.discovery import FoundFiles
 
 MAX_NAMED = 3  # files that a sentence names
 
 
-def not_covered(found: Found, verdicts: Sequence[Verdict]) -> tuple[Path, ...]:
+def not_covered(found: FoundFiles, verdicts: Sequence[Verdict]) -> tuple[Path, ...]:
     """What was passed over, without the manifests, receipts and parts that verdicts rest on.
 
     Args:

@@ -10,7 +10,12 @@ from safegen.evaluation.classifier import Labelled, Validation, affine, fit
 from safegen.evaluation.classifiers import SmallCNN
 from safegen.evaluation.cuda_graph import Recording
 from safegen.evaluation.protocols import DPIMAGEBENCH, PROTOCOLS, QUICK, build, default_augment
-from safegen.evaluation.utility import Contest, Runs, compare, train_and_test
+from safegen.evaluation.utility import (
+    ClassifierComparison,
+    TrainedClassifiers,
+    compare,
+    train_and_test,
+)
 from safegen.schemas.card import PictureShape
 
 CPU = torch.device("cpu")
@@ -31,7 +36,7 @@ def striped(count, seed, *, shape=(1, 28, 28), labels=None):
 
 def contest(**changes):
     return dataclasses.replace(
-        Contest(
+        ClassifierComparison(
             protocol=TINY,
             augment="none",
             seeds=(0, 1),
@@ -45,7 +50,7 @@ def contest(**changes):
 
 
 def runs(*probabilities):
-    return Runs(trained_on=3, probabilities=probabilities, first=None)
+    return TrainedClassifiers(trained_on=3, probabilities=probabilities, first=None)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
