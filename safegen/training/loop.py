@@ -61,7 +61,7 @@ class Trained:
         margin: of sensitivity there.
         units_drawn: how many units took part, over this process's own steps and those before an
             interruption that a checkpoint knows of.
-        units_asked: how many coins were tossed for that.
+        units_considered: how many coins were tossed for that.
         units_each: how many of them in each step.
         sizes: (draws,), int64, how many units took part in each step that is known of.
     """
@@ -72,7 +72,7 @@ class Trained:
     spacing: float
     margin: float
     units_drawn: int
-    units_asked: int
+    units_considered: int
     units_each: int
     sizes: NDArray[np.int64]
 
@@ -272,7 +272,7 @@ class Training:
         self._objective.private.load_state_dict(parts["private"])
         self._average.restore(parts["average"])
         restore_optimizer(self._optimizer, parts.get("optimizer", {}))  # empty before step 1
-        self.engine.units_drawn, self.engine.units_asked = parts["draws"]["units"].tolist()
+        self.engine.units_drawn, self.engine.units_considered = parts["draws"]["units"].tolist()
         sizes = parts["draws"].get("sizes")  # which checkpoints of 0.1 have not
         self.engine.sizes = [] if sizes is None else sizes.tolist()
         self._objective.restore(parts.get("objective", {}))
@@ -294,7 +294,7 @@ class Training:
             spacing=grid.spacing,
             margin=grid.margin,
             units_drawn=self.engine.units_drawn,
-            units_asked=self.engine.units_asked,
+            units_considered=self.engine.units_considered,
             units_each=self.engine.units_each,
             sizes=np.array(self.engine.sizes, dtype=np.int64),
         )
@@ -307,7 +307,7 @@ class Training:
             "optimizer": optimizer_tensors(self._optimizer),
             "objective": self._objective.state(),
             "draws": {
-                "units": torch.tensor([self.engine.units_drawn, self.engine.units_asked]),
+                "units": torch.tensor([self.engine.units_drawn, self.engine.units_considered]),
                 "sizes": torch.tensor(self.engine.sizes, dtype=torch.int64),
             },
         }

@@ -171,8 +171,11 @@ def test_a_resumed_run_goes_on_with_what_the_checkpoint_held(digits, family):
         family, digits, made_plan, settings=Settings(canaries=again), resumed=(3, kept[-1][2])
     )
     assert once_more.events == whole.events
-    assert whole.units_asked > 0
-    assert (once_more.units_drawn, once_more.units_asked) == (whole.units_drawn, whole.units_asked)
+    assert whole.units_considered > 0
+    assert (once_more.units_drawn, once_more.units_considered) == (
+        whole.units_drawn,
+        whole.units_considered,
+    )
     assert whole.units_each == len(digits)
     assert np.array_equal(once_more.sizes, whole.sizes)
     assert (whole.sizes.sum(), len(whole.sizes)) == (whole.units_drawn, 3)
@@ -180,7 +183,7 @@ def test_a_resumed_run_goes_on_with_what_the_checkpoint_held(digits, family):
     _, known_no_better = trained(
         family, digits, made_plan, settings=Settings(canaries=Canaries(100)), resumed=(3, of_0_1)
     )
-    assert known_no_better.units_asked == whole.units_asked
+    assert known_no_better.units_considered == whole.units_considered
     assert not len(known_no_better.sizes)
     assert np.array_equal(again.included, canaries.included)
     assert np.array_equal(again.scores, canaries.scores)

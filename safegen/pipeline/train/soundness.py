@@ -33,14 +33,15 @@ def require_sound(trained: Trained, plan: PrivacyPlan, canaries: Canaries | None
     Raises:
         TrainingError: they were not, which a sound run looks like once in a million.
     """
-    if canaries is not None and canaries.heard > trained.steps_run:
+    if canaries is not None and canaries.steps_observed > trained.steps_run:
         raise TrainingError(
-            f"{canaries.heard} steps ran and {trained.steps_run} were counted; {UNCERTIFIED}"
-        )
-    if canaries is not None and canaries.heard < len(trained.sizes):
-        raise TrainingError(
-            f"{len(trained.sizes)} steps drew units and the canaries heard {canaries.heard}; "
+            f"{canaries.steps_observed} steps ran and {trained.steps_run} were counted; "
             f"{UNCERTIFIED}"
+        )
+    if canaries is not None and canaries.steps_observed < len(trained.sizes):
+        raise TrainingError(
+            f"{len(trained.sizes)} steps drew units and the canaries heard "
+            f"{canaries.steps_observed}; {UNCERTIFIED}"
         )
     for each in (*_draws(trained, plan), *_canaries(trained, plan, canaries)):
         if each.p_value < REFUSAL_P_VALUE:
@@ -53,10 +54,10 @@ def require_sound(trained: Trained, plan: PrivacyPlan, canaries: Canaries | None
 def _draws(trained: Trained, plan: PrivacyPlan) -> tuple[Comparison, ...]:
     """How many units took part; nothing where all steps were lost to a crash."""
     probability = plan.sampling_probability
-    if not (trained.units_asked or len(trained.sizes)):
+    if not (trained.units_considered or len(trained.sizes)):
         return ()
     return (
-        participation(trained.units_drawn, trained.units_asked, probability),
+        participation(trained.units_drawn, trained.units_considered, probability),
         dispersion(trained.sizes, trained.units_each, probability, np.random.default_rng()),
     )
 
@@ -64,12 +65,12 @@ def _draws(trained: Trained, plan: PrivacyPlan) -> tuple[Comparison, ...]:
 def _canaries(
     trained: Trained, plan: PrivacyPlan, canaries: Canaries | None
 ) -> tuple[Comparison, ...]:
-    if canaries is None or not canaries.heard:
+    if canaries is None or not canaries.steps_observed:
         return ()
     return compare(
         canaries.scores,
         canaries.included,
-        steps=canaries.heard,
+        steps=canaries.steps_observed,
         sampling_probability=plan.sampling_probability,
         deviation=plan.noise_multiplier * (1 + trained.margin),
     )

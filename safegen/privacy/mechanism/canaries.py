@@ -43,7 +43,7 @@ class Canaries(nn.Module):
         coins = np.random.default_rng(secrets.randbits(128)).random(count)
         self.included: NDArray[np.bool_] = coins < 0.5
         self.scores: NDArray[np.float64] = np.zeros(count)
-        self.heard = 0
+        self.steps_observed = 0
 
     def __len__(self) -> int:
         return len(self.included)
@@ -68,7 +68,7 @@ class Canaries(nn.Module):
         gradient = self.table.weight.grad
         assert gradient is not None
         self.scores += gradient.squeeze(1).double().cpu().numpy() * scale
-        self.heard += 1
+        self.steps_observed += 1
 
     def broadcast(self, processes: Processes) -> None:
         """Let all processes have the first one's coins."""
@@ -79,11 +79,11 @@ class Canaries(nn.Module):
         return {
             "included": torch.from_numpy(self.included),
             "scores": torch.from_numpy(self.scores),
-            "heard": torch.tensor(self.heard),
+            "heard": torch.tensor(self.steps_observed),
         }
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Take up what `state` gave."""
         self.included = state["included"].numpy()
         self.scores = state["scores"].numpy()
-        self.heard = int(state["heard"])
+        self.steps_observed = int(state["heard"])

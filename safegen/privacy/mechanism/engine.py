@@ -94,7 +94,7 @@ class PrivateEngine:
         network: the one that will see records, to compute losses through.
         lattice: where its sums are rounded to, and how much noise they get.
         units_drawn: how many units took part, over all draws.
-        units_asked: how many coins were tossed for that.
+        units_considered: how many coins were tossed for that.
         sizes: how many units took part in each draw.
         rows_per_unit: rows of one unit in a step, beside each other.
         rows_at_a_time: as the execution says, or fewer once memory has ended.
@@ -147,7 +147,7 @@ class PrivateEngine:
             size=self._execution.rows_in_a_pass, least=self.rows_per_unit
         )
         self._steps_run = steps_before
-        self.units_drawn = self.units_asked = 0  # over all draws of this engine
+        self.units_drawn = self.units_considered = 0  # over all draws of this engine
         self.sizes: list[int] = []
         self._divisor = plan.expected_batch_size + rows_beside
         self.network = self._clipping(network)
@@ -187,7 +187,7 @@ class PrivateEngine:
         draw = self._sampler.draw()
         self.sizes.append(len(draw.rows) // self._plan.records_per_unit)
         self.units_drawn += self.sizes[-1]
-        self.units_asked += self._sampler.units
+        self.units_considered += self._sampler.units
         return SampledUnits(
             rows=np.repeat(draw.rows, self._rows_per_record), canaries=draw.canaries
         )

@@ -35,7 +35,7 @@ def run(plan, seed=0, count=1000):
     rng = np.random.default_rng(seed)
     q, steps = plan.sampling_probability, plan.steps
     canaries = Canaries(count)
-    canaries.heard = steps
+    canaries.steps_observed = steps
     deviation = plan.noise_multiplier * (1 + MARGIN) * math.sqrt(steps)
     canaries.scores = rng.normal(scale=deviation, size=count)
     canaries.scores += canaries.included * rng.binomial(steps, q, count)
@@ -50,7 +50,7 @@ def booked(plan, sizes):
         spacing=2**-18,
         margin=MARGIN,
         units_drawn=int(sizes.sum()),
-        units_asked=plan.units * len(sizes),
+        units_considered=plan.units * len(sizes),
         units_each=plan.units,
         sizes=sizes,
     )
@@ -159,7 +159,7 @@ def test_batches_of_one_size_are_refused_without_canaries_too():
 def test_steps_that_were_not_counted_or_not_heard_are_refused(heard, steps_run, says):
     plan = planned()
     trained, canaries = run(plan)
-    canaries.heard = heard
+    canaries.steps_observed = heard
     with pytest.raises(TrainingError, match=says):
         require_sound(dataclasses.replace(trained, steps_run=steps_run), plan, canaries)
 
@@ -168,7 +168,9 @@ def test_no_coins_at_all_are_refused():
     plan = planned()
     trained, canaries = run(plan)
     with pytest.raises(TrainingError, match="share of units"):
-        require_sound(dataclasses.replace(trained, units_drawn=0, units_asked=0), plan, canaries)
+        require_sound(
+            dataclasses.replace(trained, units_drawn=0, units_considered=0), plan, canaries
+        )
 
 
 def test_scores_that_are_no_numbers_are_refused():

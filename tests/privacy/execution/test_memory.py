@@ -134,7 +134,7 @@ def test_a_step_is_the_one_that_smaller_micro_batches_would_have_taken(mode, fai
         engine = engine_on(layers, mode=mode, micro_batch=micro_batch, canaries=canaries, seed=7)
         for _ in range(2):
             engine.step(draw, parts, Card(holds, fails_in))
-        assert engine.steps_run == canaries.heard == 2
+        assert engine.steps_run == canaries.steps_observed == 2
         moved.append([p.detach().clone() for p in layers.parameters()])
     for one, other in zip(*moved, strict=True):
         assert torch.equal(one, other)
