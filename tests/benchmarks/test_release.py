@@ -40,11 +40,11 @@ def call(model, monkeypatch, tmp_path):
     """What the SDK is told to sign for one output."""
     seen, whole = [], sdk.sign_store
 
-    def look(definition, *, resources, **others):
-        seen.append((definition, resources))
-        return whole(definition, resources=resources, **others)
+    def look(definition, **others):
+        seen.append((definition.manifest, dict(definition.resources)))
+        return whole(definition, **others)
 
-    monkeypatch.setattr(manifest, "sign_store", look)
+    monkeypatch.setattr(manifest.signing, "sign_store", look)
     model.generate(1, purpose="a benchmark", seed=1).save(tmp_path / "one")
     monkeypatch.undo()
     return seen[0]

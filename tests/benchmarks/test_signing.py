@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 import c2pa
 import pytest
 
+from safegen.explain.explain import ExplainedSample
 from safegen.package import files
 from safegen.pipeline.explain import read_explained
 from safegen.pipeline.generate import signing as room
@@ -58,7 +59,9 @@ def sample(made):
         request=explained.request,
         encoded=encoded,
         figure=explained.modality.encode(explained.stored / 255),
-        explanation=explained.explanation,
+        explanation=ExplainedSample(
+            record=explained.explanation, attributions=explained.attributions
+        ),
         decision=receipt.decisions[1],
         training_mining=KEPT_TO_ITSELF,
     )
@@ -119,7 +122,7 @@ def claim_of(sample, opened):
             certificate=opened.certificate,
         ),
         account=claims.Account(
-            request=sample.request, explanation=room.summarise(sample.explanation),
+            request=sample.request, explanation=room.summarise(sample.explanation.record),
             decision=sample.decision,
         ),
         fingerprint=None,
