@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from safegen.data.dataset import DataSet
-    from safegen.privacy.accounting.plan import PrivacyPlan, Release
+    from safegen.privacy.accounting.plan import DpRelease, PrivacyPlan
 
 # What has no part in a plan is not asked for.
 PROMISED = Settings(PrivacyConfig, "Privacy", leaving=("epsilon", "canaries"))
@@ -89,6 +89,6 @@ def _table(plans: list[PrivacyPlan]) -> Table:
     return table
 
 
-def _told(release: Release) -> str:
+def _told(release: DpRelease) -> str:
     times = f"{release.count} x " if release.count > 1 else ""
     return f"{times}{release.purpose} {release.noise_multiplier:.1f}"

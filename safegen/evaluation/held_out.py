@@ -30,7 +30,7 @@ MIN_TEST_RECORDS = 20  # records; fewer tell nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Records:
+class EvaluationData:
     """What an evaluation compares with.
 
     Attributes:
@@ -68,7 +68,7 @@ def gather(
     data_root: Path | None,
     same_records: bool,
     seed: int,
-) -> Records:
+) -> EvaluationData:
     """Find what to test on.
 
     Args:
@@ -88,7 +88,7 @@ def gather(
     if others is None:
         order = np.random.default_rng(seed).permutation(len(whole))
         kept, rest = np.split(order, [len(whole) // 5])
-        records = Records(
+        records = EvaluationData(
             data=data,
             training=whole.rows(np.sort(rest)),
             test=whole.rows(np.sort(kept)),
@@ -102,7 +102,7 @@ def gather(
         )
     else:
         test = _aligned(others, config)
-        records = Records(
+        records = EvaluationData(
             data=data,
             training=whole,
             test=test,

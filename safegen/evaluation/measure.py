@@ -19,7 +19,7 @@ from safegen.schemas.card import PICTURES
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from safegen.evaluation.held_out import Records
+    from safegen.evaluation.held_out import EvaluationData
     from safegen.evaluation.protocols import ClassifierProtocol
     from safegen.evaluation.utility import TrainedClassifiers
     from safegen.models.generator import LatentGenerator
@@ -55,7 +55,7 @@ class EvaluationContext:
         progress: told how far the work is.
     """
 
-    records: Records
+    records: EvaluationData
     generator: LatentGenerator
     classes: tuple[str, ...]
     protocol: ClassifierProtocol

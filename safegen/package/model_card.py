@@ -31,7 +31,7 @@ _SPECIAL = re.compile(r"([\\`*_\[\]<>#|~&$@])")
 _ADDRESS = re.compile(r"((?<=www)\.|:(?=//)|(?<=mailto):|(?<=xmpp):)", re.IGNORECASE)  # else links
 
 
-class Figure(NamedTuple):
+class Metric(NamedTuple):
     """One measured number.
 
     Attributes:
@@ -57,7 +57,7 @@ def model_card(
     config: PackageConfig,
     certificate: PrivacyCertificate,
     digests: PackageDigests,
-    figures: Sequence[Figure] = (),
+    figures: Sequence[Metric] = (),
 ) -> str:
     """The card of a package, as Markdown with YAML in front.
 
@@ -124,7 +124,7 @@ def _settings(config: PackageConfig) -> dict[str, object]:
     return {name.replace("_", " "): value for name, value in told.items() if value is not None}
 
 
-def _metadata(config: PackageConfig, figures: Sequence[Figure]) -> dict[str, object]:
+def _metadata(config: PackageConfig, figures: Sequence[Metric]) -> dict[str, object]:
     """The front matter (huggingface.co/docs/hub/model-cards).
 
     Its owner alone can license a model. A data set is named only where it surely is the hub's.
@@ -154,7 +154,7 @@ def _task(config: PackageConfig) -> str:
     return f"{how}-{config.architecture.shape.kind}-generation"
 
 
-def _results(figures: Sequence[Figure], task: str) -> list[dict[str, object]]:
+def _results(figures: Sequence[Metric], task: str) -> list[dict[str, object]]:
     """Figures in the form of a model index, those of one split together."""
     splits = dict.fromkeys((figure.dataset, figure.split) for figure in figures)
     return [

@@ -42,7 +42,7 @@ from safegen.pipeline.train.miniature import miniature
 from safegen.pipeline.train.networks import throwaway
 from safegen.pipeline.train.train import train
 from safegen.privacy.accounting.budget import Budget
-from safegen.privacy.accounting.plan import PrivacyPlan, Release, default_delta
+from safegen.privacy.accounting.plan import DpRelease, PrivacyPlan, default_delta
 from safegen.privacy.accounting.recompute import recomputed_epsilon
 from safegen.privacy.execution.settings import Execution
 from safegen.privacy.mechanism.engine import Settings
@@ -288,7 +288,7 @@ def _plan_of(certificate: PrivacyCertificate, config: PackageConfig) -> PrivacyP
     )
 
 
-def _releases_of(certificate: PrivacyCertificate, config: PackageConfig) -> tuple[Release, ...]:
+def _releases_of(certificate: PrivacyCertificate, config: PackageConfig) -> tuple[DpRelease, ...]:
     """The releases behind a certificate's events, which say how many and not of what.
 
     What a package holds tells which releases it took, in the presets' order.
@@ -305,7 +305,7 @@ def _releases_of(certificate: PrivacyCertificate, config: PackageConfig) -> tupl
             "or another version's, which can audit it"
         )
     return tuple(
-        Release(purpose=purpose, noise_multiplier=event.noise_multiplier, count=event.count)
+        DpRelease(purpose=purpose, noise_multiplier=event.noise_multiplier, count=event.count)
         for purpose, event in zip(purposes, events, strict=True)
     )
 

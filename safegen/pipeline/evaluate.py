@@ -29,7 +29,7 @@ from safegen.evaluation.held_out import Source, gather, open_data
 from safegen.evaluation.measure import EvaluationContext, measure
 from safegen.evaluation.protocols import PROTOCOLS, default_augment
 from safegen.package import files
-from safegen.package.model_card import Figure, model_card
+from safegen.package.model_card import Metric, model_card
 from safegen.pipeline.generate.model import load, open_generator, require_signed
 from safegen.privacy.accounting.budget import Budget
 from safegen.privacy.execution.memory import memory_named
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from safegen.evaluation.held_out import Records
+    from safegen.evaluation.held_out import EvaluationData
     from safegen.evaluation.measure import Measurements
     from safegen.evaluation.protocols import ClassifierProtocol
     from safegen.modality.base import Modality
@@ -318,7 +318,7 @@ def _tell_card(opened: files.Package, report: EvaluationReport) -> None:
     files.write_card(opened.folder, text)
 
 
-def figures_of(report: EvaluationReport) -> tuple[Figure, ...]:
+def figures_of(report: EvaluationReport) -> tuple[Metric, ...]:
     """What a model card tells of an evaluation."""
     fidelity, told = report.fidelity, []
     if report.utility is not None:
@@ -338,11 +338,11 @@ def figures_of(report: EvaluationReport) -> tuple[Figure, ...]:
     ]
     split = report.held_out.what
     return tuple(
-        Figure(name=name, dataset=report.data, split=split, value=value) for name, value in told
+        Metric(name=name, dataset=report.data, split=split, value=value) for name, value in told
     )
 
 
-def _in_turn(records: Records, classes: int, columns: int) -> NDArray[Any]:
+def _in_turn(records: EvaluationData, classes: int, columns: int) -> NDArray[Any]:
     """The first test records of each class, one of each class in turn."""
     labels, chosen = records.test.labels, []
     for column in range(columns):

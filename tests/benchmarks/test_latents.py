@@ -16,7 +16,7 @@ from safegen.data.sources import load
 from safegen.models.generator import one_hot
 from safegen.models.vae import ConditionalVAE
 from safegen.pipeline.train.initialization import from_prior
-from safegen.privacy.accounting.plan import Release, Workload, plan_within
+from safegen.privacy.accounting.plan import DpRelease, Workload, plan_within
 from safegen.privacy.mechanism import release
 from safegen.privacy.mechanism.releases import Releases
 from safegen.privacy.mechanism.sealed import PrivateVectors, Vectors
@@ -121,6 +121,6 @@ def test_what_each_part_of_the_latent_prior_is_worth(learnt):
             change(patch)
             each = [log_likelihood(fitted(learnt, plan, key), ball, unseen) for key in range(KEYS)]
         print(f"| {words} | {np.mean(each):.1f} |")
-    exact = Release(purpose="latents", noise_multiplier=0.05)
+    exact = DpRelease(purpose="latents", noise_multiplier=0.05)
     found = fitted(learnt, dataclasses.replace(plan, releases=(exact,)), 0)
     print(f"| hardly any noise | {log_likelihood(found, ball, unseen):.1f} |")

@@ -13,16 +13,16 @@ from typer.testing import CliRunner
 import safegen
 from safegen.cli.commands import build
 from safegen.package import files
-from safegen.package.model_card import Figure, model_card
+from safegen.package.model_card import Metric, model_card
 from safegen.schemas.certificate import PrivacyCertificate
 from safegen.schemas.config import PackageConfig, PackageDigests
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 DIGESTS = PackageDigests(weights="sha256:a", config="sha256:b", certificate="sha256:c")
 FIGURES = (
-    Figure("accuracy, trained on synthetic records", "digits", "test", 93.21),
-    Figure("accuracy, trained on real records", "digits", "test", 97.5),
-    Figure("Fréchet distance", "digits", "train", 12.125),
+    Metric("accuracy, trained on synthetic records", "digits", "test", 93.21),
+    Metric("accuracy, trained on real records", "digits", "test", 97.5),
+    Metric("Fréchet distance", "digits", "train", 12.125),
 )
 HOSTILE = [
     "a\n---\nlicense: mit\n---\n# b",
@@ -173,9 +173,9 @@ def test_many_classes_are_counted():
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_name_is_text_and_nothing_else(name):
-    figures = (Figure(name, name, name, 1.0),)
+    figures = (Metric(name, name, name, 1.0),)
     front, body = parts(model_card(*golden(name), DIGESTS, figures))
-    plain, plain_body = parts(model_card(*golden("plain"), DIGESTS, (Figure(*["plain"] * 3, 1.0),)))
+    plain, plain_body = parts(model_card(*golden("plain"), DIGESTS, (Metric(*["plain"] * 3, 1.0),)))
     assert list(tokens(body)) == list(tokens(plain_body))
     assert front | {"model-index": 0} == plain | {"model-index": 0}
     shown = "".join(letter if letter.isprintable() else "\ufffd" for letter in name)

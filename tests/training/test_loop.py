@@ -7,7 +7,7 @@ import torch
 from safegen.data.groups import grouped
 from safegen.data.sources import load
 from safegen.errors import PlanError
-from safegen.privacy.accounting.plan import PrivacyPlan, Release
+from safegen.privacy.accounting.plan import DpRelease, PrivacyPlan
 from safegen.privacy.execution.processes import Processes
 from safegen.privacy.execution.settings import Execution
 from safegen.privacy.mechanism.canaries import Canaries
@@ -30,7 +30,7 @@ def digits():
 
 def latents(noise_multiplier):
     """A plan's releases: that of the latent prior."""
-    return (Release(purpose="latents", noise_multiplier=noise_multiplier),)
+    return (DpRelease(purpose="latents", noise_multiplier=noise_multiplier),)
 
 
 def chosen_for(family, card):

@@ -21,7 +21,7 @@ Purpose = Literal["basis", "classes", "latents", "components", "grain", "judge"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Release:
+class DpRelease:
     """Gaussian releases of one kind: statistics of all records, each time with fresh noise.
 
     Attributes:
@@ -54,7 +54,7 @@ class Share:
     """A release before its noise is known.
 
     Attributes:
-        purpose: as of `Release`.
+        purpose: as of `DpRelease`.
         share: of the budget, for all its releases together, measured in squared Gaussian-DP mu,
             which adds up over releases (Dong, Roth, Su 2022, corollary 3.3).
         count: how often.
@@ -94,7 +94,7 @@ class PrivacyPlan:
     steps: int
     clipping_norm: float
     noise_multiplier: float
-    releases: tuple[Release, ...] = ()
+    releases: tuple[DpRelease, ...] = ()
     sampling: Literal["poisson"] = "poisson"
     neighbours: Literal["zero_out_one", "add_or_remove_one"] = "zero_out_one"
     unit: Unit = "record"
@@ -159,7 +159,7 @@ class PrivacyPlan:
         """The events of the releases alone; none where there are none."""
         return tuple(release.event for release in self.releases)
 
-    def release(self, purpose: Purpose) -> Release | None:
+    def release(self, purpose: Purpose) -> DpRelease | None:
         """The release with a purpose; None where there is none."""
         return next((each for each in self.releases if each.purpose == purpose), None)
 
@@ -279,7 +279,7 @@ def _affords_everything(plan: PrivacyPlan) -> bool:
 
 def _releases(
     shares: tuple[Share, ...], epsilon: float, delta: float, interval: float
-) -> tuple[Release, ...]:
+) -> tuple[DpRelease, ...]:
     """Releases with the noise that their shares of the budget pay for."""
     together = sum(each.share for each in shares)
     if not (together < 1 and all(each.share > 0 for each in shares)):
@@ -298,7 +298,7 @@ def _releases(
         interval=interval,
     )
     return tuple(
-        Release(
+        DpRelease(
             purpose=each.purpose,
             noise_multiplier=whole * math.sqrt(each.count / each.share),
             count=each.count,

@@ -9,7 +9,7 @@ from safegen import storage
 from safegen.errors import TrainingError
 from safegen.models.generator import LatentGenerator
 from safegen.pipeline.train.tensor_sources import SOURCES, require_accounted
-from safegen.privacy.accounting.plan import PrivacyPlan, Release
+from safegen.privacy.accounting.plan import DpRelease, PrivacyPlan
 from safegen.privacy.mechanism import noise
 from safegen.schemas.config import Architecture
 from safegen.training import checkpoint
@@ -27,7 +27,7 @@ def planned(*purposes):
     return PrivacyPlan(
         epsilon=8.0, delta=1e-4, units=1000, expected_batch_size=100, steps=5, clipping_norm=1.0,
         noise_multiplier=1.0,
-        releases=tuple(Release(purpose=each, noise_multiplier=5.0) for each in purposes),
+        releases=tuple(DpRelease(purpose=each, noise_multiplier=5.0) for each in purposes),
     )  # fmt: skip
 
 

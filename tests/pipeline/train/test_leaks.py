@@ -29,7 +29,7 @@ from safegen.models.generator import one_hot
 from safegen.pipeline.train import course
 from safegen.pipeline.train.dry_run import REFUSAL_P_VALUE, examined_run, rehearse_run
 from safegen.pipeline.train.miniature import miniature
-from safegen.privacy.accounting.plan import PrivacyPlan, Release
+from safegen.privacy.accounting.plan import DpRelease, PrivacyPlan
 from safegen.privacy.execution.settings import Execution
 from safegen.privacy.mechanism import release
 from safegen.privacy.mechanism.engine import PrivateEngine
@@ -62,7 +62,7 @@ def small(family="vae", unit="record", execution=None, **changes):
         epsilon=8.0, delta=1e-5, units=900, expected_batch_size=100, steps=50, clipping_norm=1.0,
         noise_multiplier=1.5, unit=unit, records_per_unit=3 if unit == "group" else 1,
         releases=tuple(
-            Release(purpose=purpose, noise_multiplier=2.0 + number, count=count)
+            DpRelease(purpose=purpose, noise_multiplier=2.0 + number, count=count)
             for number, (purpose, count) in enumerate(PURPOSES.items())
         ),
     )  # fmt: skip

@@ -5,7 +5,7 @@ import pytest
 
 from safegen.errors import PlanError, TrainingError
 from safegen.privacy.accounting.certify import certify
-from safegen.privacy.accounting.plan import PrivacyPlan, Release
+from safegen.privacy.accounting.plan import DpRelease, PrivacyPlan
 from safegen.privacy.mechanism.outlet import Canned, Overheard
 from safegen.privacy.mechanism.release import Mechanism
 from safegen.privacy.mechanism.releases import Releases
@@ -13,8 +13,8 @@ from safegen.privacy.mechanism.sealed import PrivateVectors, Vectors
 from safegen.schemas.card import DataCard, PictureShape
 from safegen.schemas.certificate import Gaussian, Noise
 
-LATENTS = Release(purpose="latents", noise_multiplier=5.0)
-JUDGE = Release(purpose="judge", noise_multiplier=40.0, count=3)
+LATENTS = DpRelease(purpose="latents", noise_multiplier=5.0)
+JUDGE = DpRelease(purpose="judge", noise_multiplier=40.0, count=3)
 CARD = DataCard(
     name="made up", source="", licence="", count=300, units=300, digest="sha256:00",
     shape=PictureShape(channels=1, height=28, width=28), classes=("a", "b"),

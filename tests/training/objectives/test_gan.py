@@ -13,7 +13,7 @@ from safegen.data.sources import load
 from safegen.errors import PlanError
 from safegen.models.generator import one_hot
 from safegen.models.vae import ConditionalVAE
-from safegen.privacy.accounting.plan import PrivacyPlan, Release
+from safegen.privacy.accounting.plan import DpRelease, PrivacyPlan
 from safegen.privacy.execution.settings import Execution
 from safegen.privacy.mechanism.canaries import Canaries
 from safegen.privacy.mechanism.engine import PrivateEngine, Settings
@@ -34,7 +34,7 @@ from safegen.training.objectives.objective import Start
 from safegen.training.presets.registry import preset
 from safegen.training.releases.fitting import fit_generator
 
-LATENTS = Release(purpose="latents", noise_multiplier=5.0)
+LATENTS = DpRelease(purpose="latents", noise_multiplier=5.0)
 
 
 @pytest.fixture(scope="module")

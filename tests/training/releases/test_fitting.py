@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from safegen.models.vae import ConditionalVAE
-from safegen.privacy.accounting.plan import PrivacyPlan, Release
+from safegen.privacy.accounting.plan import DpRelease, PrivacyPlan
 from safegen.privacy.mechanism.releases import Releases
 from safegen.privacy.mechanism.sealed import PrivateRecords
 from safegen.schemas.config import Architecture
@@ -42,7 +42,7 @@ def network(latent):
 def fitted(records, components=1, latent=LONG_LATENT):
     plan = PrivacyPlan(
         epsilon=8.0, delta=1e-4, units=COUNT, expected_batch_size=100, steps=5, clipping_norm=1.0,
-        noise_multiplier=1.0, releases=(Release(purpose="latents", noise_multiplier=0.1),),
+        noise_multiplier=1.0, releases=(DpRelease(purpose="latents", noise_multiplier=0.1),),
     )  # fmt: skip
     return fit_generator(
         network(latent),

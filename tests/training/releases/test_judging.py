@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from safegen.models.judge import LabelFilter
-from safegen.privacy.accounting.plan import PrivacyPlan, Release
+from safegen.privacy.accounting.plan import DpRelease, PrivacyPlan
 from safegen.privacy.mechanism.lattice import Lattice
 from safegen.privacy.mechanism.releases import Releases
 from safegen.privacy.mechanism.sealed import PrivateRecords
@@ -37,7 +37,7 @@ def plan(noise_multiplier=5.0, purpose="judge", units=COUNT, **changes):
     return PrivacyPlan(
         epsilon=8.0, delta=1e-4, units=units, expected_batch_size=100, steps=5, clipping_norm=1.0,
         noise_multiplier=1.0,
-        releases=(Release(purpose=purpose, noise_multiplier=noise_multiplier, count=30),),
+        releases=(DpRelease(purpose=purpose, noise_multiplier=noise_multiplier, count=30),),
         **changes,
     )  # fmt: skip
 

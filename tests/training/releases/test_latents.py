@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from safegen.privacy.accounting.plan import PrivacyPlan, Release
+from safegen.privacy.accounting.plan import DpRelease, PrivacyPlan
 from safegen.privacy.mechanism import release as releasing
 from safegen.privacy.mechanism.release import Mechanism, class_moments
 from safegen.privacy.mechanism.releases import Releases
@@ -17,9 +17,9 @@ CLASSES, LATENT, COUNT, RADIUS = 40, 12, 500, 3.0
 
 
 def plan(latents, components=None, rounds=2):
-    releases = [Release(purpose="latents", noise_multiplier=latents)]
+    releases = [DpRelease(purpose="latents", noise_multiplier=latents)]
     if components is not None:
-        releases.append(Release(purpose="components", noise_multiplier=components, count=rounds))
+        releases.append(DpRelease(purpose="components", noise_multiplier=components, count=rounds))
     return PrivacyPlan(
         epsilon=8.0, delta=1e-6, units=20_000, expected_batch_size=100, steps=5,
         clipping_norm=1.0, noise_multiplier=1.0, releases=tuple(releases),

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from safegen.models.grain import ResidualNoise, roughness
-from safegen.privacy.accounting.plan import PrivacyPlan, Release
+from safegen.privacy.accounting.plan import DpRelease, PrivacyPlan
 from safegen.privacy.mechanism.lattice import Lattice
 from safegen.privacy.mechanism.release import Mechanism
 from safegen.privacy.mechanism.releases import Releases
@@ -23,7 +23,7 @@ def fit_spectrum(energies, *, noise_multiplier, groups=None, key=None):
     made = PrivacyPlan(
         epsilon=8.0, delta=1e-6, units=max(units, 2), expected_batch_size=1, steps=1,
         clipping_norm=1.0, noise_multiplier=1.0,
-        releases=(Release(purpose="grain", noise_multiplier=noise_multiplier),),
+        releases=(DpRelease(purpose="grain", noise_multiplier=noise_multiplier),),
     )  # fmt: skip
     labels = np.zeros(len(energies), dtype=np.int64)
     held = PrivateVectors(Vectors(values=energies, labels=labels, groups=groups))

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from safegen.data.sources import load
-from safegen.privacy.accounting.plan import PrivacyPlan, Release
+from safegen.privacy.accounting.plan import DpRelease, PrivacyPlan
 from safegen.privacy.mechanism.release import MOMENTS, Mechanism
 from safegen.privacy.mechanism.releases import Releases
 from safegen.privacy.mechanism.sealed import PrivateRecords
@@ -32,7 +32,7 @@ def plan(noise_multiplier=1.0, *, purposes=("basis", "classes")):
         epsilon=1e6, delta=1e-4, units=1797, expected_batch_size=32, steps=4, clipping_norm=1.0,
         noise_multiplier=2.0,
         releases=tuple(
-            Release(purpose=purpose, noise_multiplier=noise_multiplier) for purpose in purposes
+            DpRelease(purpose=purpose, noise_multiplier=noise_multiplier) for purpose in purposes
         ),
     )  # fmt: skip
 
