@@ -84,7 +84,7 @@ def revoke(
     else:
         assert output is not None
         made = _of("output", _file(output), moment_of_it, reason, note)
-    problem = taking_back.problem_with_revoker(
+    problem = taking_back.revoker_error(
         made, certificates(signer.chain), taking_back.roots_of(signer)
     )
     if problem is not None:

@@ -11,7 +11,7 @@ from safegen.errors import InputError, TamperedError
 from safegen.provenance.c2pa.claims import DECISION
 from safegen.provenance.c2pa.manifest import read as read_manifest
 from safegen.provenance.keys.trust import read_anchors, trust_in
-from safegen.provenance.log.receipts import problem_with
+from safegen.provenance.log.receipts import receipt_error
 from safegen.provenance.media.formats import mime_of
 from safegen.schemas.decision import Decision
 from safegen.schemas.receipt import read_receipt
@@ -59,7 +59,7 @@ def _of_receipt(path: Path, trust: Path | None) -> StatedDecisions:
     if trust is None:
         standing = "Nothing was checked: --trust names the roots of who may have signed it."
         return StatedDecisions(decisions=receipt.decisions, standing=standing)
-    problem = problem_with(receipt, read_anchors(trust))
+    problem = receipt_error(receipt, read_anchors(trust))
     if problem is not None:
         raise TamperedError(f"{path} does not stand: {problem}")
     standing = "The receipt stands: signed by somebody whom you trust, and led to by their log."

@@ -34,7 +34,9 @@ def sign(data: bytes, signer: Signer) -> Signature:
     )
 
 
-def problem_with(signature: Signature, data: bytes, anchors: bytes, when: datetime) -> str | None:
+def signature_error(
+    signature: Signature, data: bytes, anchors: bytes, when: datetime
+) -> str | None:
     """What is wrong with who signed, or with what they signed, in words; None when it stands.
 
     Args:

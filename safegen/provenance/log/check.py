@@ -19,8 +19,8 @@ from pydantic import ValidationError
 from safegen.errors import TamperedError
 from safegen.progress import silent
 from safegen.provenance.log import tables
-from safegen.provenance.log.checkpoints import problem_with_checkpoint, problem_without_roots
-from safegen.provenance.log.diagnosis import Walk, places
+from safegen.provenance.log.checkpoints import checkpoint_error, unanchored_signature_error
+from safegen.provenance.log.diagnosis import TreeDiagnosis, iter_rows
 from safegen.schemas.log import LogCheckpoint, LogFault, LogReport
 
 if TYPE_CHECKING:
@@ -58,22 +58,22 @@ def inspect(
     heads = [*kept, *(_Head(checkpoint=each, whose="the given") for each in earlier)]
     # 1. Every row.
     wanted = frozenset(head.checkpoint.tree_size for head in heads)
-    walk = Walk(wanted=wanted, has_tree=view.origin is not None)
+    diagnosis = TreeDiagnosis(wanted=wanted, has_tree=view.origin is not None)
     total = view.rows()
-    for done, place in enumerate(places(view)):
+    for done, place in enumerate(iter_rows(view)):
         if done % tables.BATCH_ROWS == 0:
             progress("checking", min(done, total), total)
-        walk.take(place)
+        diagnosis.feed(place)
     progress("checking", total, total)
-    root = walk.end()
+    root = diagnosis.end()
     # 2 and 3. Every signed head.
-    faults = [*walk.faults(), *faults, *_against_rows(heads, walk, view.origin)]
+    faults = [*diagnosis.faults(), *faults, *_against_rows(heads, diagnosis, view.origin)]
     faults.extend(_against_trust(heads, anchors, progress))
     # 4. Rows that nobody signed for.
-    faults.extend(_unsigned(heads, walk))
+    faults.extend(_unsigned(heads, diagnosis))
     return LogReport(
         origin=view.origin,
-        entries=walk.size,
+        entries=diagnosis.size,
         root=root,
         checkpoints=len(kept),
         signatures_checked=anchors is not None,
@@ -114,20 +114,24 @@ def _kept(view: LogView, faults: list[LogFault]) -> Iterator[_Head]:
         yield head
 
 
-def _against_rows(heads: Sequence[_Head], walk: Walk, origin: str | None) -> Iterator[LogFault]:
+def _against_rows(
+    heads: Sequence[_Head], diagnosis: TreeDiagnosis, origin: str | None
+) -> Iterator[LogFault]:
     """The heads that the rows disprove, and since which of the others."""
     good = [
         head.checkpoint.tree_size
         for head in heads
-        if walk.roots.get(head.checkpoint.tree_size) == head.checkpoint.root
+        if diagnosis.roots.get(head.checkpoint.tree_size) == head.checkpoint.root
     ]
     for head in heads:
         size = head.checkpoint.tree_size
         if head.checkpoint.origin != origin:
             yield head.fault(f"is of another log, {head.checkpoint.origin}")
-        elif size > walk.size:
-            yield head.fault(f"is of a longer log: {size - walk.size} were cut off its end", "cut")
-        elif walk.roots.get(size) != head.checkpoint.root:
+        elif size > diagnosis.size:
+            yield head.fault(
+                f"is of a longer log: {size - diagnosis.size} were cut off its end", "cut"
+            )
+        elif diagnosis.roots.get(size) != head.checkpoint.root:
             since = max((each for each in good if each < size), default=0)
             whole = f"; the first {since} are as an earlier one says" if since else ""
             yield head.fault(f"no longer holds: entries before it were changed{whole}")
@@ -139,20 +143,20 @@ def _against_trust(
     for done, head in enumerate(heads, start=1):
         progress("signatures", done, len(heads))
         problem = (
-            problem_without_roots(head.checkpoint)
+            unanchored_signature_error(head.checkpoint)
             if anchors is None
-            else problem_with_checkpoint(head.checkpoint, anchors)
+            else checkpoint_error(head.checkpoint, anchors)
         )
         if problem is not None:
             yield head.fault(f"does not stand: {problem}")
 
 
-def _unsigned(heads: Sequence[_Head], walk: Walk) -> Iterator[LogFault]:
+def _unsigned(heads: Sequence[_Head], diagnosis: TreeDiagnosis) -> Iterator[LogFault]:
     """The rows after the last head."""
     longest = max((head.checkpoint.tree_size for head in heads), default=0)
-    if walk.size <= longest:
+    if diagnosis.size <= longest:
         return
-    count = walk.size - longest
+    count = diagnosis.size - longest
     text = (
         f"{count} {'entry' if count == 1 else 'entries'} from row {longest} on "
         f"{'is' if count == 1 else 'are'} under no signed head, and worth nothing"

@@ -34,7 +34,7 @@ def sign_checkpoint(origin: str, tree_size: int, root: bytes, signer: Signer) ->
 
 
 @functools.lru_cache(maxsize=64)  # all receipts of a release carry the same head
-def problem_with_checkpoint(checkpoint: LogCheckpoint, anchors: bytes) -> str | None:
+def checkpoint_error(checkpoint: LogCheckpoint, anchors: bytes) -> str | None:
     """What is wrong with who signed a head, in words; None when it stands.
 
     Args:
@@ -47,11 +47,11 @@ def problem_with_checkpoint(checkpoint: LogCheckpoint, anchors: bytes) -> str | 
     if when is None:
         return "its time cannot be read"
     unsigned = canonical_bytes(checkpoint.model_copy(update={"signature": None}))
-    return detached.problem_with(checkpoint.signature, unsigned, anchors, when)
+    return detached.signature_error(checkpoint.signature, unsigned, anchors, when)
 
 
 @functools.lru_cache(maxsize=64)
-def problem_without_roots(checkpoint: LogCheckpoint) -> str | None:
+def unanchored_signature_error(checkpoint: LogCheckpoint) -> str | None:
     """What is wrong with a head's signature, whoever made it, in words; None when it holds.
 
     It says that the head is as somebody signed it, and nothing of who that is.
@@ -62,7 +62,7 @@ def problem_without_roots(checkpoint: LogCheckpoint) -> str | None:
     return detached.mismatch(checkpoint.signature, unsigned)
 
 
-def problem_between(
+def consistency_error(
     one: LogCheckpoint, other: LogCheckpoint, proof: ConsistencyProof | None
 ) -> str | None:
     """Why two heads are not shown to be of one log, in words; None when they are.
@@ -105,7 +105,7 @@ def follows(checkpoint: LogCheckpoint, signer: Signer) -> bool:
     if not anchors:  # a lone certificate, whose root nobody named: only its like follows it
         return own[:1] == shown[:1]
     return any(
-        problem_with_checkpoint(_with_chain(checkpoint, shown[:length]), anchors) is None
+        checkpoint_error(_with_chain(checkpoint, shown[:length]), anchors) is None
         for length in range(len(shown), 0, -1)
     )
 

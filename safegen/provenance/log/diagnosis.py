@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class LogRow:
     """One number of the log, with what stands there; None where nothing does.
 
     Attributes:
@@ -42,7 +42,7 @@ class Place:
     hashes: bytes | None = None
 
 
-def places(view: LogView) -> Iterator[Place]:
+def iter_rows(view: LogView) -> Iterator[LogRow]:
     """Every number that has an entry or a stored hash, in order, and the first of each gap."""
     rows = tables.in_order(view.connection, tables.entries)
     row = next(rows, None)
@@ -54,7 +54,7 @@ def places(view: LogView) -> Iterator[Place]:
     while row is not None or node is not None:
         number = min(each.number for each in (row, node) if each is not None)
         if number > expected:
-            yield Place(number=expected)
+            yield LogRow(number=expected)
         file_digest = entry = hashes = None
         if row is not None and row.number == number:
             file_digest, entry = row.file_digest, as_bytes(row.entry)
@@ -62,7 +62,7 @@ def places(view: LogView) -> Iterator[Place]:
         if node is not None and node.number == number:
             hashes = as_bytes(node.hashes)
             node = next(hashed, None)
-        yield Place(number=number, file_digest=file_digest, entry=entry, hashes=hashes)
+        yield LogRow(number=number, file_digest=file_digest, entry=entry, hashes=hashes)
         expected = number + 1
 
 
@@ -82,7 +82,7 @@ class _Faulty:
 
 
 @dataclass(slots=True, kw_only=True)
-class Walk:
+class TreeDiagnosis:
     """What is learnt on the way through the rows.
 
     Attributes:
@@ -105,7 +105,7 @@ class Walk:
     _tree_edited_at: int | None = None
     _misfiled: int | None = None
 
-    def take(self, place: Place) -> None:
+    def feed(self, place: LogRow) -> None:
         """Look at the next number."""
         leaf = None if place.entry is None else merkle.leaf_hash(place.entry)
         completed: list[bytes] = []
@@ -143,7 +143,7 @@ class Walk:
         if self.size in self.wanted:
             self.roots[self.size] = merkle.fold(self._frontier).hex()
 
-    def _compare(self, place: Place, leaf: bytes | None, completed: list[bytes]) -> None:
+    def _compare(self, place: LogRow, leaf: bytes | None, completed: list[bytes]) -> None:
         stored = place.hashes
         belongs = None if stored is None else stored[:HASH_BYTES]
         if belongs is None or leaf != belongs:
@@ -196,7 +196,7 @@ class Walk:
         return said[0], f"row {row} {said[1]}"
 
 
-def _is_filed(place: Place) -> bool:
+def _is_filed(place: LogRow) -> bool:
     """Whether an entry lies under its own file's digest."""
     try:
         return LogEntry.model_validate_json(place.entry or b"").file_digest == place.file_digest

@@ -10,8 +10,8 @@ from pydantic import TypeAdapter, ValidationError
 from safegen import storage
 from safegen.errors import DataError, InputError, TamperedError
 from safegen.provenance.log import merkle
-from safegen.provenance.log.checkpoints import problem_with_checkpoint, read_as
-from safegen.provenance.log.receipts import problem_with, problem_with_log, problem_with_logged
+from safegen.provenance.log.checkpoints import checkpoint_error, read_as
+from safegen.provenance.log.receipts import log_error, logged_error, receipt_error
 from safegen.schemas.canonical import canonical_bytes, sha256
 from safegen.schemas.log import LogCheckpoint, LoggedFile
 from safegen.schemas.receipt import AnyReceipt
@@ -143,16 +143,16 @@ def problems_without_ledger(
         All problems in words; none when both stand and are of one log.
     """
     judge = (
-        problem_with_logged(shown, anchors)
+        logged_error(shown, anchors)
         if isinstance(shown, LoggedFile)
-        else problem_with(shown, anchors)
+        else receipt_error(shown, anchors)
     )
     found = [] if judge is None else [f"the receipt does not stand: {judge}"]
     if checkpoint is not None:
-        alone = problem_with_checkpoint(checkpoint, anchors)
+        alone = checkpoint_error(checkpoint, anchors)
         if alone is not None:
             found.append(f"the checkpoint does not stand: {alone}")
-        between = problem_with_log(shown, checkpoint, proof)
+        between = log_error(shown, checkpoint, proof)
         if between is not None:
             found.append(f"receipt and checkpoint are not shown to be of one log: {between}")
     return tuple(found)

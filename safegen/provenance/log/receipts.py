@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from safegen.provenance.keys import detached
-from safegen.provenance.log.checkpoints import moment, problem_between, problem_with_checkpoint
+from safegen.provenance.log.checkpoints import checkpoint_error, consistency_error, moment
 from safegen.provenance.log.proofs import leads_to, proves
 from safegen.schemas.canonical import canonical_bytes
 from safegen.schemas.receipt import FirstReceipt, Receipt
@@ -24,7 +24,7 @@ def sign_receipt(receipt: _Any, signer: Signer) -> _Any:
     return receipt.model_copy(update={"signature": signature})
 
 
-def problem_with(
+def receipt_error(
     receipt: AnyReceipt, anchors: bytes, *, unsigned: bytes | None = None
 ) -> str | None:
     """What is wrong with a receipt, in words; None when it stands.
@@ -40,7 +40,7 @@ def problem_with(
     if receipt.entry.file_digest != receipt.file_digest:
         return "its log entry is about another file"
     if isinstance(receipt, Receipt):
-        broken_head = _problem_with_head(receipt, anchors)
+        broken_head = _head_error(receipt, anchors)
         if broken_head is not None:
             return broken_head
     if receipt.signature is None:
@@ -50,17 +50,17 @@ def problem_with(
         return "the time of its log entry cannot be read"
     if unsigned is None:
         unsigned = canonical_bytes(receipt.model_copy(update={"signature": None}))
-    return detached.problem_with(receipt.signature, unsigned, anchors, when)
+    return detached.signature_error(receipt.signature, unsigned, anchors, when)
 
 
-def problem_with_logged(logged: LoggedFile, anchors: bytes) -> str | None:
+def logged_error(logged: LoggedFile, anchors: bytes) -> str | None:
     """What is wrong with a proof of logging that came without a receipt; None when it stands."""
     if not proves(logged.entry, logged.proof):
         return "its proof does not lead from its entry to the root it names"
-    return _problem_with_head(logged, anchors)
+    return _head_error(logged, anchors)
 
 
-def problem_with_log(
+def log_error(
     shown: AnyReceipt | LoggedFile, checkpoint: LogCheckpoint, proof: ConsistencyProof | None
 ) -> str | None:
     """Why a receipt and a head that somebody else fetched are not of one log; None when they are.
@@ -74,11 +74,11 @@ def problem_with_log(
     if isinstance(shown, FirstReceipt):  # it does not name its log; its root speaks for it
         own = {"tree_size": shown.proof.tree_size, "root": shown.proof.root}
         head = checkpoint.model_copy(update=own)
-    return problem_between(head, checkpoint, proof)
+    return consistency_error(head, checkpoint, proof)
 
 
-def _problem_with_head(shown: Receipt | LoggedFile, anchors: bytes) -> str | None:
+def _head_error(shown: Receipt | LoggedFile, anchors: bytes) -> str | None:
     if not leads_to(shown.proof, shown.checkpoint):
         return "its proof leads to another head than that of its checkpoint"
-    problem = problem_with_checkpoint(shown.checkpoint, anchors)
+    problem = checkpoint_error(shown.checkpoint, anchors)
     return None if problem is None else f"its checkpoint does not stand: {problem}"

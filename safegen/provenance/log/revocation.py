@@ -80,7 +80,7 @@ def entry_for(revocation: Revocation) -> LogEntry:
     )
 
 
-def problem_with_revoker(
+def revoker_error(
     revocation: Revocation, chain: Sequence[Certificate], anchors: Sequence[Certificate]
 ) -> str | None:
     """Why whoever signs may not take something back, in words; None when they may.
@@ -96,11 +96,11 @@ def problem_with_revoker(
     if not taken_back or key_id(taken_back[0]) != revocation.id:
         return "its certificates are not those of the key that it names"
     if is_root(chain, anchors):
-        return _problem_with_roots_word(taken_back, chain[0], anchors)
-    return _problem_with_successor(taken_back, chain, anchors)
+        return _root_statement_error(taken_back, chain[0], anchors)
+    return _successor_error(taken_back, chain, anchors)
 
 
-def _problem_with_roots_word(
+def _root_statement_error(
     taken_back: Sequence[Certificate], root: Certificate, anchors: Sequence[Certificate]
 ) -> str | None:
     if root_of(taken_back, anchors) == root and taken_back[0] != root:
@@ -108,7 +108,7 @@ def _problem_with_roots_word(
     return f"{name_of(taken_back[0])} does not lead to {name_of(root)}"
 
 
-def _problem_with_successor(
+def _successor_error(
     taken_back: Sequence[Certificate], chain: Sequence[Certificate], anchors: Sequence[Certificate]
 ) -> str | None:
     old, new = taken_back[0], chain[0]
@@ -132,7 +132,7 @@ def sign_list(origin: str, revocations: Sequence[Revocation], signer: Signer) ->
     """
     chain = certificates(signer.chain)
     for each in revocations:
-        problem = problem_with_revoker(each, chain, roots_of(signer))
+        problem = revoker_error(each, chain, roots_of(signer))
         if problem is not None:
             raise KeyMaterialError(f"the list cannot be signed with these keys: {problem}")
     now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -199,7 +199,7 @@ def read_lists(paths: Iterable[Path], trust: Trust | None) -> tuple[BelievedList
         )
     anchors = trust.anchors
     for each in lists:
-        problem = _problem_with(each, anchors)
+        problem = _list_error(each, anchors)
         if problem is not None:
             raise KeyMaterialError(f"{each.name} is not believed: {problem}")
     taken_back = {
@@ -224,7 +224,7 @@ def _read(path: Path) -> BelievedList:
     return BelievedList(name=str(path), content=content)
 
 
-def _problem_with(given: BelievedList, anchors: bytes) -> str | None:
+def _list_error(given: BelievedList, anchors: bytes) -> str | None:
     """Why a list is not believed, in words; None when it is."""
     content = given.content
     when = moment(content.time)
@@ -234,19 +234,18 @@ def _problem_with(given: BelievedList, anchors: bytes) -> str | None:
         return "a date in it cannot be read"
     unsigned = canonical_bytes(content.model_copy(update={"signature": None}))
     if is_root(given.chain, certificates(anchors)):  # which may sign lists, and nothing else here
-        problem = _problem_with_root(given, unsigned, when)
+        problem = _root_error(given, unsigned, when)
     else:
-        problem = detached.problem_with(content.signature, unsigned, anchors, when)
+        problem = detached.signature_error(content.signature, unsigned, anchors, when)
     if problem is not None:
         return problem
     problems = (
-        problem_with_revoker(each, given.chain, certificates(anchors))
-        for each in content.revocations
+        revoker_error(each, given.chain, certificates(anchors)) for each in content.revocations
     )
     return next((each for each in problems if each is not None), None)
 
 
-def _problem_with_root(given: BelievedList, unsigned: bytes, when: datetime) -> str | None:
+def _root_error(given: BelievedList, unsigned: bytes, when: datetime) -> str | None:
     root, signature = given.chain[0], given.content.signature
     if not root.not_valid_before_utc <= when <= root.not_valid_after_utc:
         return f"{name_of(root)} was not valid when it was signed"

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from safegen.errors import InputError, TamperedError
 from safegen.provenance.log import merkle, tables
-from safegen.provenance.log.checkpoints import problem_without_roots
+from safegen.provenance.log.checkpoints import unanchored_signature_error
 from safegen.provenance.log.proofs import prove, proves
 from safegen.schemas.log import LogCheckpoint, LogEntry
 
@@ -89,7 +89,7 @@ class LogView:
             head = LogCheckpoint.model_validate_json(row.checkpoint)
         except ValidationError as error:
             raise TamperedError(f"checkpoint {row.number} of the ledger cannot be read") from error
-        problem = problem_without_roots(head)
+        problem = unanchored_signature_error(head)
         if problem is not None:
             raise TamperedError(
                 f"the ledger's last head, of {head.time}, does not stand: {problem}"

@@ -70,7 +70,7 @@ def begin(engine: sql.Engine) -> str:
     with writing(engine) as connection:
         origin = origin_of(connection)  # somebody else may have been faster
         if origin is None:
-            _plant(connection)
+            _build_missing_tree(connection)
             origin = f"urn:uuid:{uuid.uuid4()}"
             connection.execute(sql.insert(log).values(origin=origin))
     return origin
@@ -176,7 +176,7 @@ def as_bytes(value: object) -> bytes:
     return value if isinstance(value, bytes) else str(value).encode()
 
 
-def _plant(connection: sql.Connection) -> None:
+def _build_missing_tree(connection: sql.Connection) -> None:
     """Store the tree over the rows of a log that was begun before trees were stored."""
     if connection.execute(sql.select(nodes.c.number).limit(1)).first() is not None:
         raise TamperedError("the ledger's own name was removed; use an intact copy")

@@ -18,8 +18,8 @@ from safegen.errors import TamperedError
 from safegen.provenance.c2pa import claims
 from safegen.provenance.c2pa.manifest import TRUSTED
 from safegen.provenance.keys.house import certificates, key_id, root_of, same_house
-from safegen.provenance.log.checkpoints import problem_with_checkpoint, signed_by
-from safegen.provenance.log.receipts import problem_with
+from safegen.provenance.log.checkpoints import checkpoint_error, signed_by
+from safegen.provenance.log.receipts import receipt_error
 from safegen.schemas.canonical import canonical_fields, join_fields, sha256
 from safegen.schemas.receipt import Receipt
 from safegen.verification.findings import found
@@ -54,7 +54,7 @@ class _Answer:
 
 def check_ledger(evidence: Evidence) -> StepFinding:
     """9. The digest of the whole file, every byte of it, is in a log; its receipt stands."""
-    broken = _problem_with_receipt(evidence)
+    broken = _receipt_error(evidence)
     if broken is not None:
         text = f"The receipt beside it does not stand: {broken}."
         return found("safegen.ledger.contradicted", text)
@@ -126,7 +126,7 @@ def _vouched(evidence: Evidence, named: NamedLog, logged: LoggedFile) -> _Answer
     roots = evidence.log_anchors
     problem: str | None = "no list of trust was given"
     if roots is not None:
-        problem = problem_with_checkpoint(head, roots)
+        problem = checkpoint_error(head, roots)
     if problem is None and _is_revoked(evidence, chain):
         problem = "the key that signed it is revoked"
     if problem is not None:
@@ -181,7 +181,7 @@ def _is_revoked(evidence: Evidence, chain: str) -> bool:
     return bool(shown) and any(each.find("key", key_id(shown[0])) for each in evidence.revoked)
 
 
-def _problem_with_receipt(evidence: Evidence) -> str | None:
+def _receipt_error(evidence: Evidence) -> str | None:
     """What is wrong with the receipt beside a file; None when it stands, or there is none."""
     receipt = evidence.receipt
     if receipt is None:
@@ -196,7 +196,7 @@ def _problem_with_receipt(evidence: Evidence) -> str | None:
     if roots is None or not _signer_is_trusted(evidence):
         return None  # whose signature it would be is not known
     unsigned = join_fields(fields | {"signature": b"null"})
-    return problem_with(receipt, roots, unsigned=unsigned) or _signed_by_another(evidence, receipt)
+    return receipt_error(receipt, roots, unsigned=unsigned) or _signed_by_another(evidence, receipt)
 
 
 def _signed_by_another(evidence: Evidence, receipt: AnyReceipt) -> str | None:

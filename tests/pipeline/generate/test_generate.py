@@ -18,7 +18,7 @@ from safegen.pipeline.explain import made_again, read_explained
 from safegen.provenance.c2pa.manifest import read
 from safegen.provenance.keys.trust import trust_in
 from safegen.provenance.log.ledger import Ledger
-from safegen.provenance.log.receipts import problem_with
+from safegen.provenance.log.receipts import receipt_error
 from safegen.schemas.canonical import digest, sha256
 from safegen.schemas.receipt import Receipt
 
@@ -100,7 +100,7 @@ def test_a_receipt_stands_alone_and_falls_with_any_change(made, release):
     output = release.outputs[0]
     receipt = output.receipt
     assert receipt.file_digest == sha256(output.data)
-    assert problem_with(receipt, anchors) is None
+    assert receipt_error(receipt, anchors) is None
     assert [decision.stage for decision in receipt.decisions] == ["request", "release"]
     for update in (
         {"file": "other.png"},
@@ -109,7 +109,7 @@ def test_a_receipt_stands_alone_and_falls_with_any_change(made, release):
         {"signature": None},
         {"proof": receipt.proof.model_copy(update={"root": "00" * 32})},
     ):
-        assert problem_with(receipt.model_copy(update=update), anchors) is not None
+        assert receipt_error(receipt.model_copy(update=update), anchors) is not None
 
 
 def test_a_receipt_of_a_stranger_does_not_stand(made, release, tmp_path):
@@ -120,7 +120,7 @@ def test_a_receipt_of_a_stranger_does_not_stand(made, release, tmp_path):
     pki.init(tmp_path / "keys")
     unsigned = release.outputs[0].receipt.model_copy(update={"signature": None})
     forged = sign_receipt(unsigned, open_signer(tmp_path / "keys"))
-    assert "trusted root" in problem_with(forged, made.root.read_bytes())
+    assert "trusted root" in receipt_error(forged, made.root.read_bytes())
 
 
 def test_every_file_of_a_release_is_in_the_ledger(made, release):

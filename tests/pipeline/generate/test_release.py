@@ -16,7 +16,7 @@ from safegen.pipeline.generate.model import Model
 from safegen.provenance.c2pa.manifest import read
 from safegen.provenance.keys.trust import trust_in
 from safegen.provenance.log.ledger import Ledger
-from safegen.provenance.log.receipts import problem_with
+from safegen.provenance.log.receipts import receipt_error
 from safegen.provenance.media.kinds import kind_of
 from safegen.schemas.canonical import sha256
 from safegen.schemas.card import PictureShape
@@ -55,7 +55,7 @@ def test_every_format_leaves_with_everything_that_belongs_to_it(saved, made, nam
         found = read(data, f"image/{name}", trust=trust)
         assert (found.state, found.broken_ingredients) == ("Trusted", {})
         receipt = Receipt.model_validate_json((folder / f"{number}.receipt.json").read_bytes())
-        assert problem_with(receipt, made.root.read_bytes()) is None
+        assert receipt_error(receipt, made.root.read_bytes()) is None
         assert (receipt.file, receipt.file_digest) == (f"{number}{suffix}", sha256(data))
         assert receipt.manifest == found.label
         figure = (folder / "explanations" / f"{number}.png").read_bytes()
@@ -178,7 +178,7 @@ def test_what_is_handed_out_in_memory_has_left(model, made, tmp_path):
     output = release.outputs[1]
     assert len(Ledger(made.ledger)) == before + 2
     assert Ledger(made.ledger).find(sha256(output.data)) is not None
-    assert problem_with(output.receipt, made.root.read_bytes()) is None
+    assert receipt_error(output.receipt, made.root.read_bytes()) is None
     paths = release.save(tmp_path / "out")  # it has left already, and is not logged again
     assert len(Ledger(made.ledger)) == before + 2
     assert paths[1].read_bytes() == output.data

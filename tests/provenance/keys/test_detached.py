@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 
 from safegen.provenance.keys import algorithms
-from safegen.provenance.keys.detached import problem_with, sign
+from safegen.provenance.keys.detached import sign, signature_error
 
 ALGORITHMS = ["es256", "es384", "ed25519", "ps256"]
 DATA = b"a record's canonical bytes"
@@ -44,8 +44,8 @@ def signed(certified, issuing):
 def test_each_algorithm_signs_and_verifies(algorithm, signed, root):
     signature = signed(algorithm)
     assert signature.algorithm == algorithm
-    assert problem_with(signature, DATA, root.pem, NOW) is None
-    assert "does not match" in problem_with(signature, DATA + b"!", root.pem, NOW)
+    assert signature_error(signature, DATA, root.pem, NOW) is None
+    assert "does not match" in signature_error(signature, DATA + b"!", root.pem, NOW)
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
@@ -56,14 +56,14 @@ def test_any_changed_bit_of_a_signature_is_found(algorithm, signed, root):
         changed = bytes(value[:place]) + bytes([value[place] ^ 1]) + bytes(value[place + 1 :])
         encoded = base64.b64encode(changed).decode()
         broken = signature.model_copy(update={"value": encoded})
-        assert "does not match" in problem_with(broken, DATA, root.pem, NOW)
+        assert "does not match" in signature_error(broken, DATA, root.pem, NOW)
 
 
 @pytest.mark.parametrize("claimed", ALGORITHMS)
 @pytest.mark.parametrize("made", ALGORITHMS)
 def test_an_algorithm_fits_its_key_and_no_other(made, claimed, signed, root):
     relabelled = signed(made).model_copy(update={"algorithm": claimed})
-    problem = problem_with(relabelled, DATA, root.pem, NOW)
+    problem = signature_error(relabelled, DATA, root.pem, NOW)
     assert problem is None if made == claimed else "of another kind" in problem
 
 
@@ -81,7 +81,7 @@ def test_other_paddings_and_hashes_of_the_same_key_are_refused(certified, signed
         for value in values:
             other = {"value": base64.b64encode(value).decode()}
             changed = signed(algorithm).model_copy(update=other)
-            assert "does not match" in problem_with(changed, DATA, root.pem, NOW)
+            assert "does not match" in signature_error(changed, DATA, root.pem, NOW)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_other_paddings_and_hashes_of_the_same_key_are_refused(certified, signed
 )
 def test_leaves_that_may_not_sign(wrong, words, forge, issuing, signed, root):
     leaf = forge("leaf", issuer=issuing, **wrong)
-    assert words in problem_with(signed("es256", leaf), DATA, root.pem, NOW)
+    assert words in signature_error(signed("es256", leaf), DATA, root.pem, NOW)
 
 
 @pytest.mark.parametrize(
@@ -110,13 +110,13 @@ def test_leaves_that_may_not_sign(wrong, words, forge, issuing, signed, root):
 def test_issuers_that_may_not_issue(wrong, forge, signed, root):
     issuer = forge("issuer", ca=True, issuer=root, **wrong)
     leaf = forge("leaf", issuer=issuer)
-    assert problem_with(signed("es256", leaf, issuer), DATA, root.pem, NOW) is not None
+    assert signature_error(signed("es256", leaf, issuer), DATA, root.pem, NOW) is not None
 
 
 def test_a_chain_that_is_longer_than_its_root_allows(forge, signed, root):
     upper = forge("upper", ca=True, issuer=root, length=1)
     lower = forge("lower", ca=True, issuer=upper)
-    problem = problem_with(
+    problem = signature_error(
         signed("es256", forge("leaf", issuer=lower), lower, upper), DATA, root.pem, NOW
     )
     assert "does not lead to a trusted root" in problem
@@ -124,15 +124,15 @@ def test_a_chain_that_is_longer_than_its_root_allows(forge, signed, root):
 
 def test_a_strangers_root_under_a_known_name(forge, signed):
     stranger = forge("root", ca=True, length=1)
-    assert "trusted root" in problem_with(signed("es256"), DATA, stranger.pem, NOW)
+    assert "trusted root" in signature_error(signed("es256"), DATA, stranger.pem, NOW)
 
 
 def test_validity_is_asked_for_the_time_of_signing(forge, issuing, signed, root):
     leaf = forge("leaf", issuer=issuing, start=-0.9, days=-0.5)
     then = NOW - timedelta(days=0.7)
     signature = signed("es256", leaf)
-    assert problem_with(signature, DATA, root.pem, then) is None
-    assert "not valid when" in problem_with(signature, DATA, root.pem, NOW)
+    assert signature_error(signature, DATA, root.pem, then) is None
+    assert "not valid when" in signature_error(signature, DATA, root.pem, NOW)
 
 
 @pytest.mark.parametrize(
@@ -141,8 +141,8 @@ def test_validity_is_asked_for_the_time_of_signing(forge, issuing, signed, root)
 )
 def test_what_cannot_be_read(broken, signed, root):
     signature = signed("es256").model_copy(update=broken)
-    assert problem_with(signature, DATA, root.pem, NOW) is not None
+    assert signature_error(signature, DATA, root.pem, NOW) is not None
 
 
 def test_no_roots_at_all(signed):
-    assert problem_with(signed("es256"), DATA, b"", NOW) == "its signature cannot be read"
+    assert signature_error(signed("es256"), DATA, b"", NOW) == "its signature cannot be read"

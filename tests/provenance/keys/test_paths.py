@@ -222,7 +222,7 @@ def test_files_receipts_and_keys_check_agree(forge, seal, wrong, place, tmp_path
         chain=(leaf.pem + issuer.pem).decode(),
         value=detached.base64.b64encode(algorithms.sign("es256", leaf.key, b"data")).decode(),
     )
-    problem = detached.problem_with(signature, b"data", root.pem, datetime.now(UTC))
+    problem = detached.signature_error(signature, b"data", root.pem, datetime.now(UTC))
     assert (problem is None) == holds, problem
 
 

@@ -11,8 +11,8 @@ from safegen.errors import InputError, KeyMaterialError, StorageError, TamperedE
 from safegen.provenance.log import merkle
 from safegen.provenance.log import tables as log_tables
 from safegen.provenance.log.checkpoints import (
-    problem_between,
-    problem_with_checkpoint,
+    checkpoint_error,
+    consistency_error,
     sign_checkpoint,
 )
 from safegen.provenance.log.ledger import Ledger
@@ -71,7 +71,7 @@ def test_batches_of_any_size_make_one_tree(tmp_path_factory, entries, batches, k
     for head in heads:
         proof = ledger.prove_consistency(head)
         assert continues(proof, head.root, heads[-1].root)
-        assert problem_between(heads[-1], head, proof) is None
+        assert consistency_error(heads[-1], head, proof) is None
     assert ledger.check(anchors=keeper.anchor, earlier=heads).faults == ()
 
 
@@ -135,13 +135,13 @@ def test_a_head_is_signed_with_its_batch_or_neither_is_there(ledger, entries, ke
 
 def test_a_head_stands_alone_and_falls_with_any_change(ledger, entries, keeper, stranger):
     head = ledger.append(entries(5), signer=keeper).checkpoint
-    assert problem_with_checkpoint(head, keeper.anchor) is None
-    assert "trusted root" in problem_with_checkpoint(head, stranger.anchor)
+    assert checkpoint_error(head, keeper.anchor) is None
+    assert "trusted root" in checkpoint_error(head, stranger.anchor)
     for update in (
         {"origin": "urn:uuid:another"}, {"tree_size": 4}, {"root": "00" * 32},
         {"time": "2026-11-20T00:00:00+00:00"}, {"time": "yesterday"}, {"signature": None},
     ):  # fmt: skip
-        assert problem_with_checkpoint(head.model_copy(update=update), keeper.anchor) is not None
+        assert checkpoint_error(head.model_copy(update=update), keeper.anchor) is not None
 
 
 def test_a_log_of_another_key_is_refused_before_anything(ledger, entries, keeper, stranger):

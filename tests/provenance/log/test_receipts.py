@@ -12,9 +12,9 @@ from safegen.provenance.keys import pki
 from safegen.provenance.log.checkpoints import sign_checkpoint
 from safegen.provenance.log.ledger import Ledger
 from safegen.provenance.log.receipts import (
-    problem_with,
-    problem_with_log,
-    problem_with_logged,
+    log_error,
+    logged_error,
+    receipt_error,
     sign_receipt,
 )
 from safegen.schemas.canonical import sha256
@@ -73,7 +73,7 @@ def verdict(receipt, root, leaf, *issuers):
     """What is said of a receipt that this leaf signed, under a head that stands."""
     authority = issue(pki.ISSUER, 0, root)
     receipt = headed(receipt, forger(issue(pki.LEAF, None, authority), authority))
-    return problem_with(sign_receipt(receipt, forger(leaf, *issuers)), anchors(root))
+    return receipt_error(sign_receipt(receipt, forger(leaf, *issuers)), anchors(root))
 
 
 def test_a_good_chain_stands(receipt, root):
@@ -118,24 +118,24 @@ def test_a_chain_that_is_none(made, receipt):
     for update in ({"chain": "nothing"}, {"value": "no base64!"}, {"value": ""}):
         signature = whole.signature.model_copy(update=update)
         broken = whole.model_copy(update={"signature": signature})
-        assert problem_with(broken, made.root.read_bytes()) is not None
+        assert receipt_error(broken, made.root.read_bytes()) is not None
 
 
 def test_the_head_that_a_receipt_leads_to_must_stand_too(receipt, root):
     authority, other = (issue(pki.ISSUER, 0, above) for above in (root, issue(pki.ROOT, 1)))
     good, bad = (forger(issue(pki.LEAF, None, each), each) for each in (authority, other))
     stands = headed(receipt, good)
-    assert problem_with(sign_receipt(stands, good), anchors(root)) is None
-    said = problem_with(sign_receipt(headed(receipt, bad), good), anchors(root))
+    assert receipt_error(sign_receipt(stands, good), anchors(root)) is None
+    said = receipt_error(sign_receipt(headed(receipt, bad), good), anchors(root))
     assert said.startswith(
         "its checkpoint does not stand: its signer does not lead to a trusted root"
     )
     for update in ({"root": "00" * 32}, {"tree_size": 10**6}):
         head = stands.checkpoint.model_copy(update=update)
-        said = problem_with(stands.model_copy(update={"checkpoint": head}), anchors(root))
+        said = receipt_error(stands.model_copy(update={"checkpoint": head}), anchors(root))
         assert said == "its proof leads to another head than that of its checkpoint"
     unsigned = stands.checkpoint.model_copy(update={"signature": None})
-    said = problem_with(stands.model_copy(update={"checkpoint": unsigned}), anchors(root))
+    said = receipt_error(stands.model_copy(update={"checkpoint": unsigned}), anchors(root))
     assert said == "its checkpoint does not stand: it is not signed"
 
 
@@ -150,9 +150,9 @@ def test_a_receipt_of_the_first_version_still_stands(made, receipt):
     first = first_version(receipt, open_signer(made.keys))
     again = read_receipt(first.model_dump_json().encode())
     assert again == first
-    assert problem_with(again, made.root.read_bytes()) is None
+    assert receipt_error(again, made.root.read_bytes()) is None
     changed = again.model_copy(update={"model": "sha256:00"})
-    assert "does not match" in problem_with(changed, made.root.read_bytes())
+    assert "does not match" in receipt_error(changed, made.root.read_bytes())
     with pytest.raises(ValueError, match="checkpoint"):
         read_receipt(first.model_dump_json().replace("receipt/1", "receipt/2").encode())
 
@@ -163,11 +163,11 @@ def test_a_receipt_and_a_head_fetched_elsewhere_are_of_one_log(made, receipt):
     first = FirstReceipt(**receipt.model_dump(exclude={"checkpoint", "format"}))
     proof = ledger.prove_consistency(own)
     for each in (receipt, first):
-        assert problem_with_log(each, own, None) is None
-        assert problem_with_log(each, last, proof) is None
+        assert log_error(each, own, None) is None
+        assert log_error(each, last, proof) is None
         forked = own.model_copy(update={"root": "00" * 32})
-        assert "two logs under one name" in problem_with_log(each, forked, None)
-    assert "two logs" in problem_with_log(receipt, own.model_copy(update={"origin": "x"}), None)
+        assert "two logs under one name" in log_error(each, forked, None)
+    assert "two logs" in log_error(receipt, own.model_copy(update={"origin": "x"}), None)
 
 
 def test_heads_of_two_lengths_need_a_proof_between_them(made, receipt, keys, keeper, tmp_path):
@@ -182,15 +182,15 @@ def test_heads_of_two_lengths_need_a_proof_between_them(made, receipt, keys, kee
     last = receipt.entry.model_copy(update={"file_digest": sha256(b"a file")})
     ledger.append([last], signer=keeper)
     logged = prove_file(ledger, file, None)
-    assert problem_with_logged(logged, keeper.anchor) is None
-    assert "no consistency proof was given" in problem_with_log(logged, early, None)
+    assert logged_error(logged, keeper.anchor) is None
+    assert "no consistency proof was given" in log_error(logged, early, None)
     proof = ledger.prove_consistency(early)
-    assert problem_with_log(logged, early, proof) is None
-    assert "is of 4 and 10 entries" in problem_with_log(logged, late, proof)
+    assert log_error(logged, early, proof) is None
+    assert "is of 4 and 10 entries" in log_error(logged, late, proof)
     broken = proof.model_copy(update={"path": (*proof.path[1:], "00" * 32)})
-    assert "does not lead from the one root" in problem_with_log(logged, early, broken)
+    assert "does not lead from the one root" in log_error(logged, early, broken)
     moved = logged.model_copy(update={"entry": entries[0]})
-    assert "does not lead from its entry" in problem_with_logged(moved, keeper.anchor)
+    assert "does not lead from its entry" in logged_error(moved, keeper.anchor)
 
 
 def test_receipts_are_read_from_their_files(made):
@@ -198,4 +198,4 @@ def test_receipts_are_read_from_their_files(made):
         receipt = read_receipt(path.read_bytes())
         assert isinstance(receipt, Receipt)
         assert receipt.proof.tree_size == receipt.checkpoint.tree_size
-        assert problem_with(receipt, made.root.read_bytes()) is None
+        assert receipt_error(receipt, made.root.read_bytes()) is None

@@ -14,7 +14,7 @@ from safegen.provenance.keys.house import certificates, key_id, same_house
 from safegen.provenance.keys.opener import open_list_signer, open_signer
 from safegen.provenance.keys.trust import read_trust
 from safegen.provenance.log.ledger import Ledger
-from safegen.provenance.log.revocation import entry_for, problem_with_revoker, read_lists, sign_list
+from safegen.provenance.log.revocation import entry_for, read_lists, revoker_error, sign_list
 from safegen.schemas.canonical import canonical_bytes
 from safegen.schemas.revocation import Revocation, RevocationList
 
@@ -185,7 +185,7 @@ def test_another_subject_under_the_same_root_is_another_house(house):
     assert same_house(chain(house / "old"), chain(house / "old"), ())
     assert not same_house(chain(house / "old"), chain(house / "new"), ())
     assert not same_house((), (), roots)
-    assert "is not the house of" in problem_with_revoker(of_key(house / "old"), colleague, roots)
+    assert "is not the house of" in revoker_error(of_key(house / "old"), colleague, roots)
 
 
 def test_a_list_that_was_changed_or_is_none_is_refused_in_words(house):
