@@ -43,6 +43,7 @@ from safegen.screens.measure import measure
 from safegen.screens.registry import registered
 from safegen.screens.screen import Batch
 from safegen.storage import read
+from safegen.verification.harm import require_harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -94,6 +95,7 @@ def gap(
         trust: PEM roots of who may have signed it; without them, nobody vouches for what it says.
 
     Raises:
+        DataError: reading it does harm, which was tried in a process of its own.
         InputError: it is neither.
         TamperedError: it is not what was signed, or none of the roots stands behind it.
         PolicyError: a policy or the deployment does not load.
@@ -160,6 +162,7 @@ def _privacy(certificate: PrivacyCertificate) -> tuple[Group, ...]:
 
 
 def _output(path: Path, anchors: bytes | None, policy: Policy) -> _Subject:
+    require_harmless(path)
     data = read(path)
     mime = mime_of(path.name, data)
     trust = None if anchors is None else trust_in(anchors)

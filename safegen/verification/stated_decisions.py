@@ -16,6 +16,7 @@ from safegen.provenance.media.formats import mime_of
 from safegen.schemas.decision import Decision
 from safegen.schemas.receipt import read_receipt
 from safegen.storage import read
+from safegen.verification.harm import require_harmless
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,6 +43,7 @@ def stated_decisions(path: Path, trust: Path | None) -> StatedDecisions:
         trust: PEM roots of who may have signed it; without them nobody vouches for it.
 
     Raises:
+        DataError: reading it does harm, which was tried in a process of its own.
         InputError: there is no decision in it.
         TamperedError: it was changed, or none of the roots stands behind it.
         StorageError: it cannot be read.
@@ -67,6 +69,7 @@ def _of_receipt(path: Path, trust: Path | None) -> StatedDecisions:
 
 
 def _of_file(path: Path, trust: Path | None) -> StatedDecisions:
+    require_harmless(path)
     data = read(path)
     anchors = None if trust is None else trust_in(read_anchors(trust))
     manifest = read_manifest(data, mime_of(path, data), trust=anchors)

@@ -7,7 +7,10 @@ import pytest
 import safegen
 from safegen.errors import DataError, InputError, StorageError
 from safegen.pipeline.explain import read_explained
-from safegen.verification.workers import pool, process
+from safegen.pipeline.gap import gap
+from safegen.verification.stated_decisions import stated_decisions
+from safegen.verification.unread import MAX_FILE_BYTES
+from safegen.verification.workers import process
 
 ACTOR = """
 import json, os, signal, sys
@@ -50,6 +53,15 @@ def test_a_file_that_does_harm_is_neither_signed_nor_explained(made, tmp_path, a
         read_explained(path)
 
 
+@pytest.mark.parametrize(("name", "words"), HARMS.items())
+def test_a_file_that_does_harm_is_asked_for_no_decision(made, tmp_path, actors, name, words):
+    path = shutil.copy(made.outputs / "0001.png", tmp_path / name)
+    with pytest.raises(DataError, match=words):
+        stated_decisions(path, made.root)
+    with pytest.raises(DataError, match=words):
+        gap(path)
+
+
 def test_what_it_was_made_from_is_tried_as_well(made, tmp_path, actors):
     parent = shutil.copy(made.outputs / "0001.png", tmp_path / "crash.png")
     path = shutil.copy(made.outputs / "0002.png", tmp_path / "a.png")
@@ -63,7 +75,7 @@ def test_no_more_is_signed_than_can_be_verified(made, tmp_path, monkeypatch):
         file.truncate(2**28 + 1)
     with pytest.raises(DataError, match=r"268,435,457 bytes, and at most 268,435,456"):
         safegen.sign(path, workspace=house(made, tmp_path))
-    assert pool.LARGEST == 2**28
+    assert MAX_FILE_BYTES == 2**28
 
 
 def test_what_is_not_there_or_no_file_is_told_as_before(made, tmp_path):
