@@ -96,7 +96,7 @@ def check(policies: Named) -> None:
 
 @app.command("test")
 def test(policies: Named) -> None:
-    """Run the tests that stand inside policies; exit code 2 when one of them fails."""
+    """Run the tests that stand inside policies; exit code 2 when one fails or there is none."""
     from safegen.policy.load import load_policy
     from safegen.policy.own_tests import run_tests
 
@@ -104,6 +104,9 @@ def test(policies: Named) -> None:
     for name in policies:
         loaded = load_policy(name)
         results = run_tests(loaded)
+        if not results:
+            failed += 1
+            say(f"[red]failed[/]  {plain(loaded.name)}: no tests; write some under its key `tests`")
         for result in results:
             for problem in result.problems:
                 said = f"{plain(result.test.it)}: {plain(problem)}"
@@ -173,8 +176,10 @@ def why(
 
 
 def _tell(decision: Decision) -> None:
+    from safegen.policy.guard import asked_for
+
     verb = "allowed" if decision.allowed else "[red]refused[/]"
-    say(f"[bold]{plain(decision.policy)}[/] {verb} this {decision.stage}:")
+    say(f"[bold]{plain(decision.policy)}[/] {verb} {asked_for(decision.stage)}:")
     for finding in decision.findings:
         colour = COLOURS.get(finding.outcome, "red")
         mark = f"[{colour}]{finding.outcome.replace('_', ' ')}[/]"

@@ -73,7 +73,10 @@ def require_facts(
     for name, text in facts.items():
         if name not in types:
             where = file.at(*keys, name)
-            raise PolicyError(f"{where}: no fact {name!r} at this stage{nearest(name, types)}")
+            guess = nearest(name, types)
+            if any(known.startswith(f"{name}.") for known in types):  # nested, as YAML invites
+                guess = f"; write each fact with its whole name, as in {name}.NAME: VALUE"
+            raise PolicyError(f"{where}: no fact {name!r} at this stage{guess}")
         if text == "null":
             continue
         try:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from safegen.policy.policy import Policy
     from safegen.schemas.decision import Identity, Stage
 
+_JUDGED = {"train": "training", "publish": "file"}  # where the stage is no noun
 CHUNK = 32  # conditions asked as one; an expression nests no deeper than the evaluator's limit
 
 
@@ -84,11 +85,21 @@ def admit(policy: Policy, facts: Facts, screens: Sequence[Identity] = ()) -> Dec
     return decision
 
 
+def asked_for(stage: Stage) -> str:
+    """What is judged at a stage, for a sentence: `this training`, `this request`.
+
+    >>> asked_for("train")
+    'this training'
+    """
+    return f"this {_JUDGED.get(stage, stage)}"
+
+
 def refusal(decision: Decision) -> Refused:
     """A decision that allows nothing, as an error with its reasons."""
     broken = [finding for finding in decision.findings if finding.outcome not in LETS_PASS]
     reasons = "; ".join(f"{finding.rule}: {finding.text}" for finding in broken)
-    return Refused(f"policy {decision.policy} refuses this {decision.stage}: {reasons}", decision)
+    judged = asked_for(decision.stage)
+    return Refused(f"policy {decision.policy} refuses {judged}: {reasons}", decision)
 
 
 def _decision(

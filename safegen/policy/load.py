@@ -115,6 +115,8 @@ def _find(source: str | Path, beside: Path) -> Path:
     if re.fullmatch(r"[\w-]+", str(source)) and shipped.is_file():
         return shipped
     path = beside / source
+    if path.is_dir():
+        raise PolicyError(f"{source} is a folder; name a policy file in it")
     if not path.is_file():
         guess = nearest(str(source), shipped_policies())
         names = ", ".join(shipped_policies())

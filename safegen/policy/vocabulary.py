@@ -75,6 +75,8 @@ def value_of(text: object, kind: Kind) -> Fact:
         if isinstance(text, list | tuple) and all(isinstance(each, str) for each in text):
             return tuple(text)
         raise ValueError(f"expected a list of texts, found {text!r}")
+    if isinstance(text, list | tuple | dict):
+        raise ValueError(f"expected one value, found {text!r}")  # noqa: TRY004 - as all that is no fact of its type
     if not isinstance(text, str):
         text = str(text).lower() if isinstance(text, bool) else str(text)
     if kind is bool:

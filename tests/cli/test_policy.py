@@ -70,6 +70,41 @@ def test_facts_are_decided_on_with_exit_code_3_for_a_refusal(small, tmp_path):
     assert isinstance(policy(*asked).exception, PolicyError)
 
 
+def test_a_policy_without_tests_does_not_pass_them(small, tmp_path):
+    (tmp_path / "none.yaml").write_text(SMALL.split("tests:", maxsplit=1)[0] % 3)
+    done = policy("test", tmp_path / "none.yaml", small)
+    assert done.exit_code == 2
+    assert "no tests; write some" in done.output
+    assert "1 of 1 tests passed" in done.output
+
+
+@pytest.mark.parametrize(
+    ("facts", "reason"),
+    [
+        ("request:\n  count: 2\n", r"whole name, as in request\.NAME: VALUE"),
+        ("request.actor: [ada, bob]\n", r"request\.actor: expected one value, found \["),
+    ],
+)
+def test_facts_that_are_written_in_another_way_are_refused_with_the_right_one(
+    small, tmp_path, facts, reason
+):
+    (tmp_path / "facts.yaml").write_text(facts)
+    asked = ("decide", "--stage", "request", "--facts", tmp_path / "facts.yaml", "--policy", small)
+    with pytest.raises(PolicyError, match=reason):
+        raise policy(*asked).exception
+
+
+def test_what_was_judged_is_named_by_a_noun(small, tmp_path):
+    (tmp_path / "facts.yaml").write_text("plan.epsilon: 2.0\n")
+    asked = ("decide", "--stage", "train", "--facts", tmp_path / "facts.yaml", "--policy", small)
+    assert "small refused this training:" in policy(*asked).output
+
+
+def test_a_folder_is_no_policy(tmp_path):
+    with pytest.raises(PolicyError, match="is a folder; name a policy file in it"):
+        raise policy("check", tmp_path).exception
+
+
 def test_a_finished_file_is_decided_on_before_it_is_posted(made, tmp_path):
     (tmp_path / "news.yaml").write_text(
         "name: news\ndescription: x\nrules:\n"
