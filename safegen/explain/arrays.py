@@ -9,7 +9,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from safegen.errors import TamperedError
-from safegen.explain.explain import array_digest
+from safegen.schemas.canonical import sha256
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from safegen.schemas.explanation import Arrays
 
 TENSOR = "attributions"
+
+
+def array_digest(attributions: NDArray[np.float32]) -> str:
+    """The digest of one explanation's (regions, latents + 1) numbers."""
+    return sha256(np.ascontiguousarray(attributions, dtype="<f4").tobytes())
 
 
 def packed(attributions: Sequence[NDArray[np.float32]]) -> bytes:

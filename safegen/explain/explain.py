@@ -15,9 +15,9 @@ import numpy as np
 import torch
 
 from safegen.errors import InputError, SafegenError
+from safegen.explain.arrays import array_digest
 from safegen.explain.explainer import regions_of
 from safegen.explain.faithfulness import COMPLETENESS_GAP, completeness_gaps
-from safegen.schemas.canonical import sha256
 from safegen.schemas.explanation import Arrays, Explanation
 
 if TYPE_CHECKING:
@@ -98,11 +98,6 @@ def explain(
         )
         for row in range(len(draw))
     )
-
-
-def array_digest(attributions: NDArray[np.float32]) -> str:
-    """The digest of one explanation's (regions, latents + 1) numbers."""
-    return sha256(np.ascontiguousarray(attributions, dtype="<f4").tobytes())
 
 
 def _scored(

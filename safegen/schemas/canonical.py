@@ -47,7 +47,7 @@ def canonical_fields(record: Record) -> dict[str, bytes]:
 def join_fields(fields: Mapping[str, bytes]) -> bytes:
     """The canonical bytes of a record from those of its fields.
 
-    >>> joined({"y": b"2", "x": b"0.5"})
+    >>> join_fields({"y": b"2", "x": b"0.5"})
     b'{"x":0.5,"y":2}'
     """
     names = sorted(fields, key=lambda name: name.encode("utf-16-be"))

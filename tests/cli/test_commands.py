@@ -328,7 +328,7 @@ def test_explaining_what_was_not_released(made, tmp_path):
     shutil.copy(made.outputs / "0001.png", tmp_path)
     one_sentence(safegen("explain", "0001.png", cwd=tmp_path), 2, "0001.receipt.json")
     shutil.copy(made.outputs / "0002.receipt.json", tmp_path / "0001.receipt.json")
-    one_sentence(safegen("explain", "0001.png", cwd=tmp_path), 1, "another picture")
+    one_sentence(safegen("explain", "0001.png", cwd=tmp_path), 1, "explains another file")
 
 
 def test_nobody_writes_a_verdict_into_our_lines(tmp_path):

@@ -5,8 +5,8 @@ from PIL import Image
 from torch.nn import functional
 
 from safegen.errors import TamperedError
-from safegen.explain.arrays import packed, row_of
-from safegen.explain.explain import array_digest, explain
+from safegen.explain.arrays import array_digest, packed, row_of
+from safegen.explain.explain import explain
 from safegen.explain.faithfulness import believable, completeness_gaps
 from safegen.explain.figure import draw as draw_figure
 from safegen.explain.registry import explainer_named

@@ -184,8 +184,8 @@ def test_labels_are_matched_by_their_names(made, digits, others):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"images": np.zeros((60, 1, 28, 28), np.uint8)}, "1 x 28 x 28"),
-        ({"images": np.zeros((60, 3, 32, 32), np.uint8)}, "3 x 32 x 32"),
+        ({"images": np.zeros((60, 1, 28, 28), np.uint8)}, "grey pictures of 28x28"),
+        ({"images": np.zeros((60, 3, 32, 32), np.uint8)}, "RGB pictures of 32x32"),
         ({"classes": (*"012345678", "nine")}, "'nine'"),
     ],
 )

@@ -75,7 +75,7 @@ def test_bytes_have_the_limits_of_files(monkeypatch):
 
 
 def test_more_bytes_than_are_looked_at_are_not_sent(monkeypatch):
-    monkeypatch.setattr(pool, "LARGEST", 1000)
+    monkeypatch.setattr(pool, "MAX_FILE_BYTES", 1000)
     verdict = safegen.verify(bytes(1001), name="a.png")
     assert verdict.findings[0].codes == ("safegen.manifest.too-large",)
     assert "1,001 bytes, and at most 1,000" in verdict.text

@@ -12,7 +12,7 @@ from safegen.errors import (
     StorageError,
     TamperedError,
 )
-from safegen.explain.explain import array_digest
+from safegen.explain.arrays import array_digest
 from safegen.modality.image import pixels_of
 from safegen.pipeline.explain import made_again, read_explained
 from safegen.provenance.c2pa.manifest import read

@@ -54,9 +54,13 @@ class Step:
         torch.manual_seed(0)
         data = load("digits", size=28)
         chosen = preset(family, data.card, 8.0, prior="none")
-        kind = Discriminator if family == "gan" else ConditionalVAE
+        made = chosen.architecture
         self.losses = discriminator_losses if family == "gan" else vae_losses
-        network = kind(chosen.architecture).to(device)
+        network = (
+            Discriminator(made.shape, base=made.base, classes=made.classes)
+            if family == "gan"
+            else ConditionalVAE(made)
+        ).to(device)
         plan = PrivacyPlan(
             epsilon=8.0, delta=1e-6, units=10 * batch, expected_batch_size=batch, steps=10,
             clipping_norm=NORM, noise_multiplier=1.0,
