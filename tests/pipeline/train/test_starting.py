@@ -170,7 +170,7 @@ def test_a_prior_may_be_named_like_any_data_set(train, digits):
     ("prior", "reason"),
     [
         ("digits", "cannot be the prior of a run on itself"),
-        (other_pictures((3, 28, 28)), r"3 channels and 28x28.*records 1 and 28x28"),
+        (other_pictures((3, 28, 28)), r"RGB pictures of 28x28.*records are grey"),
         (other_pictures((1, 32, 32)), r"32x32.*28x28"),
         ("crayons", r"no pretraining 'crayons': choose auto, none, strokes, silhouettes, leaves"),
     ],
