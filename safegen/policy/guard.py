@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from safegen.policy.policy import Policy
     from safegen.schemas.decision import Identity, Stage
 
-_JUDGED = {"train": "training", "publish": "file"}  # where the stage is no noun
+_STAGE_NOUNS = {"train": "training", "publish": "file"}  # where the stage is no noun
 CHUNK = 32  # conditions asked as one; an expression nests no deeper than the evaluator's limit
 
 
@@ -91,7 +91,7 @@ def asked_for(stage: Stage) -> str:
     >>> asked_for("train")
     'this training'
     """
-    return f"this {_JUDGED.get(stage, stage)}"
+    return f"this {_STAGE_NOUNS.get(stage, stage)}"
 
 
 def refusal(decision: Decision) -> Refused:
