@@ -32,12 +32,6 @@ def run(*command, **options):
     )
 
 
-def test_what_is_tested_is_this_checkout(tmp_path):
-    assert Path(safegen.__file__).parents[1] == ROOT
-    code = "import safegen; print(safegen.__file__)"
-    assert run(sys.executable, "-c", code, cwd=tmp_path).stdout.strip() == safegen.__file__
-
-
 def test_style():
     done = run(sys.executable, "-m", "ruff", "check", ".")
     assert done.returncode == 0, done.stdout
