@@ -70,6 +70,16 @@ def without_secret(url: str) -> str:
     return re.sub(r"(://[^:/@?]*):.*@", r"\1:***@", url, flags=re.DOTALL)
 
 
+def last_part(location: str) -> str:
+    """What a location is called where nobody need know the folders or the host that it lies in.
+
+    >>> last_part("/srv/lists/root.pem"), last_part("postgresql://me:a@host/log?sslmode=require")
+    ('root.pem', 'log')
+    """
+    text = urlsplit(location).path if URL.match(location) else location
+    return text.replace("\\", "/").rstrip("/").rpartition("/")[2] or "(unnamed)"
+
+
 def _file(text: str) -> Path:
     """A file's path, which must be able to hold a database."""
     if text.lower() == ":memory:":

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from safegen.errors import SafegenError
 from safegen.provenance.c2pa.manifest import Manifest, UnreadableManifestError
 from safegen.provenance.c2pa.manifest_choice import choose
 from safegen.provenance.media import formats
 from safegen.provenance.media.kinds import STORE_MIME
+from safegen.schemas.inspection import Inspection
 from safegen.schemas.verdict import (
     IdentityFinding,
     SignerFinding,
@@ -25,6 +26,7 @@ from safegen.verification.ingredients import findings_of
 from safegen.verification.origin import origins_of
 from safegen.verification.steps import order
 from safegen.verification.steps.signer import UNVOUCHED
+from safegen.verification.told import told_by
 from safegen.verification.unread import MAX_FILE_BYTES, unread
 from safegen.verification.unsigned_files import unsigned_in_package
 
@@ -55,14 +57,25 @@ PROBLEMS: dict[Problem, tuple[str, State]] = {
 }
 
 
+class Choices(TypedDict, total=False):
+    """What else a verification decides.
+
+    Attributes:
+        strict: whether what is otherwise a warning fails.
+        released: whether it fails when nothing shows that it was released.
+        revoked: revocation lists that are believed.
+    """
+
+    strict: bool
+    released: bool
+    revoked: tuple[BelievedList, ...]
+
+
 def verify_file(
     file: Path | Upload,
     trust: Trust | None,
     ledgers: tuple[NamedLog, ...] = (),
-    *,
-    strict: bool = False,
-    released: bool = False,
-    revoked: tuple[BelievedList, ...] = (),
+    **choices: Unpack[Choices],
 ) -> Verdict:
     """Verify one file; whatever is wrong with it is a finding.
 
@@ -70,26 +83,48 @@ def verify_file(
         file: its path, or its bytes with its name, where nothing can lie beside it.
         trust: the lists that were given, or None.
         ledgers: logs of releases.
-        strict: whether what is otherwise a warning fails.
-        released: whether it fails when nothing shows that it was released.
-        revoked: revocation lists that are believed.
+        **choices: `Choices`.
 
     Raises:
         StorageError: a ledger cannot be read.
     """
+    return _look_at(file, trust, ledgers, **choices)[0]
+
+
+def inspect_file(
+    file: Path | Upload,
+    trust: Trust | None,
+    ledgers: tuple[NamedLog, ...] = (),
+    **choices: Unpack[Choices],
+) -> Inspection:
+    """The same, with what its manifest says."""
+    verdict, manifest = _look_at(file, trust, ledgers, **choices)
+    return Inspection(verdict=verdict, manifest=None if manifest is None else told_by(manifest))
+
+
+def _look_at(
+    file: Path | Upload,
+    trust: Trust | None,
+    ledgers: tuple[NamedLog, ...],
+    *,
+    strict: bool = False,
+    released: bool = False,
+    revoked: tuple[BelievedList, ...] = (),
+) -> tuple[Verdict, Manifest | None]:
+    """A verdict, and the manifest that it is about, where one can be read."""
     place, name = (file, file.name) if isinstance(file, Path) else (None, file.name)
     called = name if place is None else place
     try:
         data = content_of(file, MAX_FILE_BYTES) if isinstance(file, Path) else file.data
     except FileNotFoundError:
-        return unread(called, "safegen.manifest.no-file", "It leads to no file.")
+        return unread(called, "safegen.manifest.no-file", "It leads to no file."), None
     except UnfitFileError as error:
         code = "safegen.manifest.too-large" if error.too_large else "safegen.manifest.no-file"
-        return unread(called, code, str(error))
+        return unread(called, code, str(error)), None
     mime, notes = formats.mime_of(name, data), []
     if mime == STORE_MIME:
         text = "It is a manifest itself; name the file that it lies beside."
-        return unread(called, "safegen.manifest.unsupported", text, "unsupported")
+        return unread(called, "safegen.manifest.unsupported", text, "unsupported"), None
     if misnamed := formats.disagreement(name, data):
         notes.append(misnamed)
     try:
@@ -97,7 +132,8 @@ def verify_file(
     except UnreadableManifestError as error:
         code, state = PROBLEMS[error.problem]
         said = f"{_capital(str(error))}."
-        return unread(called, code, said, state, notes, [error.code] if error.code else [])
+        codes = [error.code] if error.code else []
+        return unread(called, code, said, state, notes, codes), None
     notes += filter(None, (chosen.told(), None if place is None else unsigned_in_package(place)))
     receipt, receipt_problem = (None, None) if place is None else looked_at.receipt_of(place)
     evidence = looked_at.Evidence(
@@ -113,7 +149,7 @@ def verify_file(
         released=released,
         revoked=revoked,
     )
-    return _verdict(called, evidence, notes)
+    return _verdict(called, evidence, notes), chosen.manifest
 
 
 def _verdict(called: str | Path, evidence: Evidence, notes: Sequence[str]) -> Verdict:

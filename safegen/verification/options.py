@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from safegen.arguments import require_types
-from safegen.location import locate
+from safegen.location import last_part, locate
 from safegen.provenance.keys.trust import read_trust
 from safegen.provenance.log.revocation import read_lists
 from safegen.verification.workers.process import Task
@@ -40,6 +39,8 @@ class VerificationOptions:
             hold when it was used, and its signer says so.
         policy: refuse what the rules of its `publish` stage refuse; a shipped policy's name, or a
             YAML file.
+        discreet: call lists and logs by their file's name alone, without the folders or the host
+            that they lie in; for verdicts that are told to strangers.
     """
 
     trust: Lists = None
@@ -51,6 +52,7 @@ class VerificationOptions:
     revoked: Lists = None
     strict: bool = False
     policy: str | Path | None = None
+    discreet: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what is not of its type."""
@@ -62,7 +64,7 @@ class VerificationOptions:
         Raises:
             TypeError: there is no option of a name.
         """
-        return dataclasses.replace(self, **choices)
+        return replace(self, **choices)
 
     def task(self) -> Task:
         """What a process is told, with all lists read.
@@ -73,12 +75,17 @@ class VerificationOptions:
         """
         lists = (self.trust, self.time_trust, self.identity_trust, self.witness)
         trust = read_trust(*map(_several, lists))
+        revoked = read_lists((Path(each) for each in _several(self.revoked)), trust)
+        if self.discreet:
+            trust = trust and trust.renamed(last_part)
+            revoked = tuple(replace(each, name=last_part(each.name)) for each in revoked)
         return Task(
             trust=trust,
             ledgers=tuple(str(locate(each)) for each in _several(self.ledger)),
             strict=self.strict,
             released=self.released,
-            revoked=read_lists((Path(each) for each in _several(self.revoked)), trust),
+            revoked=revoked,
+            discreet=self.discreet,
         )
 
 
@@ -94,6 +101,7 @@ class Choices(TypedDict, total=False):
     revoked: Lists
     strict: bool
     policy: str | Path | None
+    discreet: bool
 
 
 def _several(lists: Lists) -> tuple[str | Path, ...]:

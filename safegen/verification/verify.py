@@ -10,17 +10,19 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from safegen.arguments import checked
 from safegen.errors import InputError
 from safegen.progress import Progress, silent
+from safegen.schemas.inspection import Inspection
 from safegen.schemas.verdict import Verdict
 from safegen.verification.discovery import files_in
 from safegen.verification.options import Choices, VerificationOptions
 from safegen.verification.upload import UNNAMED, Upload
-from safegen.verification.workers.pool import TIMEOUT_SECONDS, verify_apart
+from safegen.verification.workers.pool import TIMEOUT_SECONDS, inspect_apart, verify_apart
 from safegen.verification.workers.process import usable_cores
 
 if TYPE_CHECKING:
@@ -62,6 +64,25 @@ def verify(
     options, subject = options.but(choices), _subject(file, name)
     (verdict,) = _verify([subject], options, jobs=1, progress=silent)
     return verdict
+
+
+@checked
+def inspect(
+    file: str | Path | bytes,
+    *,
+    name: str | None = None,
+    options: VerificationOptions = ALL_DEFAULTS,
+    **choices: Unpack[Choices],
+) -> Inspection:
+    """Verify one file as `verify` does, and tell what its manifest says, for people to see.
+
+    Args and errors are those of `verify`.
+    """
+    options, subject = options.but(choices), _subject(file, name)
+    task = replace(options.task(), detailed=True)
+    judge = _judge(options.policy)
+    (found,) = inspect_apart([subject], task, jobs=1, patience=TIMEOUT_SECONDS, progress=silent)
+    return Inspection(verdict=judge(found.verdict), manifest=found.manifest)
 
 
 @checked

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from safegen.provenance.keys.pem import UNREADABLE, certificates_pem, parsed_pem
 from safegen.storage import read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 OWN, TIMES = "the signer's own root", "the signer's time-stamp authorities"
 
@@ -59,6 +59,16 @@ class Trust:
     def witness_anchors(self) -> bytes:
         """All roots of witnesses, in PEM."""
         return b"".join(each.pem for each in self.witnesses)
+
+    def renamed(self, name: Callable[[str], str]) -> Trust:
+        """The same lists under other names."""
+        lists = (self.signers, self.time_stamps, self.identities, self.witnesses)
+        signers, time_stamps, identities, witnesses = (
+            tuple(replace(each, name=name(each.name)) for each in several) for several in lists
+        )
+        return Trust(
+            signers=signers, time_stamps=time_stamps, identities=identities, witnesses=witnesses
+        )
 
     @property
     def only_time_stamps(self) -> tuple[TrustList, ...]:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from safegen import errors
 from safegen.errors import SafegenError
+from safegen.schemas.inspection import Inspection
 from safegen.schemas.verdict import Verdict
 from safegen.verification.discovery import too_large
 from safegen.verification.unread import MAX_FILE_BYTES, unread
@@ -42,6 +43,14 @@ _OUT_OF_TIME = getattr(signal, "SIGXCPU", 0)
 def verify_apart(
     files: Sequence[Path | Upload], task: Task, *, jobs: int, patience: float, progress: Progress
 ) -> tuple[Verdict, ...]:
+    """The verdicts of `inspect_apart`."""
+    found = inspect_apart(files, task, jobs=jobs, patience=patience, progress=progress)
+    return tuple(each.verdict for each in found)
+
+
+def inspect_apart(
+    files: Sequence[Path | Upload], task: Task, *, jobs: int, patience: float, progress: Progress
+) -> tuple[Inspection, ...]:
     """Verify files in processes of their own.
 
     Args:
@@ -52,7 +61,7 @@ def verify_apart(
         progress: told after each file.
 
     Returns:
-        A verdict for each file, in their order.
+        A verdict for each file, in their order, and what its manifest says where the task asks.
 
     Raises:
         SafegenError: what a process raised, such as that the ledger cannot be read; or that none
@@ -79,16 +88,16 @@ class _WorkerPool:
         self._progress = progress
         self._left = deque(range(len(files)))
         self._sizes: dict[int, int] = {}  # of the files that are being looked at
-        self._verdicts: dict[int, Verdict] = {}
+        self._found: dict[int, Inspection] = {}
         self._workers: list[Process] = []
         self._heard: queue.SimpleQueue[tuple[Process, bytes]] = queue.SimpleQueue()
 
-    def run(self, jobs: int) -> tuple[Verdict, ...]:
+    def run(self, jobs: int) -> tuple[Inspection, ...]:
         """Ask and listen until there is a verdict for every file."""
         self._refuse_the_large()
         for _ in range(jobs):
             self._spawn()
-        while len(self._verdicts) < len(self._files):
+        while len(self._found) < len(self._files):
             try:
                 worker, answer = self._heard.get(timeout=self._time_left())
             except queue.Empty:
@@ -96,7 +105,7 @@ class _WorkerPool:
                 continue
             if worker in self._workers:  # those that were ended are not listened to
                 self._listen(worker, answer)
-        return tuple(self._verdicts[number] for number in range(len(self._files)))
+        return tuple(self._found[number] for number in range(len(self._files)))
 
     def shutdown(self) -> None:
         """Let those wait that have answered everything, and end the others."""
@@ -114,7 +123,8 @@ class _WorkerPool:
             if not isinstance(file, Path) and len(file.data) > MAX_FILE_BYTES:
                 text = too_large(len(file.data), MAX_FILE_BYTES)
                 self._left.remove(number)
-                self._settle(number, unread(file.name, "safegen.manifest.too-large", text))
+                found = _unread(file, "safegen.manifest.too-large", text)
+                self._settle(number, found)
 
     def _spawn(self) -> None:
         self._workers.append(acquire(self._task, self._heard))
@@ -129,7 +139,7 @@ class _WorkerPool:
             said = json.loads(answer)
             raise getattr(errors, said["error"], SafegenError)(said["message"])
         else:
-            self._settle(worker.given.popleft(), Verdict.model_validate_json(answer))
+            self._settle(worker.given.popleft(), self._read(answer))
         worker.since = time.monotonic()
         for each in self._workers:
             self._give(each)
@@ -183,17 +193,22 @@ class _WorkerPool:
         worker.end()
         if worker.given:
             number = worker.given.popleft()
-            self._settle(number, unread(_called(self._files[number]), code, text))
+            self._settle(number, _unread(self._files[number], code, text))
         for number in reversed(worker.given):
             self._sizes.pop(number)
             self._left.appendleft(number)
         if self._left:
             self._spawn()
 
-    def _settle(self, number: int, verdict: Verdict) -> None:
-        self._verdicts[number] = verdict
+    def _read(self, answer: bytes) -> Inspection:
+        if self._task.detailed:
+            return Inspection.model_validate_json(answer)
+        return Inspection(verdict=Verdict.model_validate_json(answer))
+
+    def _settle(self, number: int, found: Inspection) -> None:
+        self._found[number] = found
         self._sizes.pop(number, None)
-        self._progress("verifying", len(self._verdicts), len(self._files))
+        self._progress("verifying", len(self._found), len(self._files))
 
     def _time_left(self) -> float:
         first = min(worker.since for worker in self._workers)
@@ -216,8 +231,9 @@ def _question(file: Path | Upload) -> bytes:
     return line({"name": file.name, "size": len(file.data)}) + file.data
 
 
-def _called(file: Path | Upload) -> str | Path:
-    return file if isinstance(file, Path) else file.name
+def _unread(file: Path | Upload, code: str, text: str) -> Inspection:
+    called = file if isinstance(file, Path) else file.name
+    return Inspection(verdict=unread(called, code, text))
 
 
 def _ending(status: int) -> str:

@@ -60,6 +60,8 @@ class Task:
         strict: whether what is otherwise a warning fails.
         released: whether a file fails of which nothing shows that it was released.
         revoked: revocation lists, read and believed.
+        discreet: whether logs are called by the last part of their location alone.
+        detailed: whether what each manifest says is told as well.
         folder: where relative paths begin.
     """
 
@@ -68,6 +70,8 @@ class Task:
     strict: bool = False
     released: bool = False
     revoked: tuple[BelievedList, ...] = ()
+    discreet: bool = False
+    detailed: bool = False
     folder: str = field(default_factory=_here)
 
     @property
@@ -86,6 +90,8 @@ class Task:
                 "strict": self.strict,
                 "released": self.released,
                 "revoked": [(each.name, each.content.model_dump_json()) for each in self.revoked],
+                "discreet": self.discreet,
+                "detailed": self.detailed,
                 "folder": self.folder,
             }
         )
@@ -108,6 +114,8 @@ class Task:
                 BelievedList(name=name, content=RevocationList.model_validate_json(content))
                 for name, content in said["revoked"]
             ),
+            discreet=said["discreet"],
+            detailed=said["detailed"],
             folder=said["folder"],
         )
 

@@ -41,7 +41,7 @@ def main() -> None:
 def _verdicts(questions: BinaryIO) -> Iterator[bytes]:
     """A line for each question, which is a task, a path, or a name with as many bytes behind it."""
     from safegen.verification.ledgers import open_ledgers
-    from safegen.verification.one_file import verify_file
+    from safegen.verification.one_file import inspect_file, verify_file
     from safegen.verification.upload import Upload
     from safegen.verification.workers.process import READY, Task
 
@@ -57,10 +57,11 @@ def _verdicts(questions: BinaryIO) -> Iterator[bytes]:
             os.chdir(task.folder)
             if task.offline:
                 refuse_network()
-            ledgers = open_ledgers(task.ledgers)
+            ledgers = open_ledgers(task.ledgers, discreet=task.discreet)
             yield READY
             continue
-        verdict = verify_file(
+        look = inspect_file if task.detailed else verify_file
+        answer = look(
             Path(said)
             if isinstance(said, str)
             else Upload(name=said["name"], data=questions.read(said["size"])),
@@ -70,4 +71,4 @@ def _verdicts(questions: BinaryIO) -> Iterator[bytes]:
             released=task.released,
             revoked=task.revoked,
         )
-        yield verdict.model_dump_json().encode() + b"\n"
+        yield answer.model_dump_json().encode() + b"\n"
