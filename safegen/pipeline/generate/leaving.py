@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from safegen.pipeline.generate.shown import html_of
 from safegen.provenance.log.receipts import sign_receipt
 from safegen.schemas.canonical import digest, sha256
 from safegen.schemas.log import LogEntry
@@ -21,10 +22,13 @@ if TYPE_CHECKING:
 
     from safegen.errors import Refused
     from safegen.pipeline.generate.signing import Sealed
+    from safegen.provenance.c2pa.manifest import Manifest
     from safegen.provenance.keys.signer import Signer
     from safegen.provenance.log.ledger import Appended, Ledger
     from safegen.schemas.decision import Decision
     from safegen.schemas.log import InclusionProof
+
+_PNG = b"\x89PNG\r\n\x1a\n"  # a file's first bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +43,7 @@ class Output:
         figure: the signed picture of its explanation; None where only a summary was asked for.
         attributions: its explanation's numbers, (regions, latents + 1), float32, the label last.
         receipt: what was decided, explained and logged.
+        manifest: as it was read back from the signed file.
     """
 
     name: str
@@ -46,7 +51,16 @@ class Output:
     figure: bytes | None = field(repr=False)
     attributions: NDArray[np.float32] = field(repr=False)
     receipt: Receipt = field(repr=False)
+    manifest: Manifest = field(repr=False)
     beside: bytes | None = field(default=None, repr=False)
+
+    def _repr_html_(self) -> str:
+        """How a notebook shows it."""
+        return html_of(self)
+
+    def _repr_png_(self) -> bytes | None:
+        """The file itself for whoever shows pictures and no pages; None unless it is a PNG."""
+        return self.data if self.data.startswith(_PNG) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +162,7 @@ class Departure:
             figure=item.figure,
             attributions=item.sample.explanation.attributions,
             receipt=sign_receipt(receipt, self.signer),
+            manifest=item.manifest,
         )
 
 

@@ -16,10 +16,12 @@ from safegen.errors import DataError, KeyMaterialError, RequestError, TamperedEr
 from safegen.modality.registry import modality_of
 from safegen.models.generator import LatentGenerator
 from safegen.package import files
+from safegen.package.copying import copy
 from safegen.pipeline.generate.generate import Asked, ReleaseContext, generate
 from safegen.pipeline.generate.in_force import require_in_force
 from safegen.pipeline.generate.naming import DEFAULT_NAME_PATTERN
 from safegen.pipeline.generate.outputs import Release
+from safegen.pipeline.generate.shown import html_of_model
 from safegen.pipeline.generate.unsafe import unsafe_sample
 from safegen.policy.deployment import load_deployment
 from safegen.policy.load import load_policies
@@ -108,7 +110,7 @@ def load(
 class Model:
     """A certified generator. What it makes leaves only through `generate`."""
 
-    open = staticmethod(load)  # the same by another name: `Model.open(folder)`
+    open = from_pretrained = staticmethod(load)  # other names that people look for: `Model.open`
 
     def __init__(
         self, opened: files.Package, context: ReleaseContext, stamp: TimeStamp | None
@@ -123,6 +125,28 @@ class Model:
         return (
             f"<Model {self.config.name} {self.digest[:19]}, epsilon {self.certificate.epsilon:.4f}>"
         )
+
+    def _repr_html_(self) -> str:
+        """How a notebook shows it."""
+        return html_of_model(self.digest, self.config, self.certificate)
+
+    @checked
+    def save_pretrained(self, folder: str | Path) -> Path:
+        """Copy the package, as `from_pretrained` and a model hub's own client take it.
+
+        Args:
+            folder: the new one, with `README.md`, `config.json`, the weights as safetensors, and
+                what signs and certifies them.
+
+        Returns:
+            The folder.
+
+        Raises:
+            TamperedError: a file of the package was changed since it was made.
+            StorageError: something has that name, or it cannot be written; nothing is left of it.
+        """
+        copy(self.folder, Path(folder))
+        return Path(folder)
 
     @property
     def certificate(self) -> PrivacyCertificate:

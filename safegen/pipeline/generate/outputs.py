@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 from safegen import storage
 from safegen.arguments import checked
@@ -21,11 +22,12 @@ from safegen.errors import InputError, StorageError
 from safegen.pipeline.generate.leaving import Output
 from safegen.pipeline.generate.naming import names_of, new_id
 from safegen.pipeline.generate.parts import Part, files_of
+from safegen.pipeline.generate.shown import html_of_all
 from safegen.provenance.log import placing
 from safegen.schemas.canonical import sha256
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from safegen.modality.base import Modality
     from safegen.pipeline.generate.leaving import Departure
@@ -34,8 +36,11 @@ if TYPE_CHECKING:
 __all__ = ["Output", "Release"]
 
 
-class Release:
+class Release(Sequence[Output]):
     """Everything that one request was given, with the one door through which it leaves.
+
+    It is a sequence of its outputs: to take one, or to go through them, is to ask for `outputs`. To
+    print it, to ask how long it is, or to show it in a notebook lets nothing out.
 
     Attributes:
         id: the release's own short name; by default, its files' names begin with it.
@@ -69,8 +74,20 @@ class Release:
         left = bool(self._written) or any(part.is_logged for part in self._parts)
         return f"<Release {self.id} of {len(self)} outputs, {'logged' if left else 'not left yet'}>"
 
+    def _repr_html_(self) -> str:
+        """How a notebook shows it: those of its outputs that have left, and that are remembered."""
+        left = [each for part in self._parts if part.is_logged for each in part.outputs()]
+        return html_of_all(left, len(self))
+
     def __len__(self) -> int:
         return len(self._names)
+
+    @overload
+    def __getitem__(self, place: int) -> Output: ...
+    @overload
+    def __getitem__(self, place: slice) -> tuple[Output, ...]: ...
+    def __getitem__(self, place: int | slice) -> Output | tuple[Output, ...]:
+        return self.outputs[place]
 
     @property
     def names(self) -> tuple[str, ...]:
