@@ -52,7 +52,7 @@ def explain(
         f"{request.label} ({plain(request.label_name)}), seed {request.seed}, for: "
         f"{plain(request.purpose)}"
     )
-    say(in_words(explanation))
+    say(in_words(explanation, attributions))
     if attributions is None:
         say("[yellow]Its numbers are not beside it[/]; --package makes them again.")
     else:
@@ -78,13 +78,15 @@ def _show(explained: Explained, attributions: NDArray[np.float32]) -> None:
 
     from safegen.explain.summary import region_rows
 
-    table = Table("region", "brightness", "label's share", "strongest latents", box=None)
-    for row in region_rows(explained.stored, explained.modality, attributions):
+    quantity = explained.modality.quantity
+    table = Table("region", quantity, "by the label", "by the strongest latents", box=None)
+    rows = region_rows(explained.stored, explained.modality, attributions)
+    for row, moved in zip(rows, attributions, strict=True):
         table.add_row(
             f"row {row.row + 1}, column {row.column + 1}",
             f"{row.brightness:.2f}",
-            f"{row.label_share:.0%}",
-            ", ".join(map(str, row.top_latents)),
+            f"{moved[-1]:+.3f}",
+            ", ".join(f"{latent}: {moved[latent]:+.3f}" for latent in row.top_latents),
         )
     console.print(table)
 

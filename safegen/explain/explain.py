@@ -2,7 +2,8 @@
 
 1. Let the method attribute all samples.
 2. Refuse an answer that is of another shape, or not finite.
-3. Score it: do the attributions add up to what they explain?
+3. Score it: do the attributions add up to what they explain, and is that anything? For a full
+   explanation, ask besides whether they tell what really happens, and whether they are steady.
 4. Write one record a sample.
 """
 
@@ -17,7 +18,7 @@ import torch
 from safegen.errors import InputError, SafegenError
 from safegen.explain.arrays import array_digest
 from safegen.explain.explainer import regions_of
-from safegen.explain.faithfulness import COMPLETENESS_GAP, completeness_gaps
+from safegen.explain.faithfulness import COMPLETENESS_GAP, EFFECT, completeness_gaps, effects
 from safegen.schemas.explanation import Arrays, Explanation
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def explain(
         InputError: the method does not answer as `Explainer` asks.
         SafegenError: its answer, or the generator's, is not finite.
     """
-    said, scores = _scored(generator, draw, modality, explainer)
+    said, scores = _scored(generator, draw, modality, explainer, detail)
     grid = modality.regions().grid
     values = np.round(said.values.numpy(), ATTRIBUTION_DIGITS) + np.float32(0)  # and no -0
     strengths = np.abs(values).sum(axis=1)
@@ -101,7 +102,11 @@ def explain(
 
 
 def _scored(
-    generator: Generator, draw: LatentDraw, modality: Modality, explainer: Explainer
+    generator: Generator,
+    draw: LatentDraw,
+    modality: Modality,
+    explainer: Explainer,
+    detail: Detail,
 ) -> tuple[Attribution, dict[str, list[float]]]:
     """A method's answer, and each score of it, one number a sample."""
     regions = regions_of(generator, draw, modality)
@@ -110,8 +115,13 @@ def _scored(
         reached = regions(draw.noise, draw.places, draw.grain)
         started = regions(said.baseline.noise, said.baseline.places, draw.grain)
     _require_sound(said, (*reached.shape, generator.latent + 1), explainer.name)
-    scores = {COMPLETENESS_GAP: completeness_gaps(said.values, reached - started)}
-    scores |= said.faithfulness
+    change = reached - started
+    scores = {COMPLETENESS_GAP: completeness_gaps(said.values, change), EFFECT: effects(change)}
+    if detail == "full":
+        from safegen.explain.scores import full_scores
+
+        scores |= full_scores(generator, draw, modality, explainer, said)
+    scores = dict(said.faithfulness) | scores  # what a method says of itself decides none of ours
     rounded = {
         name: [round(v, SCORE_DIGITS) for v in each.tolist()] for name, each in scores.items()
     }

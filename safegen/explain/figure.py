@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from safegen.explain.faithfulness import doubts
 from safegen.explain.lettering import FONT_WEIGHT, lettering, without_remarks
-from safegen.explain.summary import label_share, strongest_latents
+from safegen.explain.summary import in_words, label_share, strongest_latents
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 INK_COLOUR, PAPER_COLOUR, FAINT_COLOUR = "#1f2430", "#ffffff", "#6b7280"
 MAX_LATENT_MAPS = 3  # latents with a map of their own
+SEEN_SHARE = 0.05  # of a figure's scale, above which a region's sign is written
 LEFT_TO_RIGHT = "\u200e"  # the title's direction, also where a name in Arabic comes first
 
 
@@ -33,7 +35,9 @@ def draw(
     """Draw one explanation as a PNG.
 
     From left to right: the output with its regions; what the label did to each region; what each
-    of the strongest latents did. Red raises a region, blue lowers it; all maps share a scale.
+    of the strongest latents did. Red and + raise a region, blue and - lower it, so that it can be
+    read in grey and by who tells no red from green; all maps share a scale, in the region's unit.
+    The sum over a map's title is signed as its colours are. An alternative text is in the file.
 
     Args:
         stored: the output's values (*dimensions), as its kind of data stores them.
@@ -59,7 +63,8 @@ def draw(
     for place, (name, values) in enumerate(maps, start=1):
         axes = figure.add_subplot(grid[0, place])
         image = axes.imshow(values.reshape(rows, columns), cmap="RdBu_r", vmin=-scale, vmax=scale)
-        _plain(axes, name)
+        _mark_signs(axes, values.reshape(rows, columns), scale)
+        _plain(axes, f"{name}: {values.mean():+.3f} overall")
     bar = figure.colorbar(image, cax=figure.add_subplot(grid[0, -1]))
     bar.ax.tick_params(labelsize=7, colors=FAINT_COLOUR, length=2)
     bar.outline.set_visible(False)
@@ -69,16 +74,30 @@ def draw(
         mark + drawn.text, x=0.02, ha="left", fontsize=10, color=INK_COLOUR, weight=FONT_WEIGHT,
         fontfamily=list(drawn.families), parse_math=False,
     )  # fmt: skip
+    unreliable = doubts(explanation)
     figure.text(
         0.02, 0.035,
-        f"change of a region's {modality.quantity} against {explanation.baseline}; "
-        f"label {label_share(explanation):.0%} of it all; gap {explanation.completeness_gap:.1%}",
-        fontsize=7.5, color=FAINT_COLOUR,
+        f"change of a region's {modality.quantity} against {explanation.baseline}; label "
+        f"{label_share(explanation):.0%} of all changes; gap {explanation.completeness_gap:.1%}"
+        + ("; UNRELIABLE" if unreliable else ""),
+        fontsize=7.5, color=INK_COLOUR if unreliable else FAINT_COLOUR,
     )  # fmt: skip
     file = io.BytesIO()
+    told = {"Software": None, "Description": in_words(explanation, attributions)}
     with without_remarks():
-        figure.savefig(file, format="png", metadata={"Software": None})
+        figure.savefig(file, format="png", metadata=told)
     return file.getvalue()
+
+
+def _mark_signs(axes: Axes, values: NDArray[np.float32], scale: float) -> None:
+    """Write + or - into every region that moved enough to be seen."""
+    for (row, column), value in np.ndenumerate(values):
+        if abs(value) >= SEEN_SHARE * scale:
+            colour = PAPER_COLOUR if abs(value) > scale / 2 else INK_COLOUR
+            axes.text(
+                column, row, "+" if value > 0 else "\N{MINUS SIGN}", ha="center", va="center",
+                fontsize=7, color=colour,
+            )  # fmt: skip
 
 
 def _draw_output(

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 BY_DETAIL: dict[Detail, str] = {"summary": "shapley", "full": "integrated-gradients"}
 _OURS = {
     "integrated-gradients": ("integrated_gradients", "IntegratedGradientsExplainer"),
+    "deeplift": ("deeplift", "DeepLiftExplainer"),
+    "feature-ablation": ("feature_ablation", "FeatureAblationExplainer"),
+    "kernel-shap": ("kernel_shap", "KernelShapExplainer"),
     "shapley": ("shapley", "ShapleyExplainer"),
 }
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from safegen.explain.faithfulness import believable
+from safegen.explain.faithfulness import doubts
 from safegen.schemas.canonical import digest
 from safegen.schemas.explanation import Explanation, ExplanationSummary, RegionSummary
 
@@ -34,15 +34,45 @@ def summarise(explanation: Explanation) -> ExplanationSummary:
     )
 
 
-def in_words(explanation: AnyExplanation) -> str:
-    """The explanation as two sentences."""
+def in_words(explanation: AnyExplanation, attributions: NDArray[np.float32] | None = None) -> str:
+    """The explanation in a few sentences, with the signs that its picture has.
+
+    Args:
+        explanation: its record.
+        attributions: its numbers, (regions, latents + 1), where they are at hand.
+    """
     leader = strongest_latents(explanation)[0]
-    doubt = "" if believable(explanation) else ", which is too much to rely on them"
-    return (
-        f"Against an average of all classes, the label made {label_share(explanation):.0%} of the "
-        f"difference and the latents the rest, latent {leader} most of them. The attributions miss "
-        f"what they explain by {explanation.completeness_gap:.1%} at most{doubt}."
+    words = (
+        f"Against {explanation.baseline}: of all changes of regions, whichever way they went, the "
+        f"label made {label_share(explanation):.0%} and the latents the rest, latent {leader} most "
+        "of them."
     )
+    if attributions is not None:
+        label, latent = (moved(attributions[:, each]) for each in (-1, leader))
+        words += f" The label {label}; latent {leader} {latent}."
+    words += (
+        f" The attributions miss what they explain by {explanation.completeness_gap:.1%} at most."
+    )
+    if found := doubts(explanation):
+        words += f" UNRELIABLE: {'; '.join(found)}."
+    return words
+
+
+def moved(column: NDArray[np.float32]) -> str:
+    """What one input did, in words: signed, as a picture of it is coloured.
+
+    Args:
+        column: (regions,), what it did to each.
+
+    >>> moved(np.array([0.25, -0.05, 0.0, 0.0], dtype=np.float32))
+    'raised 1 of 4 regions (by 0.25 at most) and lowered 1 (by 0.05), on the whole +0.050'
+    """
+    raised, lowered = column[column > 0], column[column < 0]
+    words = f"raised {len(raised)} of {len(column)} regions"
+    words += f" (by {raised.max():.2f} at most)" if len(raised) else ""
+    words += f" and lowered {len(lowered)}"
+    words += f" (by {-lowered.min():.2f})" if len(lowered) else ""
+    return f"{words}, on the whole {column.mean():+.3f}"
 
 
 def label_share(explanation: AnyExplanation) -> float:

@@ -51,6 +51,10 @@ class LatentDraw:
         """Some of the samples alone."""
         return LatentDraw(noise=self.noise[rows], places=self.places[rows], grain=self.grain[rows])
 
+    def with_noise(self, noise: Tensor) -> LatentDraw:
+        """The same of other noise (n, latent)."""
+        return LatentDraw(noise=noise, places=self.places, grain=self.grain)
+
     def parts(self) -> Iterator[LatentDraw]:
         """A few rows at a time."""
         for start in range(0, len(self), BATCH_ROWS):
@@ -201,12 +205,19 @@ class LatentGenerator(nn.Module):
         decoder beside the code.
         """
         onehot = places.view(len(places), self.classes, self.components).sum(dim=2)
-        made = self.decoded(self.prior(noise, places), onehot)
-        return made if self.grain is None else self.grain(made, grain)
+        return self.finished(self.decoder(self.prior(noise, places), onehot), grain)
 
     def decoded(self, codes: Tensor, onehot: Tensor) -> Tensor:
         """Samples of codes (n, latent) and labels (n, classes), before any grain."""
-        made = torch.sigmoid(self.decoder(codes, onehot))
+        return self._contrasted(self.decoder(codes, onehot))
+
+    def finished(self, logits: Tensor, grain: Tensor) -> Tensor:
+        """Samples of a decoder's logits (n, *dimensions), value by value."""
+        made = self._contrasted(logits)
+        return made if self.grain is None else self.grain(made, grain)
+
+    def _contrasted(self, logits: Tensor) -> Tensor:
+        made = torch.sigmoid(logits)
         if self._contrast:
             made = ((made - self._contrast) / (1 - 2 * self._contrast)).clamp(0, 1)
         return made

@@ -23,7 +23,18 @@ Families = Mapping[str, tuple[str, ...]]
 SCREENS = "output.screens"
 FAITHFULNESS = "explanation.faithfulness"
 # Of explanations; a new score of `safegen.explain` is a name here.
-SCORES = ("completeness_gap", "order_gap")
+SCORES = (
+    "completeness_gap",
+    "effect",
+    "order_gap",
+    "rank_correlation",
+    "interaction",
+    "infidelity",
+    "max_sensitivity",
+    "deletion",
+    "insertion",
+    "stability",
+)
 NAMES: Mapping[object, str] = {
     str: "string",
     int: "int",

@@ -61,7 +61,7 @@ def test_a_method_is_registered_asked_for_signed_and_read_back(occlusion, lenien
     explained = whole.explanation
     assert (explained.explainer, explained.method) == ("occlusion", "occlusion")
     assert explained.settings == {"inputs": 16 + 1}
-    assert set(explained.faithfulness) == {"completeness_gap", "largest"}
+    assert set(explained.faithfulness) == {"completeness_gap", "effect", "largest"}
     (said,) = read(path.read_bytes(), "image/png").said("org.safegen.explanation")
     assert said["explainer"] == "occlusion"
     assert said["faithfulness"] == pytest.approx(explained.faithfulness)

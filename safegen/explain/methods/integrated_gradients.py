@@ -13,6 +13,7 @@ drawn: it is no input, and the sums are those of the picture with it.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, ClassVar
 
@@ -24,15 +25,19 @@ from safegen.explain.explainer import Attribution, average, regions_of
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from safegen.explain.baselines import BaselineOf
     from safegen.modality.base import Modality
     from safegen.models.generator import Generator, LatentDraw
 
 STEPS = 48
 
 
+@dataclass(frozen=True, slots=True)
 class IntegratedGradientsExplainer:
     """Captum's integrated gradients, region by region."""
 
+    baseline: BaselineOf = average
+    steps: int = STEPS
     name: ClassVar[str] = "integrated-gradients"
 
     def explain(self, generator: Generator, draw: LatentDraw, modality: Modality) -> Attribution:
@@ -42,32 +47,47 @@ class IntegratedGradientsExplainer:
         many were explained with it.
         """
         found = [
-            gradients_of_regions(generator, draw.rows(slice(row, row + 1)), modality)
+            gradients_of_regions(
+                generator,
+                draw.rows(slice(row, row + 1)),
+                modality,
+                baseline=self.baseline,
+                steps=self.steps,
+            )
             for row in range(len(draw))
         ]
         return Attribution(
             method=f"integrated gradients, captum {version('captum')}",
-            baseline=average(generator, draw),
-            settings={"steps": STEPS},
+            baseline=self.baseline(generator, draw),
+            settings={"steps": self.steps},
             values=torch.cat(
                 [torch.cat([noise, places.sum(2, keepdim=True)], dim=2) for noise, places in found]
             ),
         )
 
+    def varied(self) -> IntegratedGradientsExplainer:
+        """The same with twice as many points."""
+        return replace(self, steps=2 * self.steps)
+
 
 def gradients_of_regions(
-    generator: Generator, draw: LatentDraw, modality: Modality
+    generator: Generator,
+    draw: LatentDraw,
+    modality: Modality,
+    *,
+    baseline: BaselineOf = average,
+    steps: int = STEPS,
 ) -> tuple[Tensor, Tensor]:
     """Integrated gradients of each region: of noise (n, regions, latent), and of places."""
     method = IntegratedGradients(regions_of(generator, draw, modality))
-    base = average(generator, draw)
+    base = baseline(generator, draw)
     found = [
         method.attribute(
             (draw.noise, draw.places),
             (base.noise, base.places),
             additional_forward_args=(draw.grain,),
             target=region,
-            n_steps=STEPS,
+            n_steps=steps,
             internal_batch_size=max(len(draw), 1024),
         )
         for region in range(len(modality.regions().weights))

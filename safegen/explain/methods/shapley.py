@@ -12,6 +12,7 @@ where a picture is black or white, at which a path integral needs many points.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
@@ -21,6 +22,7 @@ from safegen.explain.explainer import Attribution, average, regions_of
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from safegen.explain.baselines import BaselineOf
     from safegen.explain.explainer import Baseline
     from safegen.modality.base import Modality
     from safegen.models.generator import Generator, LatentDraw
@@ -31,19 +33,22 @@ AT_ONCE = 1024  # samples rendered together: more are slower
 ORDER_GAP = "order_gap"
 
 
+@dataclass(frozen=True, slots=True)
 class ShapleyExplainer:
     """Shapley values from pairs of orders."""
 
+    baseline: BaselineOf = average
+    seed: int = ORDER_SEED
     name: ClassVar[str] = "shapley"
 
     def explain(self, generator: Generator, draw: LatentDraw, modality: Modality) -> Attribution:
         """Switch inputs on one by one; see `Explainer.explain`."""
-        baseline = average(generator, draw)
+        baseline = self.baseline(generator, draw)
         with torch.no_grad():
             found = torch.stack(
                 [
                     _in_order(generator, draw, modality, baseline, order)
-                    for order in orders(generator.latent + 1)
+                    for order in orders(generator.latent + 1, self.seed)
                 ]
             )
         values = found.mean(dim=0)
@@ -56,10 +61,14 @@ class ShapleyExplainer:
             faithfulness={ORDER_GAP: apart / values.abs().sum(dim=(1, 2)).clamp(min=1e-12)},
         )
 
+    def varied(self) -> ShapleyExplainer:
+        """The same with other orders."""
+        return replace(self, seed=self.seed + 1)
 
-def orders(inputs: int) -> list[Tensor]:
+
+def orders(inputs: int, seed: int = ORDER_SEED) -> list[Tensor]:
     """Orders of the inputs, (inputs,), int64, each followed by its reverse."""
-    source = torch.Generator().manual_seed(ORDER_SEED)
+    source = torch.Generator().manual_seed(seed)
     drawn = [torch.randperm(inputs, generator=source) for _ in range(PAIRS)]
     return [order for each in drawn for order in (each, each.flip(0))]
 
