@@ -1,8 +1,8 @@
 """The small network that reads a mark, in numpy alone, so that checking a file needs no torch.
 
-Five numbers describe it, and a safetensors file holds it; both are pinned by a digest. It looks at
-the brightness of a square of 32 or 64 pixels, less its mean, through four convolutions, and says
-for every bit of the word how sure it is that it is 1.
+A safetensors file holds its weights, pinned by a digest. It looks at the brightness of a square of
+32 or 64 pixels twice, less the mean of all, and less the mean of each pixel's surroundings; passes
+it through four convolutions, and says for every bit of the word how sure it is that it is 1.
 """
 
 from __future__ import annotations
@@ -14,36 +14,21 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load
 
 from safegen.errors import TamperedError
-from safegen.marks.views import VIEWS, look, luma
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from safegen.marks.designs import Design
+
 SLOPE = 0.1  # of what the leaky rectifier lets through below zero
-BRIGHTNESS_UNIT = 32.0  # values of brightness in one of the network's
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Design:
-    """What an extractor is, but for its weights.
-
-    Attributes:
-        name: as it stands in manifests.
-        side: of the square that it looks at, in pixels.
-        smallest: pictures whose shorter side is below this many pixels are not marked with it.
-        strides: of its convolutions.
-        word_bits: how many bits it reads.
-        digest: SHA-256 of the file that holds its weights.
-    """
-
-    name: str
-    side: int
-    smallest: int
-    strides: tuple[int, ...]
-    word_bits: int
-    digest: str
+COARSE_UNIT = 64.0  # values of brightness in one of the first channel's
+FINE_UNIT = 10.0  # likewise of the second, where it begins to saturate
+FINE_GAIN = 1.5
+SURROUNDINGS = 5  # pixels: side of the square whose mean the second channel is less
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +41,7 @@ class Extractor:
         biases: of its convolutions, each (out,), float32.
         head: (word_bits, features), float32.
         head_bias: (word_bits,), float32.
+        carriers: (word_bits, side / 2, side / 2), float32: what embedding writes for each bit.
     """
 
     design: Design
@@ -63,43 +49,108 @@ class Extractor:
     biases: tuple[NDArray[np.float32], ...]
     head: NDArray[np.float32]
     head_bias: NDArray[np.float32]
-
-    def read(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """What the extractor reads in every alignment.
-
-        Args:
-            pixels: (1 or 3, height, width), uint8.
-
-        Returns:
-            (views, word_bits), float32: logits, positive where a bit is likelier 1.
-        """
-        return self.logits(look(luma(pixels), self.design.side))
+    carriers: NDArray[np.float32]
 
     def logits(self, squares: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The network itself.
+        """What is read in squares.
 
         Args:
             squares: (count, side, side), float32 in [0, 255].
 
         Returns:
-            (count, word_bits), float32.
+            (count, word_bits), float32; positive where a bit is likelier 1.
         """
-        seen = (squares - squares.mean(axis=(1, 2), keepdims=True)) / np.float32(BRIGHTNESS_UNIT)
-        x = seen[:, None]
-        for kernel, bias, stride in zip(self.kernels, self.biases, self.design.strides, strict=True):
+        x = _channels(squares)
+        for kernel, bias, stride in zip(
+            self.kernels, self.biases, self.design.strides, strict=True
+        ):
             x = _convolve(x, kernel, bias, stride)
             x = np.maximum(x, SLOPE * x)
-        return x.reshape(len(x), -1) @ self.head.T + self.head_bias
+        features = x.transpose(0, 3, 1, 2).reshape(len(x), -1)
+        logits: NDArray[np.float32] = features @ self.head.T + self.head_bias
+        return logits
+
+
+@functools.cache
+def extractor_of(design: Design) -> Extractor:
+    """The extractor of a design, as it comes with safegen.
+
+    Raises:
+        TamperedError: its file is not the one that this version was published with.
+    """
+    data = (files("safegen.marks") / "weights" / design.file).read_bytes()
+    return read_extractor(data, design)
+
+
+def read_extractor(data: bytes, design: Design) -> Extractor:
+    """An extractor from the bytes of its file.
+
+    Raises:
+        TamperedError: they are not what the design's digest says.
+    """
+    if hashlib.sha256(data).hexdigest() != design.digest:
+        raise TamperedError(
+            f"the extractor {design.file} is not the one that this version of safegen was"
+            " published with; install safegen again"
+        )
+    try:
+        tensors = load(data)
+        layers = range(len(design.strides))
+        return Extractor(
+            design=design,
+            kernels=tuple(tensors[f"convolutions.{layer}.weight"] for layer in layers),
+            biases=tuple(tensors[f"convolutions.{layer}.bias"] for layer in layers),
+            head=tensors["head.weight"],
+            head_bias=tensors["head.bias"],
+            carriers=tensors["carriers"],
+        )
+    except (SafetensorError, KeyError) as error:
+        raise TamperedError(f"the extractor {design.file} is broken: {error}") from error
+
+
+def _channels(squares: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(count, side, side) to (count, side, side, 2): both ways in which a square is looked at."""
+    side, margin = squares.shape[1], SURROUNDINGS // 2
+    coarse = (squares - squares.mean(axis=(1, 2), keepdims=True)) / np.float32(COARSE_UNIT)
+    box = _box(side, margin)
+    fine = np.tanh((squares - box @ squares @ box.T) / np.float32(FINE_UNIT))
+    return np.stack([coarse, fine * np.float32(FINE_GAIN)], axis=-1)
+
+
+@functools.cache
+def _box(side: int, margin: int) -> NDArray[np.float32]:
+    """(side, side): the mean of each place's surroundings, the edges continued."""
+    matrix = np.zeros((side, side), dtype=np.float32)
+    for place in range(side):
+        for step in range(-margin, margin + 1):
+            matrix[place, min(max(place + step, 0), side - 1)] += 1 / (2 * margin + 1)
+    return matrix
 
 
 def _convolve(
     x: NDArray[np.float32], kernel: NDArray[np.float32], bias: NDArray[np.float32], stride: int
 ) -> NDArray[np.float32]:
-    """A convolution that keeps the size (but for its stride), as one product of matrices."""
-    margin = kernel.shape[2] // 2
-    x = np.pad(x, ((0, 0), (0, 0), (margin, margin), (margin, margin)))
-    windows = np.lib.stride_tricks.sliding_window_view(x, kernel.shape[2:], axis=(2, 3))
-    windows = windows[:, :, ::stride, ::stride].transpose(0, 2, 3, 1, 4, 5)
-    count, rows, columns = windows.shape[:3]
-    flat = windows.reshape(count * rows * columns, -1) @ kernel.reshape(len(kernel), -1).T + bias
-    return flat.reshape(count, rows, columns, -1).transpose(0, 3, 1, 2)
+    """A convolution that keeps the size (but for its stride), as one product of matrices.
+
+    Args:
+        x: (count, rows, columns, in), float32: channels last, as the product wants them.
+        kernel: (out, in, side, side), float32.
+        bias: (out,), float32.
+        stride: of the convolution.
+
+    Returns:
+        (count, rows / stride, columns / stride, out), float32.
+    """
+    side = kernel.shape[2]
+    count, rows, columns, channels = x.shape
+    padded = np.pad(x, ((0, 0), (side // 2,) * 2, (side // 2,) * 2, (0, 0)))
+    high, wide = -(-rows // stride), -(-columns // stride)
+    windows = np.empty((count, high, wide, side * side, channels), dtype=np.float32)
+    for down in range(side):
+        for across in range(side):
+            windows[:, :, :, down * side + across] = padded[
+                :, down : down + rows : stride, across : across + columns : stride
+            ]
+    weights = kernel.transpose(2, 3, 1, 0).reshape(-1, len(kernel))
+    product: NDArray[np.float32] = windows.reshape(count * high * wide, -1) @ weights + bias
+    return product.reshape(count, high, wide, -1)

@@ -36,7 +36,9 @@ def resized(factor: float) -> Distortion:
 
     def distort(picture: Image.Image, _: np.random.Generator) -> Image.Image:
         width, height = picture.size
-        return picture.resize((max(1, round(width * factor)), max(1, round(height * factor))), CUBIC)
+        return picture.resize(
+            (max(1, round(width * factor)), max(1, round(height * factor))), CUBIC
+        )
 
     return distort
 
@@ -58,7 +60,7 @@ def turned(degrees: float) -> Distortion:
     return lambda picture, _: picture.rotate(degrees, CUBIC)
 
 
-def enhanced(what: type[ImageEnhance._Enhance], factor: float) -> Distortion:
+def enhanced(what: Callable[[Image.Image], ImageEnhance._Enhance], factor: float) -> Distortion:
     """Brightness, contrast or sharpness changed by a factor."""
     return lambda picture, _: what(picture).enhance(factor)
 

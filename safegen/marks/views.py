@@ -65,9 +65,9 @@ def luma(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     Returns:
         (height, width), float32 in [0, 255].
     """
-    if len(pixels) == 1:
-        return pixels[0].astype(np.float32)
-    return np.tensordot(LUMA, pixels.astype(np.float32), axes=1)
+    weights = LUMA if len(pixels) == len(LUMA) else np.ones(1, dtype=np.float32)
+    brightness: NDArray[np.float32] = np.tensordot(weights, pixels.astype(np.float32), axes=1)
+    return brightness
 
 
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
@@ -83,6 +83,7 @@ def look(brightness: NDArray[np.float32], side: int) -> NDArray[np.float32]:
     Returns:
         (views, side, side), float32.
     """
+    brightness = _reduced(brightness, side)
     height, width = brightness.shape
     seen = np.empty((len(VIEWS), side, side), dtype=np.float32)
     for number, view in enumerate(VIEWS):
@@ -95,6 +96,15 @@ def look(brightness: NDArray[np.float32], side: int) -> NDArray[np.float32]:
         if view.mirrored:
             seen[number] = seen[number][:, ::-1]
     return seen
+
+
+def _reduced(brightness: NDArray[np.float32], side: int) -> NDArray[np.float32]:
+    """Means of whole blocks, where a picture is so large that nothing is lost by them."""
+    down, across = (max(1, length // (4 * side)) for length in brightness.shape)
+    high, wide = brightness.shape[0] // down, brightness.shape[1] // across
+    blocks = brightness[: high * down, : wide * across].reshape(high, down, wide, across)
+    means: NDArray[np.float32] = blocks.mean(axis=(1, 3))
+    return means
 
 
 @functools.lru_cache(maxsize=256)
@@ -119,12 +129,14 @@ def resampling(
     places = np.arange(source) + 0.5
     reach = max(scale, 1.0)
     matrix = np.maximum(0.0, 1.0 - np.abs(places[None] - centres[:, None]) / reach)
-    return (matrix / matrix.sum(axis=1, keepdims=True)).astype(np.float32)
+    shares: NDArray[np.float32] = (matrix / matrix.sum(axis=1, keepdims=True)).astype(np.float32)
+    return shares
 
 
 def _turned(square: NDArray[np.float32], angle: float) -> NDArray[np.float32]:
     index, share = _turning(len(square), angle)
-    return np.einsum("khw,khw->hw", square.ravel()[index], share)
+    turned: NDArray[np.float32] = np.einsum("khw,khw->hw", square.ravel()[index], share)
+    return turned
 
 
 @functools.lru_cache(maxsize=32)
@@ -137,6 +149,8 @@ def _turning(side: int, angle: float) -> tuple[NDArray[np.intp], NDArray[np.floa
     top, left = np.floor(y).astype(np.intp), np.floor(x).astype(np.intp)
     bottom, right = np.minimum(top + 1, side - 1), np.minimum(left + 1, side - 1)
     v, u = y - top, x - left
-    index = np.stack([top * side + left, top * side + right, bottom * side + left, bottom * side + right])
+    index = np.stack(
+        [top * side + left, top * side + right, bottom * side + left, bottom * side + right]
+    )
     share = np.stack([(1 - v) * (1 - u), (1 - v) * u, v * (1 - u), v * u])
     return index, share.astype(np.float32)

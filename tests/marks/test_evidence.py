@@ -12,47 +12,55 @@ from hypothesis import strategies as st
 from safegen.marks import evidence
 
 certainties = st.lists(
-    st.floats(min_value=0.0625, max_value=40, width=32), min_size=10, max_size=10
+    st.floats(min_value=0.0625, max_value=40, width=32), min_size=12, max_size=12
 )
 
 
-@given(certainties, st.integers(0, 2**10 - 1))
+def chance(logits: np.ndarray, word: np.ndarray) -> float:
+    return float(evidence.chances(logits[None], word[None])[0])
+
+
+@given(certainties, st.integers(0, 2**12 - 1))
 def test_no_fewer_words_are_counted_than_agree_as_well(sure: list[float], number: int) -> None:
     logits = np.array(sure, dtype=np.float32)
-    word = (number >> np.arange(10) & 1).astype(np.uint8)
-    every = (np.arange(2**10)[:, None] >> np.arange(10) & 1).astype(np.uint8)
-    agreement = (2.0 * every - 1) @ logits
-    exact = (agreement >= agreement[number] - 1e-4).mean()
-    counted = evidence.chance(logits, word)
-    assert counted >= min(exact, 1.0) - 1e-12 or math.isclose(counted, exact)
+    every = (np.arange(2**12)[:, None] >> np.arange(12) & 1).astype(np.uint8)
+    agreement = (2.0 * every - 1) @ logits.astype(np.float64)
+    exact = (agreement >= agreement[number] - 1e-9).mean()
+    assert chance(logits, every[number]) >= exact * (1 - 1e-9)
 
 
 def test_equal_certainties_give_the_binomial() -> None:
-    logits = np.ones(32, dtype=np.float32)
-    for wrong in range(6):
-        word = np.ones(32, dtype=np.uint8)
+    logits = np.ones(64, dtype=np.float32)
+    for wrong in range(0, 12, 3):
+        word = np.ones(64, dtype=np.uint8)
         word[:wrong] = 0
-        exact = sum(math.comb(32, k) for k in range(wrong + 1)) / 2**32
-        assert evidence.chance(logits, word) == pytest.approx(exact)
+        exact = sum(math.comb(64, k) for k in range(wrong + 1)) / 2**64
+        assert chance(logits, word) == pytest.approx(exact)
 
 
 def test_a_bit_that_was_hardly_read_costs_hardly_anything() -> None:
-    logits = np.array([0.01] + [5.0] * 31, dtype=np.float32)
-    word = np.ones(32, dtype=np.uint8)
+    logits = np.array([0.01] + [5.0] * 63, dtype=np.float32)
+    word = np.ones(64, dtype=np.uint8)
     word[0] = 0
-    assert evidence.chance(logits, word) == pytest.approx(2 / 2**32)
+    assert chance(logits, word) == pytest.approx(2 / 2**64)
+
+
+def test_every_further_alignment_is_paid_for() -> None:
+    logits = np.ones((21, 64), dtype=np.float32)
+    found = evidence.chances(logits, np.ones((1, 64), dtype=np.uint8))
+    assert found[0] == pytest.approx(21 / 2**64)
 
 
 @pytest.mark.parametrize("nothing", [0.0, math.nan, math.inf])
 def test_a_reading_that_says_nothing_proves_nothing(nothing: float) -> None:
-    assert evidence.chance(np.full(32, nothing, dtype=np.float32), np.ones(32, np.uint8)) == 1
+    assert chance(np.full(64, nothing, dtype=np.float32), np.ones(64, np.uint8)) == 1
 
 
 def test_unmarked_pictures_pass_as_often_as_is_counted() -> None:
-    """Over masks thrown by coin, at a rate that can be seen: 1 in 200."""
+    """Over masks thrown by coin, at a rate that can be seen: 1 in 2,000."""
     rng = np.random.default_rng(1)
-    logits = rng.standard_t(3, 32).astype(np.float32)  # one picture, however odd
-    words = rng.integers(0, 2, (20_000, 32), dtype=np.uint8)
-    passed = sum(evidence.chance(logits, word) <= 1 / 200 for word in words)
-    expected = 20_000 / 200
-    assert 0.8 * expected - 30 < passed < expected + 4 * math.sqrt(expected)
+    logits = rng.standard_t(3, (1, 64)).astype(np.float32)  # one picture, however odd
+    words = rng.integers(0, 2, (400_000, 64), dtype=np.uint8)
+    passed = int((evidence.chances(logits, words) <= 1 / 2000).sum())
+    expected = 400_000 / 2000
+    assert 0.5 * expected < passed < expected + 4 * math.sqrt(expected)
