@@ -86,7 +86,7 @@ def check(policies: Named) -> None:
     """Load policies together, and say whether something could leave under them."""
     from safegen.policy.load import load_policies
 
-    loaded = load_policies(policies)
+    loaded = load_policies(policies).require_screens()
     stages = sorted({rule.stage for rule in loaded.rules})
     say(f"{plain(loaded.name)} loads: {len(loaded.rules)} rules, for {', '.join(stages)}.")
     for stage in ("request", "release"):

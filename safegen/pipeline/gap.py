@@ -15,7 +15,7 @@ from safegen.errors import InputError, TamperedError
 from safegen.modality.registry import modality_of_file
 from safegen.package import files
 from safegen.pipeline.generate.model import require_signed
-from safegen.pipeline.generate.told import certificate_facts, size_facts
+from safegen.pipeline.generate.told import certificate_facts, screen_facts, size_facts
 from safegen.policy.deployment import load_deployment, moment
 from safegen.policy.facts import (
     DataFacts,
@@ -39,8 +39,7 @@ from safegen.schemas.certificate import PrivacyCertificate
 from safegen.schemas.explanation import ExplanationSummary, FirstExplanationSummary
 from safegen.schemas.gap import GapReport
 from safegen.schemas.receipt import GenerationRequest
-from safegen.screens.measure import measure
-from safegen.screens.registry import registered
+from safegen.screens.bound import measure_bound
 from safegen.screens.screen import Batch
 from safegen.storage import read
 from safegen.verification.harm import require_harmless
@@ -50,7 +49,7 @@ if TYPE_CHECKING:
 
     from safegen.modality.base import Modality
     from safegen.policy.deployment import Deployment
-    from safegen.policy.facts import Facts, Group
+    from safegen.policy.facts import Facts, Group, ScreenFacts
     from safegen.policy.policy import Policy
     from safegen.provenance.c2pa.manifest import Manifest
 
@@ -113,18 +112,24 @@ def gap(
         policy_digest=loaded.digest,
         deployment=where.digest,
         date=now.date().isoformat(),
-        rows=rows_of(loaded, _told(subject, where, now)),
+        rows=rows_of(loaded, _told(subject, where, screen_facts(loaded), now)),
     )
 
 
-def _told(subject: _Subject, where: Deployment, now: datetime) -> tuple[Facts, ...]:
+def _told(
+    subject: _Subject, where: Deployment, screens: tuple[ScreenFacts, ...], now: datetime
+) -> tuple[Facts, ...]:
     always = (where.facts, moment(now))
     data = tuple(each for each in subject.groups if isinstance(each, DataFacts))
     plan: tuple[Group, ...] = () if subject.plan is None else (subject.plan, *data)
     told = (
         facts_at("train", *plan, *always),
-        facts_at("request", *subject.groups, *always),
-        facts_at("release", *subject.groups, *subject.output, *always, failures=subject.failures),
+        facts_at("request", *subject.groups, *screens, *always),
+        facts_at(
+            "release",
+            *(*subject.groups, *subject.output, *screens, *always),
+            failures=subject.failures,
+        ),
     )
     return tuple(where.added_to(facts, now) for facts in told)
 
@@ -207,9 +212,8 @@ def _measured(
     data: bytes, modality: Modality, policy: Policy
 ) -> tuple[dict[str, str], OutputFacts]:
     """What the policy's screens say of what the file stores; and its size."""
-    known = registered()
     batch = Batch(samples=np.asarray(modality.decode(data))[None], requests=())
-    (seen,) = measure([known[name] for name in sorted(policy.screens)], batch)
+    (seen,) = measure_bound(policy.asked, batch)
     return dict(seen.failures), dataclasses.replace(size_facts(modality), screens=seen.scores)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_origin
 
 from pydantic import ValidationError
 
 from safegen.errors import PolicyError
 from safegen.policy.vocabulary import nearest
 from safegen.schemas.canonical import Record
+from safegen.schemas.screens import DIGEST_PATTERN, NAME_PATTERN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,6 +29,18 @@ EXPECTED = {  # by pydantic's name of the problem
     "date_from_datetime_parsing": "a day such as 2026-08-02",
     "date_parsing": "a day such as 2026-08-02",
     "date_type": "a day such as 2026-08-02",
+    "float_parsing": "a number",
+    "finite_number": "a finite number",
+    "tuple_type": "a list",
+    "too_short": "a list of at least {min_length}",
+    "too_long": "a list of at most {max_length}",
+    "greater_than": "a number above {gt:g}",
+    "greater_than_equal": "a number of at least {ge:g}",
+    "less_than_equal": "a number of at most {le:g}",
+}
+EXPECTED_PATTERNS = {  # by the pattern itself
+    DIGEST_PATTERN: "a digest such as sha256:9f3c... of 64 digits",
+    NAME_PATTERN: "a name of small letters, digits and underscores",
 }
 
 
@@ -69,21 +82,27 @@ def _sentence(problem: ErrorDetails, file: PlainFile, kind: type[Record]) -> str
         case "value_error":
             said = str(context["error"])
         case other:
-            said = f"expected {EXPECTED.get(other, problem['msg'])}, found {value!r}"
+            expected = EXPECTED_PATTERNS.get(context.get("pattern", "")) or EXPECTED.get(other)
+            said = f"expected {(expected or problem['msg']).format(**context)}, found {value!r}"
     return f"{file.at(*keys)}: {said}"
 
 
 def _shown(keys: Iterable[str | int]) -> tuple[str | int, ...]:
     """A key path without what pydantic adds for the members of a union."""
-    return tuple(key for key in keys if key not in {"str", "bool", "int", "float", "list[str]"})
+    added = {"str", "bool", "int", "float", "list[str]", "[key]"}
+    return tuple(key for key in keys if key not in added)
 
 
 def _keys_at(kind: type[Record], keys: Iterable[str | int]) -> list[str]:
     """The keys of the part of a document that a key path leads to."""
     part: Any = kind
+    by_name = False  # whether the next key is one of a mapping's, and no field
     for key in keys:
-        if isinstance(key, str) and isinstance(part, type) and issubclass(part, Record):
+        if by_name:
+            by_name = False
+        elif isinstance(key, str) and isinstance(part, type) and issubclass(part, Record):
             fields = {field.alias or name: field for name, field in part.model_fields.items()}
+            by_name = key in fields and get_origin(fields[key].annotation) is dict
             part = _record_in(fields[key].annotation) if key in fields else None
     if isinstance(part, type) and issubclass(part, Record):
         return _keys_of(part)

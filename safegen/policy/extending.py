@@ -31,6 +31,9 @@ def tightened(own: Policy, base: Policy, document: PolicyDocument, file: PlainFi
         raise PolicyError(f"{file.at('name')}: {own.name!r} is the name of what it extends")
     if base.stamps_required and document.time_stamps == "preferred":
         raise _loosens(file, ("time_stamps",), f"{base.name} requires time-stamps")
+    for name in document.screens:
+        if base.bound.get(name) is not None and base.bound[name].by is not None:
+            raise _loosens(file, ("screens", name), f"{base.bound[name].by} declares it")
     told = {} if document.training_mining is None else document.training_mining.model_dump()
     mining = dict(base.training_mining)
     for name, use in told.items():
@@ -55,6 +58,7 @@ def tightened(own: Policy, base: Policy, document: PolicyDocument, file: PlainFi
         stamps_required=own.stamps_required or base.stamps_required,
         training_mining=mining,
         periods=(*base.periods, *own.periods),
+        bound={**base.bound, **{name: own.bound[name] for name in document.screens}},
     )
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Fact = str | int | float | bool | tuple[str, ...]
 Scores = Mapping[str, float]
+NAMES_GROUP = "screen"  # the field that says which screen's facts a group has; no fact itself
 
 # Names that facts had in 0.1; policies may go on to use them.
 OLD_NAMES = {
@@ -226,6 +227,19 @@ class ManifestFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ScreenFacts:
+    """What is known of a screen before it measures anything, by its name.
+
+    Attributes:
+        threshold: of its score, as the policy declares it.
+    """
+
+    GROUP: ClassVar = "screens.<name>"
+    screen: str
+    threshold: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeploymentFacts:
     """Where and for whom the system runs, as its `deployment.yaml` says (`policy.deployment`).
 
@@ -314,12 +328,16 @@ Group = (
     | ExplanationFacts
     | MarkFacts
     | ManifestFacts
+    | ScreenFacts
     | DeploymentFacts
     | TimeFacts
     | FileFacts
 )
 _ALWAYS: tuple[type[Group], ...] = (DeploymentFacts, TimeFacts)
-_ASKED: tuple[type[Group], ...] = (RequestFacts, ModelFacts, CertificateFacts, DataFacts)
+_ASKED: tuple[type[Group], ...] = (
+    *(RequestFacts, ModelFacts, CertificateFacts, DataFacts),
+    ScreenFacts,
+)
 KNOWN_AT: Mapping[Stage, tuple[type[Group], ...]] = {
     "train": (PlanFacts, DataFacts, *_ALWAYS),
     "request": (*_ASKED, *_ALWAYS),
@@ -358,8 +376,11 @@ def facts_at(stage: Stage, *groups: Group, failures: Mapping[str, str] | None = 
     """
     known: dict[str, Fact] = {}
     for group in groups:
+        of = f"screens.{group.screen}" if isinstance(group, ScreenFacts) else group.GROUP
         for each in fields(group):
-            value, name = getattr(group, each.name), f"{group.GROUP}.{each.name}"
+            value, name = getattr(group, each.name), f"{of}.{each.name}"
+            if each.name == NAMES_GROUP:
+                continue
             if isinstance(value, Mapping):
                 known |= {f"{name}.{part}": score for part, score in value.items()}
             elif value is not None:

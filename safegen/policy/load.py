@@ -15,11 +15,11 @@ rules:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from safegen.errors import PolicyError
+from safegen.errors import InputError, PolicyError
 from safegen.policy.document import parse
 from safegen.policy.expression import compile_expression
 from safegen.policy.extending import tightened
@@ -32,41 +32,50 @@ from safegen.schemas.canonical import sha256
 from safegen.schemas.decision import Stage
 from safegen.schemas.mining import KEPT_TO_ITSELF
 from safegen.schemas.policy import PolicyDocument
-from safegen.screens.registry import registered
+from safegen.screens.bound import bound, declared
+from safegen.screens.registry import known_with
 
 if TYPE_CHECKING:
     from safegen.policy.plain_yaml import PlainFile
     from safegen.policy.vocabulary import Families
     from safegen.schemas.policy import PeriodDocument, RuleDocument
+    from safegen.screens.bound import BoundScreen
+    from safegen.screens.screen import Screen
 
 Sources = str | Path | Policy | Iterable[str | Path | Policy]
 
 
-def load_policies(sources: Sources = "baseline") -> Policy:
+def load_policies(sources: Sources = "baseline", *, screens: Iterable[Screen] = ()) -> Policy:
     """Load policies that hold together.
 
     Args:
         sources: one or several: the name of a shipped policy, the path of a YAML file, or a policy
             that is loaded already.
+        screens: of which their rules may speak, beside those that are registered.
 
     Raises:
         PolicyError: none is named, two have one name, or one of them does not load.
     """
     named = (sources,) if isinstance(sources, str | Path | Policy) else tuple(sources)
-    return together([each if isinstance(each, Policy) else load_policy(each) for each in named])
+    passed = tuple(screens)
+    return together(
+        [each if isinstance(each, Policy) else load_policy(each, screens=passed) for each in named]
+    )
 
 
-def load_policy(source: str | Path = "baseline") -> Policy:
+def load_policy(source: str | Path = "baseline", *, screens: Iterable[Screen] = ()) -> Policy:
     """Load a policy.
 
     Args:
         source: the name of a shipped policy, or the path of a YAML file.
+        screens: of which its rules may speak, beside those that are registered.
 
     Raises:
+        InputError: what was passed is no screen, or has the name of another.
         PolicyError: it is not there, or something in it is wrong; the message names file, line and
             key path.
     """
-    return _load(_find(source, Path()), ())
+    return _load(_find(source, Path()), (), known_with(screens))
 
 
 def shipped_policies() -> tuple[str, ...]:
@@ -74,12 +83,17 @@ def shipped_policies() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in _shipped_folder().glob("*.yaml")))
 
 
-def _load(path: Path, extending: tuple[Path, ...]) -> Policy:
+def _load(path: Path, extending: tuple[Path, ...], known: Mapping[str, Screen]) -> Policy:
     if path.resolve() in extending:
         circle = " -> ".join(each.name for each in (*extending, path))
         raise PolicyError(f"{path}: extends leads back to where it began: {circle}")
     file = read_plain(path)
-    document, more = parse(file, PolicyDocument), families(registered())
+    document = parse(file, PolicyDocument)
+    base = None
+    if document.extends is not None:
+        base = _load(_find(document.extends, path.parent), (*extending, path.resolve()), known)
+    bound = _bound(document, file, known)
+    more = families({*bound, *(base.bound if base else ())})
     rules = tuple(
         _rule(rule, document, more, file, place) for place, rule in enumerate(document.rules)
     )
@@ -102,12 +116,25 @@ def _load(path: Path, extending: tuple[Path, ...]) -> Policy:
         more=more,
         given=document.given,
         tests=tuple(document.tests),
+        bound=bound,
     )
-    if document.extends is not None:
-        base = _load(_find(document.extends, path.parent), (*extending, path.resolve()))
+    if base is not None:
         own = tightened(own, base, document, file)
     _check_tests(own, file)
     return own
+
+
+def _bound(
+    document: PolicyDocument, file: PlainFile, known: Mapping[str, Screen]
+) -> dict[str, BoundScreen]:
+    """The screens that rules may speak of: those that are known, and those that are declared."""
+    found = {name: bound(screen) for name, screen in known.items()}
+    for name, described in document.screens.items():
+        try:
+            found[name] = declared(name, described, file.path.parent, known, document.name)
+        except InputError as error:
+            raise PolicyError(f"{file.at('screens', name)}: {error}") from error
+    return found
 
 
 def _find(source: str | Path, beside: Path) -> Path:

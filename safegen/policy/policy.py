@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
-from safegen.errors import PolicyError
+from safegen.errors import InputError, PolicyError
 from safegen.policy.facts import OLD_NAMES
 from safegen.policy.vocabulary import SCREENS
 from safegen.schemas.canonical import sha256
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from safegen.schemas.decision import Stage
     from safegen.schemas.mining import Mining
     from safegen.schemas.policy import TestDocument, Value
+    from safegen.screens.bound import BoundScreen
 
 GENERATION: tuple[Stage, ...] = ("request", "release")
 STRICTEST_FIRST: Sequence[Use] = ("notAllowed", "constrained", "allowed")
@@ -47,6 +48,7 @@ class Policy:
         more: names below the facts that are mappings, as its rules were compiled with.
         given: facts that its tests begin with.
         tests: of itself.
+        bound: every screen that its rules could speak of, by name.
     """
 
     name: str
@@ -62,6 +64,25 @@ class Policy:
     more: Families
     given: Mapping[str, Value] = dataclasses.field(default_factory=dict)
     tests: tuple[TestDocument, ...] = ()
+    bound: Mapping[str, BoundScreen] = dataclasses.field(default_factory=dict)
+
+    @property
+    def asked(self) -> tuple[BoundScreen, ...]:
+        """The screens whose scores its rules judge, in the order of their names."""
+        return tuple(self.bound[name] for name in sorted(self.screens))
+
+    def require_screens(self) -> Policy:
+        """Open every screen that will be asked, before anything is made.
+
+        Raises:
+            PolicyError: names the screen, and what is wrong with its file.
+        """
+        for each in self.asked:
+            try:
+                each.open()
+            except InputError as error:
+                raise PolicyError(f"policy {self.name}: screen {each.name}: {error}") from error
+        return self
 
     @property
     def screens(self) -> frozenset[str]:
@@ -114,8 +135,29 @@ def together(policies: Sequence[Policy]) -> Policy:
         training_mining=_strictest([each.training_mining for each in policies]),
         periods=tuple(period for each in policies for period in each.periods),
         parts=parts,
-        more=policies[0].more,
+        more={
+            family: tuple(sorted({name for each in policies for name in each.more[family]}))
+            for family in policies[0].more
+        },
+        bound=_bound(policies),
     )
+
+
+def _bound(policies: Sequence[Policy]) -> dict[str, BoundScreen]:
+    """The screens of all policies; one that declares a screen says more than one that does not."""
+    bound: dict[str, BoundScreen] = {}
+    for policy in policies:
+        for name, screen in policy.bound.items():
+            other = bound.setdefault(name, screen)
+            if other.by is None or (screen.by and other.agrees(screen)):
+                quicker = min(other.seconds, screen.seconds)
+                bound[name] = dataclasses.replace(screen, seconds=quicker)
+            elif screen.by is not None:
+                raise PolicyError(
+                    f"policies {other.by} and {screen.by} mean different screens by {name!r}, or "
+                    "other thresholds; give one of them another name"
+                )
+    return bound
 
 
 def _strictest(minings: Sequence[Mining]) -> Mining:

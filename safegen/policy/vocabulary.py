@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import UnionType
 from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hints
 
-from safegen.policy.facts import KNOWN_AT, OLD_NAMES, Fact, Scores
+from safegen.policy.facts import KNOWN_AT, NAMES_GROUP, OLD_NAMES, Fact, Scores
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Kind = Any  # str, int, float, bool, a tuple of str, or a mapping to float
 Families = Mapping[str, tuple[str, ...]]
 SCREENS = "output.screens"
+ONE_OF_MANY = "<name>"  # in the name of a group that there is once for each screen
 FAITHFULNESS = "explanation.faithfulness"
 # Of explanations; a new score of `safegen.explain` is a name here.
 SCORES = (
@@ -59,7 +60,9 @@ def types_at(stage: Stage, more: Families) -> dict[str, Kind]:
     types: dict[str, Kind] = {}
     for group in KNOWN_AT[stage]:
         for name, kind in _FIELDS[group.GROUP].items():
-            if kind == Scores:
+            if ONE_OF_MANY in name:
+                types |= {name.replace(ONE_OF_MANY, each): kind for each in more.get(SCREENS, ())}
+            elif kind == Scores:
                 types |= {f"{name}.{each}": float for each in more.get(name, ())}
             else:
                 types[name] = kind
@@ -110,7 +113,7 @@ def described(stage: Stage) -> dict[str, tuple[str, str]]:
         _, _, attributes = (inspect.getdoc(group) or "").partition("\nAttributes:\n")
         meanings = dict(re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", attributes, re.MULTILINE))
         for name, kind in _FIELDS[group.GROUP].items():
-            meaning = " ".join(meanings[name.partition(".")[2]].split())
+            meaning = " ".join(meanings[name.removeprefix(f"{group.GROUP}.")].split())
             scores = kind == Scores
             told[f"{name}.<name>" if scores else name] = (
                 NAMES[float if scores else kind],
@@ -131,7 +134,7 @@ def _fields_of(group: type[Group]) -> dict[str, Kind]:
     return {
         f"{group.GROUP}.{name}": _plain(kind)
         for name, kind in get_type_hints(group).items()
-        if name != "GROUP"
+        if name not in {"GROUP", NAMES_GROUP}
     }
 
 

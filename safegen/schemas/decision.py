@@ -51,11 +51,13 @@ class Identity(Record):
 
     Attributes:
         name: its own.
-        digest: of its file.
+        digest: of its file; of a screen, of all that it is.
+        file_digest: of the network that a screen runs; left out where it runs none.
     """
 
     name: str
     digest: str
+    file_digest: str | None = Field(default=None, exclude_if=_is_absent)
 
 
 class Decision(Record):

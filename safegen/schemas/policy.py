@@ -14,6 +14,7 @@ from pydantic import Field, StringConstraints, model_validator
 from safegen.schemas.canonical import Record
 from safegen.schemas.decision import Outcome, Stage
 from safegen.schemas.mining import Use
+from safegen.schemas.screens import ScreenDocument, ScreenName
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^/\s]+$")]
@@ -148,6 +149,7 @@ class PolicyDocument(Record):
         jurisdiction: where its rules hold, unless a rule says otherwise.
         time_stamps: whether nothing may leave without a time-stamp.
         training_mining: what others may do with the outputs.
+        screens: by name, those that the policy brings along, and what it says of others.
         rules: at least one.
         given: facts that every test begins with.
         tests: of the policy itself.
@@ -162,6 +164,7 @@ class PolicyDocument(Record):
     jurisdiction: Annotated[list[Place], Field(min_length=1)] | None = None
     time_stamps: Literal["preferred", "required"] | None = None
     training_mining: MiningDocument | None = None
+    screens: dict[ScreenName, ScreenDocument] = Field(default_factory=dict)
     rules: Annotated[list[RuleDocument], Field(min_length=1)]
     given: Facts = Field(default_factory=dict)
     tests: tuple[TestDocument, ...] = ()

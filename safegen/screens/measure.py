@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from safegen.screens.screen import Batch, Screen
 
+_Answer = TypeVar("_Answer")
 TIMEOUT_SECONDS = 600.0  # a classifier on a slow machine may take a minute for 1,000 samples
 
 
@@ -29,15 +30,20 @@ class Screened:
 
 
 def measure(
-    screens: Iterable[Screen], batch: Batch, *, timeout: float = TIMEOUT_SECONDS
+    screens: Iterable[Screen],
+    batch: Batch,
+    *,
+    timeout: float = TIMEOUT_SECONDS,
+    seconds: Mapping[str, float] | None = None,
 ) -> tuple[Screened, ...]:
     """Measure a whole batch.
 
     Args:
         screens: asked one after the other, each once.
         batch: of samples.
-        timeout: seconds for each screen; what takes longer has failed. Its thread cannot be
-            stopped, but nothing waits for it any more.
+        timeout: seconds for each screen; what takes longer has failed. It is told to stop, where it
+            has a method `stop`, and nothing waits for it any more.
+        seconds: by the screen's name, for those that have a limit of their own.
 
     Returns:
         One a sample, in the batch's order. Where a screen raised, took too long or answered with
@@ -46,7 +52,7 @@ def measure(
     scores: list[dict[str, float]] = [{} for _ in range(len(batch))]
     failures: list[dict[str, str]] = [{} for _ in range(len(batch))]
     for screen in screens:
-        told = _answer(screen, batch, timeout)
+        told = _answer(screen, batch, (seconds or {}).get(screen.name, timeout))
         for place in range(len(batch)):
             if isinstance(told, str):
                 failures[place][screen.name] = told
@@ -60,22 +66,40 @@ def measure(
     )
 
 
-def _answer(screen: Screen, batch: Batch, timeout: float) -> Sequence[float] | str:
-    """The scores, or why there are none."""
-    answers: list[Sequence[float] | str] = []
+def within(seconds: float, call: Callable[[], _Answer], screen: Screen) -> _Answer | BaseException:
+    """What a call answers, or raises, in a thread of its own; a TimeoutError when it takes longer.
+
+    Args:
+        seconds: after which nothing waits for it any more.
+        call: of the screen.
+        screen: told to stop then, where it has a method `stop`; no thread can be stopped otherwise.
+    """
+    answers: list[_Answer | BaseException] = []
 
     def ask() -> None:
         try:
-            answers.append([float(score) for score in screen.measure(batch)])
-        except Exception as error:  # noqa: BLE001 - whatever it is, the release is denied by name
-            answers.append(f"it raised {type(error).__name__}: {error}")
+            answers.append(call())
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the release is denied by name
+            answers.append(error)
 
     asking = threading.Thread(target=ask, name=f"screen {screen.name}", daemon=True)
     asking.start()
-    asking.join(timeout)
-    if not answers:
-        return f"it took longer than {timeout:g} seconds"
-    (answer,) = answers
-    if not isinstance(answer, str) and len(answer) != len(batch):
-        return f"it gave {len(answer)} scores for {len(batch)} samples"
-    return answer
+    asking.join(seconds)
+    if answers:
+        return answers[0]
+    stop = getattr(screen, "stop", None)
+    if callable(stop):
+        stop()
+    return TimeoutError(f"it took longer than {seconds:g} seconds")
+
+
+def _answer(screen: Screen, batch: Batch, seconds: float) -> Sequence[float] | str:
+    """The scores, or why there are none."""
+    told = within(seconds, lambda: [float(score) for score in screen.measure(batch)], screen)
+    if isinstance(told, TimeoutError):
+        return str(told)
+    if isinstance(told, BaseException):
+        return f"it raised {type(told).__name__}: {told}"
+    if len(told) != len(batch):
+        return f"it gave {len(told)} scores for {len(batch)} samples"
+    return told

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from safegen.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from safegen.screens.screen import Screen
 
@@ -107,6 +107,24 @@ def registered() -> Mapping[str, Screen]:
     """
     _discover()
     return dict(sorted(_KNOWN.items()))
+
+
+def known_with(passed: Iterable[Screen]) -> dict[str, Screen]:
+    """Screens that are registered, and those that were passed beside them.
+
+    Raises:
+        InputError: one of these breaks the protocol, or has the name of another.
+    """
+    known = dict(registered())
+    for screen in passed:
+        require_protocol(screen)
+        other = known.setdefault(screen.name, screen)
+        if other is not screen:
+            raise InputError(
+                f"two screens are named {screen.name!r}: one by {type(other).__module__}, one by "
+                f"{type(screen).__module__}; give one of them another name"
+            )
+    return known
 
 
 @cache

@@ -7,6 +7,8 @@ import safegen
 from safegen.errors import PolicyError, Refused
 from safegen.provenance.log.ledger import Ledger
 from safegen.screens import registry
+from safegen.screens.classifier import Classifier
+from tests.screens.networks import settings, trained, write_classifier
 
 POLICY = """
 name: sharp
@@ -78,3 +80,84 @@ def test_only_screens_that_a_rule_speaks_of_are_asked(made, tmp_path, sharpness)
 def test_without_the_screen_its_policy_does_not_load(made, tmp_path):
     with pytest.raises(PolicyError, match=r"undeclared reference to 'output\.screens\.sharpness'"):
         opened(made, tmp_path, 0.0)
+
+
+CLASSIFIER = """
+name: no-sevens
+description: Sevens stay inside.
+screens:
+  seven:
+    file: digits.onnx
+    digest: %s
+    classifier:
+      input: {size: [8, 8], colours: grey}
+      labels: ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]
+      forbidden: ["7"]
+    threshold: %s
+rules:
+  - {id: any, stage: request, require: request.count < 9, because: Anybody may ask for a few.}
+  - id: decent
+    stage: release
+    require: output.screens.seven <= screens.seven.threshold
+    because: It does not look like a seven.
+"""
+
+
+def with_classifier(made, tmp_path, threshold, digest=None):
+    found = write_classifier(tmp_path / "digits.onnx")
+    (tmp_path / "p.yaml").write_text(CLASSIFIER % (digest or found, threshold))
+    return safegen.load(
+        made.model, keys=made.keys, ledger=tmp_path / "l.db", policy=tmp_path / "p.yaml"
+    )
+
+
+def test_a_classifier_in_a_policy_lets_out_what_is_under_its_threshold(made, tmp_path):
+    release = with_classifier(made, tmp_path, 1.0).generate(2, label=3, seed=1, purpose="x")
+    decision = release.outputs[0].receipt.decisions[-1]
+    assert [finding.outcome for finding in decision.findings] == ["passed"]
+    (screen,) = decision.screens
+    assert (screen.name, screen.file_digest) == (
+        "seven",
+        write_classifier(tmp_path / "digits.onnx"),
+    )
+    assert screen.digest not in {screen.file_digest, "unknown"}
+    with pytest.raises(Refused, match="decent: It does not look like a seven"):
+        with_classifier(made, tmp_path, 0.0).generate(2, label=3, seed=1, purpose="x")
+
+
+def test_a_classifier_of_another_digest_is_refused_before_anything_is_made(made, tmp_path):
+    with pytest.raises(PolicyError, match=r"digits\.onnx is not the file that was declared"):
+        with_classifier(made, tmp_path, 1.0, digest="sha256:" + "0" * 64)
+    assert not (tmp_path / "l.db").exists()
+
+
+def test_a_classifier_that_is_replaced_later_changes_nothing_for_a_loaded_model(made, tmp_path):
+    loaded = with_classifier(made, tmp_path, 1.0)
+    before = loaded.generate(1, seed=1, purpose="x").outputs[0].receipt.decisions[-1].screens
+    weights, biases = trained()
+    write_classifier(tmp_path / "digits.onnx", weights=-weights, biases=biases)
+    after = loaded.generate(1, seed=1, purpose="x").outputs[0].receipt.decisions[-1].screens
+    assert before == after
+
+
+def test_a_screen_that_is_not_what_it_was_when_the_policy_was_loaded_is_refused(made, tmp_path):
+    write_classifier(tmp_path / "digits.onnx")
+    screen = Classifier("sharpness", tmp_path / "digits.onnx", settings())
+    (tmp_path / "p.yaml").write_text(POLICY % "-1.0")
+    loaded = safegen.load(
+        made.model, keys=made.keys, ledger=tmp_path / "l.db", policy=tmp_path / "p.yaml",
+        screens=[screen],
+    )  # fmt: skip
+    loaded.generate(1, purpose="x")
+    screen.settings = settings(forbidden=("1",))
+    with pytest.raises(Refused, match="screen sharpness says nothing: it is another screen than"):
+        loaded.generate(1, purpose="x")
+
+
+def test_another_screen_that_is_registered_by_the_name_later_is_not_asked(
+    made, tmp_path, sharpness, monkeypatch
+):
+    loaded = opened(made, tmp_path, 0.0)
+    monkeypatch.setitem(registry._KNOWN, "sharpness", type("Other", (Sharpness,), {})())
+    loaded.generate(1, purpose="x")
+    assert sharpness.seen is not None

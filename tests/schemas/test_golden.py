@@ -33,6 +33,7 @@ FORMATS = {
     "config": PackageConfig,
     "decision": Decision,
     "decision-2": Decision,  # of several policies, with a deployment
+    "decision-3": Decision,  # with a screen that has a file
     "evaluation": EvaluationReport,
     "explanation": Explanation,
     "explanation-1": FirstExplanation,

@@ -1,5 +1,6 @@
 """What screens cannot say is told by their names; nothing is made up in its place."""
 
+import sys
 import threading
 
 import numpy as np
@@ -47,6 +48,7 @@ def test_a_screen_is_asked_once_for_a_whole_batch():
         (lambda _: [0.5], "it gave 1 scores for 3 samples"),
         (lambda _: [[0.5, 0.5]] * 3, "it raised TypeError"),
         (lambda _: None, "it raised TypeError"),
+        (lambda _: sys.exit(0), "it raised SystemExit: 0"),
         (lambda _: threading.Event().wait(), "it took longer than 0.1 seconds"),
     ],
 )

@@ -33,13 +33,12 @@ from safegen.pipeline.generate.naming import names_of, new_id
 from safegen.pipeline.generate.outputs import Release
 from safegen.pipeline.generate.request import facts_of, parse_request
 from safegen.pipeline.generate.signing import Sample, seal
-from safegen.pipeline.generate.told import known_of
+from safegen.pipeline.generate.told import known_of, screen_facts
 from safegen.policy.guard import admit, refuse_early
 from safegen.schemas.decision import Identity
 from safegen.schemas.names import ARRAYS_SUFFIX
-from safegen.screens.measure import measure
-from safegen.screens.registry import registered
-from safegen.screens.screen import Batch, digest_of
+from safegen.screens.bound import measure_bound
+from safegen.screens.screen import Batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -138,6 +137,7 @@ def generate(
         certified=context.certified,
         deployment=context.deployment,
         time_stamped=context.stamping.required,
+        screens=screen_facts(context.policy),
     )
     context.ledger.require(context.signer)
     require_model(opened, context.ledger)
@@ -270,10 +270,11 @@ def _screened(
         requests=tuple(each.request for each in made),
         modality=modality,
     )
-    known = registered()
-    asked = [known[name] for name in sorted(policy.screens)]
-    identities = tuple(Identity(name=each.name, digest=digest_of(each)) for each in asked)
-    return measure(asked, batch), identities
+    identities = tuple(
+        Identity(name=each.name, digest=each.digest, file_digest=each.file_digest)
+        for each in policy.asked
+    )
+    return measure_bound(policy.asked, batch), identities
 
 
 def _sample(

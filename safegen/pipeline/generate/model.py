@@ -38,6 +38,7 @@ from safegen.provenance.log.revocation import read_lists
 from safegen.schemas.explanation import Detail
 from safegen.schemas.names import MODEL_MANIFEST
 from safegen.schemas.receipt import GenerationRequest
+from safegen.screens.screen import Screen
 
 if TYPE_CHECKING:
     from safegen.modality.base import Modality
@@ -57,6 +58,7 @@ def load(
     trust: str | Path | None = None,
     time_trust: str | Path | None = None,
     revoked: str | Path | Iterable[str | Path] = (),
+    screens: Iterable[Screen] = (),
 ) -> Model:
     """Open a model package.
 
@@ -73,6 +75,7 @@ def load(
             stamped in time outlives its signer's certificate.
         revoked: revocation lists, from `safegen ledger revocations`; what the ledger itself
             takes back is known without them.
+        screens: of which the policies' rules may speak, beside those that are registered.
 
     Raises:
         RevokedError: the model, or the key that signed it, was taken back.
@@ -84,7 +87,8 @@ def load(
     """
     workspace = workspace or Workspace()
     opened, signer = files.read(Path(folder)), open_signer(workspace.keys)
-    loaded, where = load_policies(policy).require_stages(), load_deployment(deployment)
+    loaded = load_policies(policy, screens=screens).require_stages().require_screens()
+    where = load_deployment(deployment)
     anchors = signer.anchor if trust is None else read_anchors(Path(trust))
     times = None if time_trust is None else read_anchors(Path(time_trust))
     manifest, log = require_signed(opened, anchors, times), Ledger(workspace.ledger)

@@ -17,6 +17,7 @@ from safegen.policy.facts import (
     ModelFacts,
     OutputFacts,
     RequestFacts,
+    ScreenFacts,
     facts_at,
 )
 from safegen.schemas.card import PictureShape
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from safegen.package.files import Package
     from safegen.policy.deployment import Deployment
     from safegen.policy.facts import DeploymentFacts, Facts, TimeFacts
+    from safegen.policy.policy import Policy
     from safegen.schemas.certificate import PrivacyCertificate
     from safegen.schemas.explanation import Detail, Explanation
     from safegen.schemas.receipt import GenerationRequest
@@ -46,6 +48,7 @@ class Known:
         deployment: where and for whom it runs.
         time_stamped: whether nothing leaves without a time-stamp.
         now: when it was asked, in UTC.
+        screens: what is known of each before it measures.
     """
 
     request: RequestFacts
@@ -55,6 +58,7 @@ class Known:
     deployment: Deployment
     time_stamped: bool
     now: datetime
+    screens: tuple[ScreenFacts, ...] = ()
 
     def at_request(self) -> Facts:
         """All that is known before anything is sampled."""
@@ -110,8 +114,8 @@ class Known:
         # Nothing marks the values themselves yet.
         return MarkFacts(fingerprint=modality.fingerprint_algorithm is not None), manifest
 
-    def _always(self) -> tuple[DeploymentFacts, TimeFacts]:
-        return (self.deployment.facts, moment(self.now))
+    def _always(self) -> tuple[DeploymentFacts | TimeFacts | ScreenFacts, ...]:
+        return (self.deployment.facts, moment(self.now), *self.screens)
 
     def _dated(self, facts: Facts) -> Facts:
         return self.deployment.added_to(facts, self.now)
@@ -137,6 +141,7 @@ def known_of(
     certified: bool,
     deployment: Deployment,
     time_stamped: bool,
+    screens: tuple[ScreenFacts, ...] = (),
 ) -> Known:
     """What a policy is told of a package and a request.
 
@@ -146,6 +151,7 @@ def known_of(
         certified: whether its certificate agrees with its events.
         deployment: where and for whom it runs.
         time_stamped: whether nothing leaves without a time-stamp.
+        screens: what is known of each before it measures.
     """
     config = opened.config
     return Known(
@@ -161,6 +167,14 @@ def known_of(
         deployment=deployment,
         time_stamped=time_stamped,
         now=datetime.now(UTC),
+        screens=screens,
+    )
+
+
+def screen_facts(policy: Policy) -> tuple[ScreenFacts, ...]:
+    """What is known of a policy's screens before they measure."""
+    return tuple(
+        ScreenFacts(screen=each.name, threshold=each.threshold) for each in policy.bound.values()
     )
 
 
