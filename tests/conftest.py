@@ -36,6 +36,11 @@ if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):  # side by side: to e
     os.environ.setdefault("OMP_NUM_THREADS", str(share))
 
 ROOT = Path(__file__).resolve().parents[1]
+# pytest's own path (`pythonpath` in pyproject.toml) is not that of processes that tests start,
+# which would find whatever is installed.
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    dict.fromkeys([str(ROOT), *os.environ.get("PYTHONPATH", "").split(os.pathsep)])
+).strip(os.pathsep)
 STEPS = 40  # enough to be a real run; the pictures need not be good
 
 

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from safegen.schemas.card import Shape
 
 GROUP = "safegen.modalities"
-_NO_KINDS = {"base", "registry", "regions", "image_code"}  # beside kinds; a verifier needs few
+# Beside kinds; a verifier needs few.
+_NO_KINDS = {"base", "by_kind", "registry", "regions", "image_code"}
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _WORDS = ("one", "many", "quantity")
 # What a class must answer, with as many arguments as it is given beside itself.

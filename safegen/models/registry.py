@@ -1,18 +1,16 @@
 """The networks of each kind of data, by the kind's name.
 
 Those of a kind that comes with safegen are `NETWORKS` in `models/<kind>.py`; those of a kind of
-your own are registered beside it (`safegen.modality.registry`).
+your own are registered beside it (`safegen.modality.by_kind`).
 """
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass, fields
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from safegen.errors import InputError, PlanError
-from safegen.modality.registry import kind_named
+from safegen.modality.by_kind import ByKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,8 +20,6 @@ if TYPE_CHECKING:
     from safegen.models.grain import ResidualNoise
     from safegen.models.judge import LabelFilter
     from safegen.schemas.config import Architecture
-
-_KNOWN: dict[str, Networks] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,19 +46,8 @@ class Networks:
     judge: Callable[[Architecture], LabelFilter] | None = None
 
 
-def register(kind: str, networks: Networks) -> None:
-    """Make the networks of a kind of data known.
-
-    Raises:
-        DataError: the kind itself is not known; register it first.
-        InputError: these are no networks, or the kind has others already.
-    """
-    kind_named(kind)
-    if not isinstance(networks, Networks):
-        raise InputError(
-            f"the networks of {kind!r} are a {type(networks).__name__}; give a "
-            "safegen.models.registry.Networks"
-        )
+def _require(kind: str, networks: Networks) -> None:
+    """Refuse networks that cannot be made."""
     for each in fields(networks):
         made = getattr(networks, each.name)
         if not callable(made) and (made is not None or each.name in {"decoder", "encoder"}):
@@ -70,29 +55,11 @@ def register(kind: str, networks: Networks) -> None:
                 f"the networks of {kind!r} have a {each.name} that cannot be made: give a function "
                 "of an architecture"
             )
-    if kind in _KNOWN and _KNOWN[kind] != networks:
-        raise InputError(f"the kind of data {kind!r} has networks already; name another kind")
-    _KNOWN[kind] = networks
 
 
-def networks_of(kind: str) -> Networks:
-    """How the networks of a kind of data are made.
-
-    Raises:
-        DataError: the kind is not known.
-        PlanError: it has no networks.
-    """
-    kind_named(kind)
-    if kind not in _KNOWN and find_spec(f"{__package__}.{kind}") is not None:
-        module = importlib.import_module(f"{__package__}.{kind}")
-        if hasattr(module, "NETWORKS"):
-            register(kind, module.NETWORKS)
-    if kind not in _KNOWN:
-        raise PlanError(
-            f"the kind of data {kind!r} has no networks; register them with "
-            "safegen.models.registry.register"
-        )
-    return _KNOWN[kind]
+BY_KIND = ByKind(name="networks", value=Networks, package=__package__, require=_require)
+register = BY_KIND.register
+networks_of = BY_KIND.of
 
 
 def discriminator_of(architecture: Architecture) -> nn.Module:

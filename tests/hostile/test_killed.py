@@ -93,11 +93,11 @@ def check_what_is_left(folder, made, ledger, picture):
         assert unsigned or safegen.verify(path, trust=made.root, ledger=ledger).state == "trusted"
         assert not (unsigned and str(path) in acknowledged), path
     for path in folder.glob("out/**/*"):
-        if path.suffix == ".safetensors":  # numbers, which manifests hold the digests of
-            continue
         if path.is_dir() or any(part.startswith(".safegen-") for part in path.parts):
             continue
         assert path.stat().st_size > 0, path
+        if path.suffix == ".safetensors":  # numbers, which manifests hold the digests of
+            continue
         if path.suffix == ".json":
             json.loads(path.read_bytes())
         else:

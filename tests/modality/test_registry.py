@@ -19,8 +19,9 @@ HERE = Path(__file__).parent
 
 @pytest.fixture(autouse=True)
 def _own(monkeypatch):
-    for room in (registry, networks, presets):
-        monkeypatch.setattr(room, "_KNOWN", dict(room._KNOWN))
+    monkeypatch.setattr(registry, "_KNOWN", dict(registry._KNOWN))
+    for room in (networks, presets):
+        monkeypatch.setattr(room.BY_KIND, "_known", dict(room.BY_KIND._known))
     kept = set(priors.PRIORS)
     yield
     for name in set(priors.PRIORS) - kept:
@@ -90,7 +91,7 @@ def test_a_name_is_one_kinds(ramps):
     registry.register(ramps.Ramps)
 
     class Other(ramps.Ramps):
-        pass
+        """Another class by that name."""
 
     with pytest.raises(InputError, match="called 'ramps' already"):
         registry.register(Other)

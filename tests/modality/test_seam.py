@@ -35,8 +35,9 @@ def ramps():
     made = importlib.util.module_from_spec(spec)
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "ramps", made)
-        for room in (registry, networks, presets):
-            patch.setattr(room, "_KNOWN", dict(room._KNOWN))
+        patch.setattr(registry, "_KNOWN", dict(registry._KNOWN))
+        for room in (networks, presets):
+            patch.setattr(room.BY_KIND, "_known", dict(room.BY_KIND._known))
         spec.loader.exec_module(made)
         made.register()
         yield made

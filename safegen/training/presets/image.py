@@ -63,7 +63,7 @@ def enough(card: DataCard) -> float:
     return TOO_FEW if several else 0.0
 
 
-def preset(
+def choose(
     family: Family,
     card: DataCard,
     epsilon: float,
@@ -71,16 +71,7 @@ def preset(
     prior: str = "auto",
     warm_start: WarmStart = "auto",
 ) -> Preset:
-    """The preset of one family for a data set's public card and a budget.
-
-    Args:
-        family: of the generator.
-        card: the data set's.
-        epsilon: what the run may cost.
-        prior: the name of pictures to learn first weights from; `none`, or `auto` by the data
-            set's name.
-        warm_start: `moments`, `none`, or `auto`.
-    """
+    """The preset of pictures, as `safegen.training.presets.registry.preset` describes it."""
     named = PRIOR_OF.get(card.name, GENERIC) if prior == "auto" else prior
     case = _Case(
         card=card,
@@ -247,4 +238,4 @@ def _relative_size(card: DataCard) -> float:
     return round(numbers / REFERENCE_NUMBERS, 3)
 
 
-PRESETS = Presets(choose=preset, enough=enough, priors=get_args(Drawn))
+PRESETS = Presets(choose=choose, enough=enough, priors=get_args(Drawn))

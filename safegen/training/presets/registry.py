@@ -1,19 +1,17 @@
 """The presets of each kind of data, by the kind's name; no torch, since admission needs them.
 
 Those of a kind that comes with safegen are `PRESETS` in `training/presets/<kind>.py`; those of a
-kind of your own are registered beside it (`safegen.modality.registry`).
+kind of your own are registered beside it (`safegen.modality.by_kind`).
 """
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol
 
 from safegen.errors import InputError, PlanError
-from safegen.modality.registry import kind_named
+from safegen.modality.by_kind import ByKind
 from safegen.schemas.card import PICTURES
 
 if TYPE_CHECKING:
@@ -60,22 +58,8 @@ class Presets:
     priors: tuple[str, ...] = ()
 
 
-_KNOWN: dict[str, Presets] = {}
-
-
-def register(kind: str, presets: Presets) -> None:
-    """Make the presets of a kind of data known.
-
-    Raises:
-        DataError: the kind itself is not known; register it first.
-        InputError: these are no presets, or the kind has others already.
-    """
-    kind_named(kind)
-    if not isinstance(presets, Presets):
-        raise InputError(
-            f"the presets of {kind!r} are a {type(presets).__name__}; give a "
-            "safegen.training.presets.registry.Presets"
-        )
+def _require(kind: str, presets: Presets) -> None:
+    """Refuse presets that cannot be asked as they will be."""
     try:
         inspect.signature(presets.choose).bind("vae", None, 1.0, prior="auto", warm_start="auto")
         inspect.signature(presets.enough).bind(None)
@@ -84,29 +68,11 @@ def register(kind: str, presets: Presets) -> None:
             f"the presets of {kind!r} cannot be asked as they will be ({error}); see "
             "safegen.training.presets.registry.Presets"
         ) from error
-    if kind in _KNOWN and _KNOWN[kind] != presets:
-        raise InputError(f"the kind of data {kind!r} has presets already; name another kind")
-    _KNOWN[kind] = presets
 
 
-def presets_of(kind: str) -> Presets:
-    """The presets of a kind of data.
-
-    Raises:
-        DataError: the kind is not known.
-        PlanError: it has no presets.
-    """
-    kind_named(kind)
-    if kind not in _KNOWN and find_spec(f"{__package__}.{kind}") is not None:
-        module = importlib.import_module(f"{__package__}.{kind}")
-        if hasattr(module, "PRESETS"):
-            register(kind, module.PRESETS)
-    if kind not in _KNOWN:
-        raise PlanError(
-            f"the kind of data {kind!r} has no presets; register them with "
-            "safegen.training.presets.registry.register"
-        )
-    return _KNOWN[kind]
+BY_KIND = ByKind(name="presets", value=Presets, package=__package__, require=_require)
+register = BY_KIND.register
+presets_of = BY_KIND.of
 
 
 def preset(
@@ -146,5 +112,5 @@ def enough(card: DataCard) -> float:
 
 def prior_names() -> tuple[str, ...]:
     """What code draws of any kind that is known, by name."""
-    known = (presets_of(PICTURES), *_KNOWN.values())
+    known = (presets_of(PICTURES), *BY_KIND.known())
     return tuple(dict.fromkeys(name for each in known for name in each.priors))

@@ -68,14 +68,16 @@ def test_what_is_refused_plans_and_spends_nothing(
 
 def test_what_is_allowed_goes_on_to_its_plan(tmp_path, made, guard, monkeypatch):
     class PlannedError(Exception):
-        pass
+        """It came as far as its plan."""
 
-    def planned(*_):
-        raise PlannedError
+    def planned(*asked):
+        raise PlannedError(asked)
 
     monkeypatch.setattr(run, "plan_for", planned)
-    with pytest.raises(PlannedError):
+    with pytest.raises(PlannedError) as reached:
         train(tmp_path, made, guard())
+    ((privacy, training, *_),) = reached.value.args
+    assert (privacy.epsilon, training.steps) == (4.0, 1)
 
 
 def test_a_guard_whose_policies_say_nothing_of_training_refuses(tmp_path, made):

@@ -17,7 +17,7 @@ from safegen.privacy.accounting import events as accounting
 from safegen.privacy.accounting.events import calibrate, epsilon_of, surely_costs_more
 from safegen.privacy.accounting.plan import Purpose, Share, Workload, default_delta, plan_within
 from safegen.schemas.canonical import Record
-from safegen.schemas.certificate import MAX_EVENT_KINDS, Gaussian, PoissonSubsampledGaussian
+from safegen.schemas.certificate import Gaussian, PoissonSubsampledGaussian, PrivacyCertificate
 
 STRANGER = """
 import json, sys
@@ -252,10 +252,15 @@ def test_events_of_a_plan_are_what_a_stranger_can_compose():
     assert all(np.isfinite(event.noise_multiplier) for event in events[1:])
 
 
-def test_the_most_that_a_run_can_have_fits_a_certificate():
+def test_the_most_that_a_run_can_have_fits_a_certificate(made):
     """Steps, and one event for each purpose: a run has no other kinds."""
     assert {share.purpose for share in ALL} == set(get_args(Purpose))
-    assert 1 + len(get_args(Purpose)) <= MAX_EVENT_KINDS
+    certificate = json.loads((made.model / "certificate.json").read_text())
+    events = plan(shares=ALL).events(7)
+    whole = PrivacyCertificate.model_validate(certificate | {"events": events})
+    assert whole.events == events
+    with pytest.raises(ValueError, match="at most"):
+        PrivacyCertificate.model_validate(certificate | {"events": events * 2})
 
 
 def test_a_share_pays_for_its_releases_together():

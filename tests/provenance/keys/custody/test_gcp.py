@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, utils
 
 from safegen.errors import KeyMaterialError
-from safegen.provenance.keys.opener import check_signer, open_signer
+from safegen.provenance.keys.opener import open_signer
 
 pytest.importorskip("google.cloud.kms_v1", reason="no Google KMS; pip install 'safegen[gcp]'")
 NAME = "projects/p/locations/europe-west3/keyRings/r/cryptoKeys/k/cryptoKeyVersions/1"
@@ -98,13 +98,10 @@ def service(internet, certified):
 
 @pytest.mark.parametrize("algorithm", ["es256", "es384", "ps256"])
 def test_each_algorithm_makes_trusted_pictures(
-    algorithm, service, certified, place, root, sealed_is_trusted
+    algorithm, service, certified, place, makes_trusted_pictures
 ):
     service.algorithm = algorithm
-    signer = open_signer(f"gcp-kms:{NAME}?{place(certified[algorithm])}")
-    assert signer.algorithm == algorithm
-    assert signer.key_pem is None
-    assert sealed_is_trusted(signer, root.pem)
+    makes_trusted_pictures(f"gcp-kms:{NAME}?{place(certified[algorithm])}", algorithm)
 
 
 def test_only_a_digest_is_sent(service, internet, certified, place):
@@ -137,13 +134,12 @@ def test_a_certificate_of_another_key(service, certified, place):
         ("sign", 500, "INTERNAL", "something broke"),
     ],
 )
-def test_refusals_reach_the_user(call, status, kind, message, service, certified, place):
+def test_refusals_reach_the_user(
+    call, status, kind, message, service, certified, place, cannot_be_used
+):
     service.refuse = {call: (status, kind, message)}
     uri = f"gcp-kms:{NAME}?{place(certified['es256'])}"
-    with pytest.raises(KeyMaterialError, match=f"{NAME} cannot be used: .*{message}.*; it takes"):
-        open_signer(uri)
-    (finding,) = check_signer(uri)
-    assert finding.code == "cannot-sign"
+    cannot_be_used(uri, f"{NAME} .*{message}.*; it takes")
 
 
 def test_no_network(internet, certified, place):

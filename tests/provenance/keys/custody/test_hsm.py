@@ -103,12 +103,9 @@ def uri(token_folder):
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_each_algorithm_makes_trusted_pictures(
-    algorithm, leaves, uri, place, root, sealed_is_trusted
+    algorithm, leaves, uri, place, makes_trusted_pictures
 ):
-    signer = open_signer(uri(f"signer {algorithm}", place(leaves[algorithm])))
-    assert signer.algorithm == algorithm
-    assert signer.key_pem is None
-    assert sealed_is_trusted(signer, root.pem)
+    makes_trusted_pictures(uri(f"signer {algorithm}", place(leaves[algorithm])), algorithm)
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
