@@ -10,7 +10,18 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-COMMANDS = ("demo", "plan", "train", "generate", "verify", "sign", "explain", "audit", "evaluate")
+COMMANDS = (
+    "demo",
+    "plan",
+    "train",
+    "generate",
+    "verify",
+    "recover",
+    "sign",
+    "explain",
+    "audit",
+    "evaluate",
+)
 GROUPS = ("keys", "policy", "certificate", "budget", "ledger")
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from safegen.schemas.card import Shape
 
 MAX_PIXELS = 2**26  # some kilobytes can stand for any number; converting takes a dozen bytes each
+BORDERS = (0, 4, 8, 16, 32, 64)  # grey values by which a border may differ from its corner
+FLAT = 4  # grey values between the darkest and the brightest of a picture that shows something
 ImageFormat = Literal["png", "jpeg", "webp", "tiff", "avif", "gif"]
 FORMATS: tuple[ImageFormat, ...] = get_args(ImageFormat)
 SAVED_WITH: dict[str, dict[str, Any]] = {
@@ -139,6 +141,21 @@ class ImageModality:
         code = image_code_to_compare if to_compare else image_code
         return code(fingerprint_pixels(data))
 
+    @classmethod
+    def fingerprints_to_find(cls, data: bytes) -> tuple[bytes, ...]:
+        """Codes by one of which a copy is found, whatever saving it anew did to its border.
+
+        The standard crops a border of one colour; a lossy format leaves specks in it, and then
+        the standard's code is of another part of the picture. So the border is also looked for
+        with more and more tolerance.
+
+        Raises:
+            DataError: the bytes are not a whole picture, or are one flat colour.
+        """
+        from safegen.modality.image_code import image_code_to_compare
+
+        return tuple(dict.fromkeys(map(image_code_to_compare, views_of(data))))
+
     def show(self, axes: Axes, stored: NDArray[np.uint8]) -> None:
         """Draw one picture (channels, height, width), uint8."""
         grey = len(stored) == 1
@@ -238,14 +255,43 @@ def fingerprint_pixels(data: bytes) -> list[int]:
     Raises:
         DataError: the bytes are not a whole picture.
     """
+    picture = _upright(data)
+    return _small(picture, _from_corner(picture).getbbox() or (0, 0, *picture.size))
+
+
+def views_of(data: bytes) -> list[list[int]]:
+    """The same of a copy whose border may not be of one colour any more, one for each crop.
+
+    Raises:
+        DataError: the bytes are not a whole picture, or are one flat colour.
+    """
+    picture = _upright(data)
+    levels = [value for value, count in enumerate(picture.histogram()) if count]
+    if levels[-1] - levels[0] < FLAT:
+        raise DataError("a picture of one flat colour, which looks like any other such picture")
+    difference = _from_corner(picture)
+    crops = {(0, 0, *picture.size)}
+    for most in BORDERS:
+        found = difference.point([255 * (value > most) for value in range(256)]).getbbox()
+        crops |= {found} if found else set()
+    return [_small(picture, crop) for crop in sorted(crops)]
+
+
+def _upright(data: bytes) -> Image.Image:
+    """A picture in grey, as its EXIF data turn it."""
     try:
-        picture = ImageOps.exif_transpose(open_picture(data)).convert("L")
+        return ImageOps.exif_transpose(open_picture(data)).convert("L")
     except (SyntaxError, ValueError, OSError) as error:  # from the orientation, not the pixels
         raise DataError("not a readable picture: its EXIF data are broken") from error
-    background = Image.new("L", picture.size, picture.getpixel((0, 0)))
-    content = ImageChops.difference(picture, background).getbbox() or (0, 0, *picture.size)
-    small = picture.crop(content).resize((32, 32), Image.Resampling.BICUBIC)
-    return list(small.tobytes())
+
+
+def _from_corner(picture: Image.Image) -> Image.Image:
+    """How far each grey value is from that of the corner."""
+    return ImageChops.difference(picture, Image.new("L", picture.size, picture.getpixel((0, 0))))
+
+
+def _small(picture: Image.Image, crop: tuple[int, int, int, int]) -> list[int]:
+    return list(picture.crop(crop).resize((32, 32), Image.Resampling.BICUBIC).tobytes())
 
 
 def _on_white(picture: Image.Image) -> Image.Image:

@@ -187,6 +187,21 @@ def by_fingerprint(algorithm: object) -> type[Modality] | None:
     return next((each for each in found if each.fingerprint_algorithm == algorithm), None)
 
 
+def fingerprints_to_find(kind: type[Modality], data: bytes) -> tuple[bytes, ...]:
+    """Codes by which copies of an encoded file are searched for; none where there are none.
+
+    A kind may offer several by a method of this name; without it, the code to compare is the one.
+
+    Raises:
+        DataError: the bytes are no whole file of this kind, or one that shows nothing.
+    """
+    several = getattr(kind, "fingerprints_to_find", None)
+    if several is not None:
+        return tuple(several(data))
+    code = kind.fingerprint(data, to_compare=True)
+    return () if code is None else (code,)
+
+
 def _find(name: str) -> None:
     """Register a kind that comes with safegen, or that an installed package offers."""
     _find_ours(name)

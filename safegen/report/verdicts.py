@@ -29,6 +29,7 @@ STATES: dict[str, tuple[Style, str]] = {
     "trusted": ("green", "✓"),
     "valid": ("yellow", "~"),
     "invalid": ("red", "✗"),
+    "recovered": ("yellow", "~"),
     "unsigned": ("red", "✗"),
     "unsupported": ("red", "✗"),
     "unreadable": ("red", "✗"),

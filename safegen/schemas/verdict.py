@@ -13,7 +13,7 @@ from pydantic import Field
 
 from safegen.schemas.canonical import Record
 
-State = Literal["trusted", "valid", "invalid", "unsigned", "unsupported", "unreadable"]
+State = Literal["trusted", "valid", "invalid", "recovered", "unsigned", "unsupported", "unreadable"]
 Outcome = Literal["passed", "warned", "failed", "not_checked"]
 
 
@@ -131,7 +131,8 @@ class Verdict(Record):
     Attributes:
         path: the file, as it was named; bytes that are no UTF-8 are written as in `\xff`.
         state: `trusted` only when no step failed and the signer is on a given list; `valid` is
-            intact, but by a signer whom those lists do not know.
+            intact, but by a signer whom those lists do not know. `recovered` has no manifest, and
+            looks like a file that a log has; nothing is known of its own bytes.
         text: what matters most, in a sentence.
         signer: who signed; None where no manifest could be read.
         time_stamp: None when there is none, or one that does not hold.

@@ -24,6 +24,7 @@ from safegen.verification.discovery import UnfitFileError, content_of, shown
 from safegen.verification.findings import found
 from safegen.verification.ingredients import findings_of
 from safegen.verification.origin import origins_of
+from safegen.verification.recovery.stripped import search_for
 from safegen.verification.steps import order
 from safegen.verification.steps.signer import UNVOUCHED
 from safegen.verification.told import told_by
@@ -133,7 +134,8 @@ def _look_at(
         code, state = PROBLEMS[error.problem]
         said = f"{_capital(str(error))}."
         codes = [error.code] if error.code else []
-        return unread(called, code, said, state, notes, codes), None
+        verdict = unread(called, code, said, state, notes, codes)
+        return search_for(verdict, data, ledgers, trust), None
     notes += filter(None, (chosen.told(), None if place is None else unsigned_in_package(place)))
     receipt, receipt_problem = (None, None) if place is None else looked_at.receipt_of(place)
     evidence = looked_at.Evidence(

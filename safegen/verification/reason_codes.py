@@ -142,6 +142,15 @@ CODES = {
     "safegen.ledger.elsewhere": _not_checked(
         "No ledger that was given has it, and nothing says that one should."
     ),
+    "safegen.ledger.recovered": _not_checked(
+        "It has no manifest, and looks like a file that the ledger has."
+    ),
+    "safegen.ledger.not-recovered": _not_checked(
+        "It has no manifest, and nothing that the ledger has looks like it."
+    ),
+    "safegen.ledger.not-searched": _not_checked(
+        "It has no manifest, and the ledger could not be searched for what looks like it."
+    ),
     "safegen.ledger.unsigned": _failed("Its entry is under no signed head of the ledger."),
     "safegen.ledger.required": _failed("Nothing shows that it was released, and that was asked."),
     "safegen.ledger.unknown": _failed("The ledger has no such file."),

@@ -9,13 +9,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from safegen.pipeline.generate.shown import html_of
+from safegen.provenance.log.originals import Original
 from safegen.provenance.log.receipts import sign_receipt
 from safegen.schemas.canonical import digest, sha256
 from safegen.schemas.log import LogEntry
 from safegen.schemas.receipt import Receipt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -120,10 +121,11 @@ class Departure:
         ]
         outputs: list[Output] = []
 
-        def prepare(appended: Appended) -> None:
+        def prepare(appended: Appended) -> Sequence[Original]:
             outputs.extend(self._outputs(entries, appended))
             if before_commit is not None:
                 before_commit(tuple(outputs))
+            return list(map(_original, self.sealed, outputs))
 
         self.ledger.append(entries, signer=self.signer, before_commit=prepare)
         return tuple(outputs)
@@ -164,6 +166,16 @@ class Departure:
             receipt=sign_receipt(receipt, self.signer),
             manifest=item.manifest,
         )
+
+
+def _original(item: Sealed, output: Output) -> Original:
+    """What the log keeps, so that a copy without its manifest leads back to it."""
+    return Original(
+        number=output.receipt.proof.index,
+        code=item.fingerprint,
+        manifest=item.manifest.store if item.beside is None else item.beside,
+        receipt=output.receipt.model_dump_json().encode(),
+    )
 
 
 def log_refusal(refused: Refused, model: str, signer: Signer, ledger: Ledger) -> None:

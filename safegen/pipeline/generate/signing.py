@@ -75,6 +75,7 @@ class Sealed:
         beside: otherwise the manifest's own file; None where it is embedded.
         figure: the signed picture of its explanation, where there is one.
         manifest: as it was read back.
+        fingerprint: the code in it that finds a stripped copy; None where there is none.
     """
 
     sample: Sample
@@ -82,6 +83,7 @@ class Sealed:
     beside: bytes | None
     figure: bytes | None
     manifest: Manifest
+    fingerprint: bytes | None = None
 
 
 def seal(
@@ -117,6 +119,7 @@ def seal(
 def _seal(
     sample: Sample, opened: Package, model: Ingredient, signer: Signer, stamping: Stamping
 ) -> Sealed:
+    fingerprint = _fingerprint(sample)
     claim = output_claim(
         title=sample.name,
         mime=sample.modality.mime,
@@ -127,7 +130,7 @@ def _seal(
             explanation=summarise(sample.explanation.record),
             decision=sample.decision,
         ),
-        fingerprint=_fingerprint(sample),
+        fingerprint=fingerprint,
         training_mining=sample.training_mining,
     )
     if sample.modality.embeds:
@@ -142,6 +145,7 @@ def _seal(
         beside=beside,
         figure=_sealed_figure(sample, data, beside, signer, stamping),
         manifest=manifest,
+        fingerprint=None if fingerprint is None else fingerprint.code,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sql
 from pydantic import ValidationError
@@ -139,13 +139,27 @@ class LogView:
         table = tables.entries
         query = sql.select(table).where(table.c.file_digest == file_digest, table.c.number < size)
         row = self.connection.execute(query.order_by(table.c.number).limit(1)).one_or_none()
-        if row is None:
-            return None
+        return None if row is None else self._proved(row, size)
+
+    def numbered(self, number: int, size: int) -> tuple[LogEntry, InclusionProof] | None:
+        """The entry of a row among the first rows, proved to be under them.
+
+        Raises:
+            TamperedError: the row was rewritten and is no entry any more.
+        """
+        table = tables.entries
+        query = sql.select(table).where(table.c.number == number, table.c.number < size)
+        row = self.connection.execute(query).one_or_none()
+        return None if row is None else self._proved(row, size)
+
+    def _proved(self, row: sql.Row[Any], size: int) -> tuple[LogEntry, InclusionProof]:
         try:
             entry = LogEntry.model_validate_json(row.entry)
         except ValidationError as error:
             raise TamperedError(f"row {row.number} is no entry any more") from error
-        if entry.file_digest != file_digest:  # the column is for finding; only the entry is proved
+        if (
+            entry.file_digest != row.file_digest
+        ):  # the column is for finding; only the entry is proved
             raise TamperedError(f"row {row.number} is filed under another file's digest")
         if row.number < 0:
             raise TamperedError(f"row {row.number} is not where its number says")

@@ -6,6 +6,9 @@
     checkpoints  number, tree_size, checkpoint  signed heads, in canonical bytes
     log          origin                         the log's own name
 
+What is kept so that stripped copies are found again lies beside them (`fingerprints`,
+`originals`); no root and no head covers that.
+
 A complete subtree never changes, so that nothing here is ever updated: whoever keeps a log needs
 only to read and to insert.
 """
@@ -27,11 +30,11 @@ if TYPE_CHECKING:
     from safegen.provenance.log.merkle import Range, Subtree
 
 tables = sql.MetaData()
-_Number = sql.BigInteger().with_variant(sql.Integer, "sqlite")
+Number = sql.BigInteger().with_variant(sql.Integer, "sqlite")
 entries = sql.Table(
     "entries",
     tables,
-    sql.Column("number", _Number, primary_key=True, autoincrement=False),
+    sql.Column("number", Number, primary_key=True, autoincrement=False),
     sql.Column("file_digest", sql.String, nullable=False),
     sql.Column("entry", sql.LargeBinary, nullable=False),
     sql.Index("ix_entries_file_digest", "file_digest", "number"),  # in the order that is asked for
@@ -39,14 +42,14 @@ entries = sql.Table(
 nodes = sql.Table(
     "nodes",
     tables,
-    sql.Column("number", _Number, primary_key=True, autoincrement=False),
+    sql.Column("number", Number, primary_key=True, autoincrement=False),
     sql.Column("hashes", sql.LargeBinary, nullable=False),
 )
 checkpoints = sql.Table(
     "checkpoints",
     tables,
-    sql.Column("number", _Number, primary_key=True, autoincrement=False),
-    sql.Column("tree_size", _Number, nullable=False),
+    sql.Column("number", Number, primary_key=True, autoincrement=False),
+    sql.Column("tree_size", Number, nullable=False),
     sql.Column("checkpoint", sql.LargeBinary, nullable=False),
 )
 log = sql.Table("log", tables, sql.Column("origin", sql.String, primary_key=True))

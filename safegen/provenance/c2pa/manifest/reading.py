@@ -118,6 +118,7 @@ def _manifest(
         ),
         statements=statements_of(active),
         ancestors=ancestors_of(content, ingredients),
+        store=content["store"],
     )
 
 

@@ -64,6 +64,7 @@ class Manifest:
         identities: who else stands for it.
         statements: all that it says, in its order, each with whose it is.
         ancestors: what the manifests say of what it was made from, however deep.
+        store: the whole manifest store; empty where the reader does not give it out.
     """
 
     label: str
@@ -84,6 +85,7 @@ class Manifest:
     identities: tuple[Identity, ...]
     statements: tuple[Statement, ...] = field(repr=False)
     ancestors: tuple[Ancestor, ...] = field(default=(), repr=False)
+    store: bytes = field(default=b"", repr=False)
 
     @property
     def issuer(self) -> str | None:

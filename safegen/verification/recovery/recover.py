@@ -1,0 +1,172 @@
+"""A copy whose manifest was stripped, back to what was signed; never imports torch.
+
+1. The techniques are asked in their order; each says which rows of a log to look at.
+2. Of each row, only what was signed is believed (`originals`).
+3. How likely a foreign picture is as near among so many rows is told, and decides (`chance`).
+
+What is found says that a released file looks like this. It says nothing of these bytes: they may
+have been changed in whatever the eye or 64 bits pass over. So the state is never `trusted`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from safegen.errors import InputError, TamperedError
+from safegen.modality import image_code
+from safegen.modality.registry import by_fingerprint, fingerprints_to_find
+from safegen.schemas.canonical import sha256
+from safegen.schemas.recovery import Recovery, RecoveryMatch, Searched
+from safegen.verification.discovery import shown
+from safegen.verification.recovery import chance
+from safegen.verification.recovery.originals import original_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from safegen.provenance.keys.trust import Trust
+    from safegen.provenance.log.ledger import Alike
+    from safegen.verification.evidence import NamedLog
+
+ALGORITHM = "io.iscc.v0"
+MOST = 5  # matches that are told
+
+
+def codes_of(data: bytes) -> tuple[bytes, ...]:
+    """The fingerprints by which a picture is searched for.
+
+    Raises:
+        DataError: it is no picture, is too large, or shows nothing.
+    """
+    kind = by_fingerprint(ALGORITHM)
+    assert kind is not None
+    return fingerprints_to_find(kind, data)
+
+
+def recover(
+    path: str | Path, data: bytes, ledgers: Sequence[NamedLog], trust: Trust | None
+) -> Recovery:
+    """What the logs know of a picture that looks like this.
+
+    Args:
+        path: what the copy is called.
+        data: its bytes.
+        ledgers: the logs to search.
+        trust: whom to trust about signers; None for nobody.
+
+    Raises:
+        DataError: no fingerprint can be taken of it.
+        InputError: the one log that was given has no index; of several, a note says so.
+        TamperedError: likewise, its index does not hold together.
+        StorageError: a log cannot be read.
+    """
+    codes = codes_of(data)
+    searched: list[Searched] = []
+    matches: list[RecoveryMatch] = []
+    notes: list[str] = []
+    for named in ledgers:
+        try:
+            alike = named.log.alike(codes, within=chance.FURTHEST, most=MOST)
+        except (InputError, TamperedError) as error:
+            if len(ledgers) == 1:
+                raise type(error)(f"{named.name} cannot be searched: {error}") from error
+            notes.append(f"{named.name} cannot be searched: {error}.")
+            continue
+        searched.append(Searched(ledger=named.name, indexed=alike.indexed))
+        matches += _matches(named, alike, codes, trust, notes)
+    matches.sort(key=lambda match: (match.error, match.distance))
+    return _told(path, searched, matches[:MOST], notes)
+
+
+def _matches(
+    named: NamedLog, alike: Alike, codes: Sequence[bytes], trust: Trust | None, notes: list[str]
+) -> Iterator[RecoveryMatch]:
+    """The rows that stand, with the distance to what their signer states."""
+    for near in alike.near:
+        try:
+            kept = named.log.kept(near.number)
+            if kept is None:
+                raise TamperedError("nothing was kept of it")  # noqa: TRY301 - one way out
+            original = original_of(kept, trust)
+        except TamperedError as error:
+            notes.append(f"Row {near.number} of {named.name} is not believed: {error}.")
+            continue
+        stated = original.codes(ALGORITHM)
+        share = min((image_code.difference(a, b) for a in stated for b in codes), default=1.0)
+        distance = round(share * image_code.CODE_BITS)
+        if distance > chance.FURTHEST:
+            notes.append(
+                f"Row {near.number} of {named.name} is not believed: its manifest describes "
+                "another picture than the index."
+            )
+            continue
+        yield RecoveryMatch(
+            technique="fingerprint",
+            ledger=named.name,
+            row=near.number,
+            distance=distance,
+            error=chance.error(distance, alike.indexed),
+            file=original.receipt.file,
+            signer=original.manifest.signer,
+            trusted_by=original.manifest.trusted_by,
+            manifest=original.manifest.label,
+            logged=kept.logged,
+            receipt=sha256(kept.receipt),
+        )
+
+
+def _told(
+    path: str | Path,
+    searched: Sequence[Searched],
+    matches: Sequence[RecoveryMatch],
+    notes: Sequence[str],
+) -> Recovery:
+    likely = [each for each in matches if each.error <= chance.LIKELY]
+    best = likely[0] if likely else None
+    return Recovery(
+        path=shown(path),
+        state="nothing-found" if best is None else "recovered",
+        technique=None if best is None else best.technique,
+        text=_found(best, likely[1:]) if best is not None else _nothing(searched, matches),
+        searched=tuple(searched),
+        matches=tuple(matches),
+        notes=tuple(notes),
+    )
+
+
+def _found(best: RecoveryMatch, others: Sequence[RecoveryMatch]) -> str:
+    """Outputs of one generator may look so alike that a copy could be of several."""
+    vouched = (
+        "whom no list that was given vouches for"
+        if best.trusted_by is None
+        else f"whom the list {best.trusted_by} vouches for"
+    )
+    return (
+        f"By its fingerprint this is a copy of {best.file}{_or(others)} released at "
+        f"{best.logged.entry.time} (row {best.row} of {best.ledger}; {best.distance} of 64 bits "
+        f"differ; a foreign picture is as near with a probability of {best.error:.1g} or less). "
+        f"Its manifest was signed by {best.signer}, {vouched}. Of the copy's own bytes it says "
+        "nothing."
+    )
+
+
+def _or(others: Sequence[RecoveryMatch]) -> str:
+    if not others:
+        return ""
+    named = ", ".join(f"{each.file} (row {each.row})" for each in others)
+    return f", or of one that looks like it: {named}; the first was"
+
+
+def _nothing(searched: Sequence[Searched], matches: Sequence[RecoveryMatch]) -> str:
+    if not searched:
+        return "Nothing was found: no ledger could be searched."
+    rows = sum(each.indexed for each in searched)
+    if not matches:
+        return f"Nothing was found: of {rows} released files none that is known to be is near."
+    best = matches[0]
+    return (
+        f"Nothing was found: of {rows} released files {best.file} is nearest, and a foreign "
+        f"picture would be as near with a probability of up to {best.error:.1g} "
+        f"({best.distance} of 64 bits differ)."
+    )
