@@ -22,8 +22,8 @@ from safegen.provenance.c2pa.manifest.values import SIGNED, UNBOUND
 from safegen.provenance.c2pa.sdk import RAW_MIME
 from safegen.provenance.keys import detached
 from safegen.provenance.keys.house import certificates, key_id
-from safegen.provenance.log.checkpoints import problem_with_checkpoint
-from safegen.provenance.log.receipts import problem_with
+from safegen.provenance.log.checkpoints import checkpoint_error
+from safegen.provenance.log.receipts import receipt_error
 from safegen.schemas.canonical import canonical_bytes
 from safegen.schemas.receipt import read_receipt
 
@@ -113,6 +113,6 @@ def _problem_with_signatures(
     if manifest.trusted_by is None or trust is None:
         return None  # nobody vouches for the signer, as is told with what is found
     anchors = trust.anchors + trust.witness_anchors
-    return problem_with(receipt, anchors, unsigned=unsigned) or problem_with_checkpoint(
+    return receipt_error(receipt, anchors, unsigned=unsigned) or checkpoint_error(
         kept.logged.checkpoint, anchors
     )
