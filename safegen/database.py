@@ -12,7 +12,7 @@ import os
 import sqlite3
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 import sqlalchemy as sql
@@ -25,12 +25,13 @@ from safegen.location import locate, without_secret
 from safegen.storage import make_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 POSTGRESQL = "postgresql+psycopg"
 # The same without a driver; the second is libpq's own.
 DRIVERLESS_SCHEMES = ("postgresql", "postgres")
 WRITER_LOCK_KEY = int.from_bytes(b"safegen")  # the advisory lock's key on PostgreSQL
+AS_BYTES = {"safegen_as_bytes": True}  # a query's option: large binary values come as they are
 WRITER_TIMEOUT_MS = 30_000  # milliseconds that a writer waits for the others
 _DURABLY = """
     SELECT set_config('lock_timeout', :patience, true),
@@ -58,14 +59,27 @@ def connect(location: str | Path, tables: sql.MetaData, *, private: bool = False
     try:
         with reading(engine) as connection:
             held = sql.inspect(connection)
-            complete = all(held.has_table(name) for name in tables.tables)
-        if not complete:  # whoever may only add rows can use tables that are there
-            with writing(engine) as connection:
-                tables.create_all(connection)
+            missing = [name for name in tables.tables if not held.has_table(name)]
+        if missing:  # whoever may only add rows can use tables that are there
+            _make(engine, tables, missing)
     except StorageError:
         engine.dispose()
         raise
     return engine
+
+
+def _make(engine: sql.Engine, tables: sql.MetaData, missing: Sequence[str]) -> None:
+    """Make the tables that are missing: all, or those that a new version added."""
+    try:
+        with writing(engine) as connection:
+            tables.create_all(connection)
+    except StorageError as error:
+        if len(missing) == len(tables.tables):
+            raise
+        raise StorageError(
+            f"{error}; it lacks tables of this version ({', '.join(missing)}), which its owner "
+            "makes by opening it once, and then grants"
+        ) from error
 
 
 def connect_to_read(location: str | Path) -> sql.Engine:
@@ -228,12 +242,22 @@ def _url(place: Path | str) -> sql.URL:
 
 def _engine(url: sql.URL) -> sql.Engine:
     try:  # a server may have been started anew since the last time
-        return sql.create_engine(url, pool_pre_ping=url.get_backend_name() != "sqlite")
+        engine = sql.create_engine(url, pool_pre_ping=url.get_backend_name() != "sqlite")
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         way_out = "; pip install 'safegen[postgres]'" if url.drivername == POSTGRESQL else ""
         raise StorageError(
             f"{url.render_as_string()} is not a database URL that works here: {error}{way_out}"
         ) from error
+    if url.drivername == POSTGRESQL:
+        sql.event.listen(engine, "before_cursor_execute", _in_binary)
+    return engine
+
+
+def _in_binary(connection: object, cursor: Any, *said: Any) -> None:  # noqa: ANN401, ARG001
+    """Have psycopg get bytes where a query wants that, and not twice as many digits."""
+    *_, context, _ = said
+    if context.execution_options.keys() >= AS_BYTES.keys():
+        cursor.format = 1
 
 
 def _begin(path: Path, *, mode: int) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 HEADS_SHOWN = 3  # of those that no longer hold; one changed row disproves every head after it
 
 app = typer.Typer(
-    help="The log of releases: sign, prove, check, export, back up, take back.",
+    help="The log of releases: sign, prove, check, export, index, back up, take back.",
     no_args_is_help=True,
 )
 Log = Annotated[str, typer.Argument(metavar="LEDGER", help="A file or a database URL.")]
@@ -173,6 +173,27 @@ def revocations(ledger: Log, keys: Keys = "keys", out: Out = None) -> None:
 
     made = list_for_others(ledger, keys)
     _give(made, out, f"{len(made.revocations)} revoked, as of {made.time}")
+
+
+@app.command("index")
+def index(
+    ledger: Log,
+    paths: Annotated[
+        list[str], typer.Argument(help="Released files, with their receipts beside them; folders.")
+    ],
+) -> None:
+    """Have `safegen recover` find files that were released before there was an index."""
+    from safegen.pipeline.index import index_released
+    from safegen.provenance.log.ledger import Ledger
+
+    _require_there(ledger)
+    with Bars() as bars:
+        found = index_released(Ledger(ledger), paths, bars)
+    for each in found.left_out:
+        say(f"[yellow]left out[/]  {plain(each)}")
+    say(f"[bold]{plain(ledger)}[/]: {found.added} files indexed, {found.there} were before")
+    if found.left_out:
+        raise typer.Exit(1)
 
 
 @app.command("backup")

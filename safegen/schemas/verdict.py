@@ -1,15 +1,17 @@
 """What verifying one file found: the item of `safegen verify --format json`.
 
-{"format": "safegen.verdict/3", "path": "out/0001.png", "state": "trusted",
+{"format": "safegen.verdict/4", "path": "out/0001.png", "state": "trusted",
  "text": "Signed by ...", "signer": {"name": "...", "trusted_by": "keys/root.pem"},
  "time_stamp": null, "manifest_beside": null, "ingredients": [...], "findings": [...]}
+
+Version 3 knew no state `recovered`, and is read.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from safegen.schemas.canonical import Record
 
@@ -145,7 +147,7 @@ class Verdict(Record):
             that does not fit the bytes, a second manifest, files that nobody signed.
     """
 
-    format: Literal["safegen.verdict/3"] = "safegen.verdict/3"
+    format: Literal["safegen.verdict/4", "safegen.verdict/3"] = "safegen.verdict/4"
     path: str
     state: State
     text: str
@@ -157,3 +159,9 @@ class Verdict(Record):
     origins: tuple[OriginFinding, ...] = ()
     findings: tuple[StepFinding, ...]
     notes: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _is_of_its_version(self) -> Self:
+        if self.state == "recovered" and self.format == "safegen.verdict/3":
+            raise ValueError("state in safegen.verdict/3 is never recovered")
+        return self

@@ -14,11 +14,12 @@ from safegen.schemas.receipt import read_receipt
 from safegen.verification.discovery import UnfitFileError, content_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from safegen.provenance.c2pa.manifest import Manifest
     from safegen.provenance.keys.trust import Trust
-    from safegen.provenance.log.ledger import Alike, Kept, LookUp
+    from safegen.provenance.log.index import RecoveryIndex
+    from safegen.provenance.log.ledger import LookUp
     from safegen.provenance.log.revocation import BelievedList
     from safegen.schemas.log import InclusionProof
     from safegen.schemas.receipt import AnyReceipt
@@ -37,12 +38,9 @@ class Log(Protocol):
         """Whether the log still begins with the tree of an earlier proof."""
         ...
 
-    def alike(self, codes: Sequence[bytes], *, within: int, most: int) -> Alike:
-        """The rows whose fingerprints are nearest to any of some codes."""
-        ...
-
-    def kept(self, number: int) -> Kept | None:
-        """What is kept of a row, for whoever has lost the file."""
+    @property
+    def index(self) -> RecoveryIndex:
+        """What it can find again of what it released."""
         ...
 
 

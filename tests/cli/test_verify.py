@@ -80,7 +80,7 @@ def test_what_json_says(made, dist, tmp_path):
         *("format", "path", "state", "text", "signer", "time_stamp"),
         *("manifest_beside", "ingredients", "identities", "origins", "findings", "notes"),
     }
-    assert item["format"] == "safegen.verdict/3"
+    assert item["format"] == "safegen.verdict/4"
     assert set(item["findings"][0]) == {"step", "outcome", "codes", "text"}
     assert set(item["ingredients"][0]) == {
         *("title", "relationship", "state", "signer", "codes", "declared", "trusted", "text"),

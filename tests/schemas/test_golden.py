@@ -23,6 +23,7 @@ from safegen.schemas.explanation import (
 )
 from safegen.schemas.log import ConsistencyProof, LogCheckpoint, LogEntry, LoggedFile, LogReport
 from safegen.schemas.receipt import FirstReceipt, Receipt, read_receipt
+from safegen.schemas.recovery import Recovery
 from safegen.schemas.revocation import RevocationList
 from safegen.schemas.verdict import Verdict
 
@@ -49,7 +50,9 @@ FORMATS = {
     "receipt": Receipt,
     "receipt-1": FirstReceipt,
     "revocation-list": RevocationList,
+    "recovery": Recovery,
     "verdict": Verdict,
+    "verdict-3": Verdict,
 }
 
 
@@ -126,3 +129,11 @@ def test_a_description_of_version_3_is_read_as_what_it_was():
     assert config.format == "safegen.model/3"
     assert config.architecture.components == 3
     assert not config.architecture.judged
+
+
+def test_a_verdict_of_version_3_is_never_recovered():
+    said = json.loads((GOLDEN / "verdict-3.json").read_bytes())
+    assert Verdict.model_validate(said).format == "safegen.verdict/3"
+    with pytest.raises(ValidationError, match="never recovered"):
+        Verdict.model_validate(said | {"state": "recovered"})
+    assert Verdict.model_validate(said | {"state": "recovered", "format": "safegen.verdict/4"})

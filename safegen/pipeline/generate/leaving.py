@@ -173,6 +173,7 @@ def _original(item: Sealed, output: Output) -> Original:
     return Original(
         number=output.receipt.proof.index,
         code=item.fingerprint,
+        label=item.manifest.label,
         manifest=item.manifest.store if item.beside is None else item.beside,
         receipt=output.receipt.model_dump_json().encode(),
     )

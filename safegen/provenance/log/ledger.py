@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import weakref
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sql
@@ -24,7 +24,8 @@ from safegen.progress import Progress, silent
 from safegen.provenance.keys.house import certificates, key_id
 from safegen.provenance.keys.profile import name_of
 from safegen.provenance.log import check as inspection
-from safegen.provenance.log import checkpoints, fingerprints, merkle, originals, tables
+from safegen.provenance.log import checkpoints, merkle, originals, tables
+from safegen.provenance.log.index import RecoveryIndex
 from safegen.provenance.log.proofs import prove
 from safegen.provenance.log.revocation import place_of
 from safegen.provenance.log.snapshot import LogView
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from safegen.provenance.keys.signer import Signer
-    from safegen.provenance.log.fingerprints import Near
     from safegen.provenance.log.originals import Original
     from safegen.schemas.log import InclusionProof, LogReport
     from safegen.schemas.revocation import Revocation, What
@@ -53,34 +53,6 @@ class Appended:
 
     proofs: tuple[InclusionProof, ...]
     checkpoint: LogCheckpoint
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alike:
-    """Rows whose pictures look like one that was searched for; only where to look, not proof.
-
-    Attributes:
-        indexed: how many codes were searched.
-        near: rows and how near each is, nearest first.
-    """
-
-    indexed: int
-    near: tuple[Near, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
-    """What a log has of one row, for whoever has lost the file.
-
-    Attributes:
-        logged: its entry, proved to be under the last signed head.
-        manifest: the signed manifest store that was kept of it.
-        receipt: its signed receipt, JSON.
-    """
-
-    logged: LoggedFile
-    manifest: bytes = field(repr=False)
-    receipt: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +74,11 @@ class LookUp:
 
 
 class Ledger:
-    """One log, in SQLite by default or in any database by URL."""
+    """One log, in SQLite by default or in any database by URL.
+
+    Attributes:
+        index: of what it released, by what that looks like.
+    """
 
     def __init__(self, location: str | Path, *, to_read: bool = False) -> None:
         """Open a log, or begin one.
@@ -120,6 +96,7 @@ class Ledger:
         weakref.finalize(self, engine.dispose)
         self._origin = None if to_read else tables.begin(engine)
         self._vouched: tuple[LogCheckpoint, bytes] | None = None
+        self.index = RecoveryIndex(engine)
 
     @property
     def origin(self) -> str | None:
@@ -252,45 +229,6 @@ class Ledger:
                 else LoggedFile(entry=found[0], proof=found[1], checkpoint=head),
                 loose=loose,
             )
-
-    def alike(self, codes: Sequence[bytes], *, within: int, most: int) -> Alike:
-        """The rows whose fingerprints are nearest to any of some codes.
-
-        Args:
-            codes: 8 bytes each; several views of one picture.
-            within: bits of 64 that may differ.
-            most: rows that are told.
-
-        Raises:
-            InputError: the log has no index, because an earlier version wrote it.
-            TamperedError: the index does not hold together.
-            StorageError: the log cannot be read.
-        """
-        with self._view() as view:
-            if not fingerprints.is_indexed(view.connection):
-                raise InputError(_NO_INDEX)
-            near = fingerprints.nearest(view.connection, codes, within=within, most=most)
-            return Alike(indexed=fingerprints.count(view.connection), near=near)
-
-    def kept(self, number: int) -> Kept | None:
-        """What is kept of a row; None when nothing is, or no signed head has the row.
-
-        Raises:
-            TamperedError: the row or what is kept of it was rewritten, or the log is not what its
-                last head says.
-            StorageError: the log cannot be read.
-        """
-        with self._view() as view:
-            head = view.last()
-            if head is None:
-                return None
-            view.require_holds(head)
-            found = view.numbered(number, head.tree_size)
-            held = originals.kept(view.connection, number)
-        if found is None or held is None:
-            return None
-        logged = LoggedFile(entry=found[0], proof=found[1], checkpoint=head)
-        return Kept(logged=logged, manifest=held[0], receipt=held[1])
 
     def revocation(self, what: What, identity: str) -> Revocation | None:
         """The first revocation of something under the last signed head; None when there is none.
@@ -487,10 +425,6 @@ def _unsigned_rows(head: LogCheckpoint | None, size: int) -> SafegenError:
     )
 
 
-_NO_INDEX = (
-    "it has no index of fingerprints, because an earlier safegen wrote it, and its entries hold no "
-    "codes to make one from; what is released into it from now on is found"
-)
 _UNSIGNED = (
     "no head of this ledger was signed yet; sign it with `safegen ledger checkpoint`, then prove"
 )

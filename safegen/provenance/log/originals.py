@@ -1,6 +1,7 @@
 """What is kept of released files, so that a stripped copy leads back to what was signed.
 
-    originals   number, kept   manifests and receipts of some rows, the first of which is `number`
+    originals   number, kept    manifests and receipts of rows in a row, the first being `number`
+    manifests   label, number   which row has the manifest of that label
 
 Outputs of one release say nearly the same, so they are packed together: a manifest and a receipt
 take some 5 KB instead of 30. Nothing here is signed but what is kept itself.
@@ -20,7 +21,7 @@ from safegen.provenance.log import fingerprints
 from safegen.provenance.log.tables import Number, add_rows, as_bytes, tables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 TOGETHER = 32  # rows in a pack: a search for one unpacks them all
 QUICKLY = 1  # zlib's level: half as large again as the best, in a quarter of the time
@@ -35,6 +36,14 @@ originals = sql.Table(
 )
 
 
+manifests = sql.Table(
+    "manifests",
+    tables,
+    sql.Column("label", sql.String, primary_key=True),
+    sql.Column("number", Number, nullable=False),
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Original:
     """What is kept of one released file.
@@ -42,12 +51,14 @@ class Original:
     Attributes:
         number: the row of its entry.
         code: its fingerprint, 8 bytes; None where its kind of data has none.
+        label: of its manifest.
         manifest: its signed manifest store.
         receipt: its signed receipt, JSON.
     """
 
     number: int
     code: bytes | None
+    label: str
     manifest: bytes = field(repr=False)
     receipt: bytes = field(repr=False)
 
@@ -57,9 +68,9 @@ def keep(connection: sql.Connection, new: Sequence[Original]) -> None:
     fingerprints.add(
         connection, [(each.number, each.code) for each in new if each.code is not None]
     )
-    parts = (new[start : start + TOGETHER] for start in range(0, len(new), TOGETHER))
-    rows = [{"number": part[0].number, "kept": _packed(part)} for part in parts]
+    rows = [{"number": part[0].number, "kept": _packed(part)} for part in _parts(new)]
     add_rows(connection, originals, rows)
+    add_rows(connection, manifests, [{"label": each.label, "number": each.number} for each in new])
 
 
 def kept(connection: sql.Connection, number: int) -> tuple[bytes, bytes] | None:
@@ -78,6 +89,25 @@ def kept(connection: sql.Connection, number: int) -> tuple[bytes, bytes] | None:
         return _unpacked(as_bytes(row.kept)).get(number)
     except (zlib.error, struct.error, ValueError) as error:
         raise TamperedError(f"what the ledger keeps of row {number} was changed") from error
+
+
+def row_of(connection: sql.Connection, label: str) -> int | None:
+    """The row whose manifest has that label; None when none has."""
+    if not sql.inspect(connection).has_table(manifests.name):
+        return None
+    query = sql.select(manifests.c.number).where(manifests.c.label == label)
+    found: int | None = connection.execute(query).scalar()
+    return found
+
+
+def _parts(new: Sequence[Original]) -> Iterator[Sequence[Original]]:
+    """What is packed together: rows without a gap, so that none is ever put between them later."""
+    start = 0
+    for end in range(1, len(new) + 1):
+        whole = end - start == TOGETHER or end == len(new)
+        if whole or new[end].number != new[end - 1].number + 1:
+            yield new[start:end]
+            start = end
 
 
 def _packed(part: Sequence[Original]) -> bytes:

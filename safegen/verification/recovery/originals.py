@@ -30,10 +30,11 @@ from safegen.schemas.receipt import read_receipt
 if TYPE_CHECKING:
     from safegen.provenance.c2pa.manifest import Manifest
     from safegen.provenance.keys.trust import Trust
-    from safegen.provenance.log.ledger import Kept
+    from safegen.provenance.log.index import Kept
     from safegen.schemas.receipt import AnyReceipt
 
 SOFT_BINDING = "c2pa.soft-binding"
+FINGERPRINT = "io.iscc.v0"  # the algorithm by which copies are looked for
 _NOTHING = b"\0"  # a manifest is read beside it; that it is of other bytes is no surprise
 _EXPECTED = {"assertion.dataHash.mismatch", "assertion.boxesHash.mismatch", UNBOUND}
 _UNVOUCHED = {"signingCredential.untrusted"}

@@ -19,17 +19,16 @@ from safegen.schemas.canonical import sha256
 from safegen.schemas.recovery import Recovery, RecoveryMatch, Searched
 from safegen.verification.discovery import shown
 from safegen.verification.recovery import chance
-from safegen.verification.recovery.originals import original_of
+from safegen.verification.recovery.originals import FINGERPRINT, original_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from safegen.provenance.keys.trust import Trust
-    from safegen.provenance.log.ledger import Alike
+    from safegen.provenance.log.index import Alike
     from safegen.verification.evidence import NamedLog
 
-ALGORITHM = "io.iscc.v0"
 MOST = 5  # matches that are told
 
 
@@ -39,7 +38,7 @@ def codes_of(data: bytes) -> tuple[bytes, ...]:
     Raises:
         DataError: it is no picture, is too large, or shows nothing.
     """
-    kind = by_fingerprint(ALGORITHM)
+    kind = by_fingerprint(FINGERPRINT)
     assert kind is not None
     return fingerprints_to_find(kind, data)
 
@@ -67,7 +66,7 @@ def recover(
     notes: list[str] = []
     for named in ledgers:
         try:
-            alike = named.log.alike(codes, within=chance.FURTHEST, most=MOST)
+            alike = named.log.index.alike(codes, within=chance.FURTHEST, most=MOST)
         except (InputError, TamperedError) as error:
             if len(ledgers) == 1:
                 raise type(error)(f"{named.name} cannot be searched: {error}") from error
@@ -85,14 +84,14 @@ def _matches(
     """The rows that stand, with the distance to what their signer states."""
     for near in alike.near:
         try:
-            kept = named.log.kept(near.number)
+            kept = named.log.index.kept(near.number)
             if kept is None:
                 raise TamperedError("nothing was kept of it")  # noqa: TRY301 - one way out
             original = original_of(kept, trust)
         except TamperedError as error:
             notes.append(f"Row {near.number} of {named.name} is not believed: {error}.")
             continue
-        stated = original.codes(ALGORITHM)
+        stated = original.codes(FINGERPRINT)
         share = min((image_code.difference(a, b) for a in stated for b in codes), default=1.0)
         distance = round(share * image_code.CODE_BITS)
         if distance > chance.FURTHEST:

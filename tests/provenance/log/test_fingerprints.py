@@ -34,17 +34,18 @@ def test_a_search_agrees_with_comparing_all(engine):
     ]
     with reading(engine) as connection:
         assert fingerprints.count(connection) == 2500
-        found = fingerprints.nearest(connection, [query], within=64, most=4)
+        found = fingerprints.Codes().nearest(connection, [query], within=64, most=4)
         assert (found[0].number, found[0].distance) == (7 * 1700, 2)
         assert [each.distance for each in found] == wanted
-        several = fingerprints.nearest(connection, [query, codes[2499], codes[5]], within=2, most=9)
+        asked = [query, codes[2499], codes[5]]
+        several = fingerprints.Codes().nearest(connection, asked, within=2, most=9)
         assert {each.number for each in several} == {7 * 1700, 7 * 2499, 7 * 5}
-        assert fingerprints.nearest(connection, [query], within=1, most=9) == ()
+        assert fingerprints.Codes().nearest(connection, [query], within=1, most=9) == ()
 
 
 def test_an_empty_index_has_nothing_near(engine):
     with reading(engine) as connection:
-        assert fingerprints.nearest(connection, [bytes(8)], within=64, most=3) == ()
+        assert fingerprints.Codes().nearest(connection, [bytes(8)], within=64, most=3) == ()
 
 
 def test_a_chunk_that_was_cut_is_told(engine):
@@ -52,12 +53,12 @@ def test_a_chunk_that_was_cut_is_told(engine):
         fingerprints.add(connection, list(enumerate(some_codes(1024))))
         connection.execute(sql.update(fingerprints.packed).values(codes=bytes(8)))
     with reading(engine) as connection, pytest.raises(TamperedError, match="hold together"):
-        fingerprints.nearest(connection, [bytes(8)], within=64, most=3)
+        fingerprints.Codes().nearest(connection, [bytes(8)], within=64, most=3)
 
 
 def test_what_is_kept_comes_back_whole(engine):
     kept = [
-        Original(number=at, code=None, manifest=b"m%d" % at, receipt=b"r" * at)
+        Original(number=at, code=None, label=f"urn:{at}", manifest=b"m%d" % at, receipt=b"r" * at)
         for at in range(10, 110)
     ]
     with writing(engine) as connection:
@@ -72,12 +73,12 @@ def test_what_is_kept_comes_back_whole(engine):
 
 def test_a_batch_that_fails_leaves_nothing_in_the_index(url, entries, keeper):
     ledger = Ledger(url)
-    one = Original(number=0, code=bytes(8), manifest=b"m", receipt=b"r")
+    one = Original(number=0, code=bytes(8), label="urn:0", manifest=b"m", receipt=b"r")
     packs = [one] * (originals.TOGETHER + 1)  # two packs of one number, which cannot be
 
     with pytest.raises(StorageError):
         ledger.append(entries(2), signer=keeper, before_commit=lambda _: packs)
     assert len(ledger) == 0
-    assert ledger.alike([bytes(8)], within=64, most=3).indexed == 0
+    assert ledger.index.alike([bytes(8)], within=64, most=3).indexed == 0
     ledger.append(entries(2), signer=keeper, before_commit=lambda _: [one])
-    assert ledger.alike([bytes(8)], within=64, most=3).indexed == 1
+    assert ledger.index.alike([bytes(8)], within=64, most=3).indexed == 1

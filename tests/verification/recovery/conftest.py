@@ -1,12 +1,13 @@
 """A log of 100 real pictures, made once."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from safegen.provenance.keys.opener import open_signer
 from safegen.schemas.receipt import read_receipt
-from tests.verification.recovery.photographs import crops, release
+from tests.verification.recovery.photographs import Releases, crops, release
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +26,10 @@ def releases(made, like, tmp_path_factory):
         open_signer(made.keys),
         like,
     )
+
+
+@pytest.fixture
+def copied(releases, tmp_path):
+    """The same log in a file that may be changed."""
+    path = shutil.copy(releases.location, tmp_path / "releases.db")
+    return Releases(location=str(path), released=releases.released)

@@ -1,7 +1,6 @@
 """Releases of pictures cut from real photographs, signed and logged as any output is."""
 
 import base64
-import io
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -18,35 +17,20 @@ from safegen.provenance.log.receipts import sign_receipt
 from safegen.schemas.canonical import sha256
 from safegen.schemas.log import LogEntry
 from safegen.verification.evidence import NamedLog
+from tests.verification.recovery.copies import encoded
 
 SIDE = 96  # pixels
-CONTRAST = 25  # standard deviation of the grey values
 SOURCE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 
 
 def crops(name, count, seed):
-    """Different places of a photograph that show something, which a patch of sky does not.
-
-    None overlaps another by more than a half each way.
-    """
+    """Pieces of a photograph from anywhere in it, whether they show something or not."""
     photograph = Image.fromarray(load_sample_image(name))
-    half = SIDE // 2
-    places = [
-        (x, y)
-        for x in range(0, photograph.width - SIDE, half)
-        for y in range(0, photograph.height - SIDE, half)
-    ]
-    order = np.random.default_rng(seed).permutation(len(places))
-    cut = (photograph.crop((x, y, x + SIDE, y + SIDE)) for x, y in (places[at] for at in order))
-    shown = [each for each in cut if np.asarray(each.convert("L")).std() >= CONTRAST]
-    assert len(shown) >= count
-    return shown[:count]
-
-
-def encoded(picture, form="PNG", **options):
-    file = io.BytesIO()
-    picture.save(file, form, **options)
-    return file.getvalue()
+    rng = np.random.default_rng(seed)
+    corners = (
+        [int(rng.integers(0, side - SIDE)) for side in photograph.size] for _ in range(count)
+    )
+    return [photograph.crop((x, y, x + SIDE, y + SIDE)) for x, y in corners]
 
 
 @dataclass(frozen=True)
@@ -125,6 +109,7 @@ def release(pictures, location, signer, like):
             Original(
                 number=receipt.proof.index,
                 code=code,
+                label=made.label,
                 manifest=made.store,
                 receipt=receipt.model_dump_json().encode(),
             )

