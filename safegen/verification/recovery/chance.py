@@ -25,7 +25,7 @@ def error(distance: int, rows: int) -> float:
     """The probability, at most, that a foreign picture is as near to any of some rows.
 
     >>> error(0, 1000)
-    8.88888888888889e-05
+    8.888888888888889e-05
     >>> error(14, 1000)
     1.0
     """
