@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from safegen.explain.explainer import Baseline
     from safegen.models.generator import Generator, LatentDraw
 
-MAP_STEPS = 48  # points of the path; `ContributionMaps.completeness_gap` says whether they do
+MAP_STEPS = 32  # points of the path; `ContributionMaps.completeness_gap` says whether they do
+LATENTS_AT_ONCE = 8  # moved together: what more of them need does not fit a core's own memory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +123,7 @@ def _of_one(generator: Generator, draw: LatentDraw, base: Baseline, row: int, st
         return torch.einsum("s,s...->...", weights, moved)
 
     ways = torch.diag(along_noise)[:, None].expand(-1, steps, -1)
-    of_latents: Tensor = vmap(of_noise)(ways)
+    of_latents: Tensor = vmap(of_noise, chunk_size=LATENTS_AT_ONCE)(ways)
     way = along_places.expand(steps, -1)
     moved = jvp(lambda p: generator.render(noise, p, grain), (places,), (way,))[1]
     of_label = torch.einsum("s,s...->...", weights, moved)
