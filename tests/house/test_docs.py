@@ -32,7 +32,7 @@ def blocks(kind):
 COMMANDS = [
     (name, line)
     for name, body in blocks("sh")
-    for line in body.splitlines()
+    for line in body.replace("\\\n", "").splitlines()
     if line.startswith("safegen ")
 ]
 
@@ -47,7 +47,7 @@ def test_the_readme_holds_exactly_two_set_up_commands():
 
 @pytest.mark.parametrize(("name", "line"), COMMANDS)
 def test_commands_in_documents_exist_with_their_options(name, line):
-    words = shlex.split(line)[1:]
+    words = shlex.split(line.partition(" || ")[0])[1:]
     command = get_command(build())
     while hasattr(command, "commands"):
         command = command.commands[words.pop(0)]
