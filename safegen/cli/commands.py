@@ -22,7 +22,7 @@ COMMANDS = (
     "audit",
     "evaluate",
 )
-GROUPS = ("keys", "policy", "certificate", "budget", "ledger")
+GROUPS = ("keys", "policy", "screens", "certificate", "budget", "ledger")
 
 
 def build(names: Iterable[str] = (*COMMANDS, *GROUPS)) -> typer.Typer:

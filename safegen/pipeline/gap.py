@@ -14,8 +14,9 @@ from pydantic import TypeAdapter, ValidationError
 from safegen.errors import InputError, TamperedError
 from safegen.modality.registry import modality_of_file
 from safegen.package import files
+from safegen.pipeline.generate.measured import screen_facts
 from safegen.pipeline.generate.model import require_signed
-from safegen.pipeline.generate.told import certificate_facts, screen_facts, size_facts
+from safegen.pipeline.generate.told import certificate_facts, size_facts
 from safegen.policy.deployment import load_deployment, moment
 from safegen.policy.facts import (
     DataFacts,
@@ -112,7 +113,7 @@ def gap(
         policy_digest=loaded.digest,
         deployment=where.digest,
         date=now.date().isoformat(),
-        rows=rows_of(loaded, _told(subject, where, screen_facts(loaded), now)),
+        rows=rows_of(loaded, _told(subject, where, screen_facts(loaded, anchors), now)),
     )
 
 

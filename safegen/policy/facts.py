@@ -232,11 +232,28 @@ class ScreenFacts:
 
     Attributes:
         threshold: of its score, as the policy declares it.
+        measured: whether the error rates of this very screen at this threshold were measured, and
+            signed by somebody who is trusted.
+        measured_on: when, as `2026-11-28`.
+        forbidden: on how many pictures that it should deny.
+        allowed: on how many pictures that it should let pass.
+        miss_rate: share of the former that it let pass.
+        miss_rate_upper: the upper end of that share's exact interval.
+        false_alarm_rate: share of the latter that it denied.
+        false_alarm_rate_upper: likewise.
     """
 
     GROUP: ClassVar = "screens.<name>"
     screen: str
     threshold: float | None = None
+    measured: bool = False
+    measured_on: str | None = None
+    forbidden: int | None = None
+    allowed: int | None = None
+    miss_rate: float | None = None
+    miss_rate_upper: float | None = None
+    false_alarm_rate: float | None = None
+    false_alarm_rate_upper: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

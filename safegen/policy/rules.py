@@ -21,6 +21,7 @@ DATE, PLACES = "time.date", "deployment.jurisdictions"
 HINTS = {
     "deployment": "name a deployment file with --deployment",
     "output.screens": "have that screen asked",
+    "screens": "its error rates count once `safegen screens measure` measured this very screen",
 }
 
 

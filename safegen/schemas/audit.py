@@ -41,7 +41,13 @@ class Attack(Record):
 
 
 class Rate(Record):
-    """A share with its interval."""
+    """A share with its interval.
+
+    Attributes:
+        value: the estimate.
+        low: the interval's lower end.
+        high: its upper end.
+    """
 
     value: Share
     low: Share

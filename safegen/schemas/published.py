@@ -21,6 +21,7 @@ from safegen.schemas.config import PackageDigests
 from safegen.schemas.decision import Decision
 from safegen.schemas.deployment import DeploymentDocument
 from safegen.schemas.explanation import ExplanationSummary, FirstExplanationSummary
+from safegen.schemas.measurement import ScreenMeasurement
 from safegen.schemas.policy import PolicyDocument
 from safegen.schemas.receipt import GenerationRequest
 from safegen.schemas.revocation import RevocationList
@@ -37,7 +38,10 @@ ASSERTIONS: dict[str, type[Record]] = {
     "org.safegen.package": PackageDigests,
 }
 EARLIER: dict[str, type[Record]] = {"org.safegen.explanation-1": FirstExplanationSummary}  # by 0.1
-DOCUMENTS: dict[str, type[Record]] = {"safegen.revocation-list": RevocationList}  # whole files
+DOCUMENTS: dict[str, type[Record]] = {  # whole files
+    "safegen.revocation-list": RevocationList,
+    "safegen.screen-measurement": ScreenMeasurement,
+}
 # What people write; editors complete it, and `safegen.policy` reads it.
 WRITTEN: dict[str, type[Record]] = {"policy": PolicyDocument, "deployment": DeploymentDocument}
 

@@ -128,6 +128,7 @@ class ScreenDocument(Record):
         threshold: of its score, for rules to compare with, and at which error rates are measured.
         denies: whether scores above the threshold are those that a policy denies, or those below.
         seconds: within which it must answer for a batch.
+        measured: the record of its error rates, as `safegen screens measure` wrote it.
     """
 
     file: Text | None = None
@@ -136,6 +137,7 @@ class ScreenDocument(Record):
     threshold: float | None = None
     denies: Denies = "above"
     seconds: Seconds | None = None
+    measured: Text | None = None
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:

@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
 from safegen.errors import InputError
+from safegen.schemas.measurement import ScreenMeasurement
 from safegen.screens.classifier import Classifier
 from safegen.screens.measure import TIMEOUT_SECONDS, Screened, measure, within
 from safegen.screens.registry import require_protocol
 from safegen.screens.screen import digest_of
+from safegen.storage import read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,6 +34,8 @@ class BoundScreen:
         threshold: of its score; None where the policy names none.
         denies: on which side of the threshold scores are forbidden.
         by: the policy that declares it; None of one that is only registered.
+        measurement: of its error rates, as it was found beside the policy: nobody has checked yet
+            who signed it, nor whether it is of this screen.
     """
 
     screen: Screen
@@ -38,6 +44,7 @@ class BoundScreen:
     threshold: float | None = None
     denies: Denies = "above"
     by: str | None = None
+    measurement: ScreenMeasurement | None = None
 
     @property
     def name(self) -> str:
@@ -66,16 +73,26 @@ class BoundScreen:
 
     def agrees(self, other: BoundScreen) -> bool:
         """Whether two policies mean the same by a name."""
-        mine = (self.digest, self.threshold, self.denies)
-        return mine == (other.digest, other.threshold, other.denies)
+        mine = (self.digest, self.threshold, self.denies, self.measurement)
+        return mine == (other.digest, other.threshold, other.denies, other.measurement)
 
 
-def bound(screen: Screen) -> BoundScreen:
-    """A screen that is registered, as it is now."""
+def bound(
+    screen: Screen, *, threshold: float | None = None, denies: Denies = "above"
+) -> BoundScreen:
+    """A screen as it is now.
+
+    Args:
+        screen: that is registered, or one of your own.
+        threshold: of its score.
+        denies: on which side of the threshold scores are forbidden.
+    """
     seconds = getattr(screen, "seconds", None)
     return BoundScreen(
         screen=screen,
         digest=digest_of(screen),
+        threshold=threshold,
+        denies=denies,
         seconds=float(seconds) if isinstance(seconds, int | float) else TIMEOUT_SECONDS,
     )
 
@@ -120,7 +137,19 @@ def declared(
         threshold=document.threshold,
         denies=document.denies,
         by=by,
+        measurement=_measurement(folder / document.measured) if document.measured else None,
     )
+
+
+def _measurement(path: Path) -> ScreenMeasurement:
+    try:
+        return ScreenMeasurement.model_validate_json(read(path))
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in problem["loc"]) or "the file"
+        raise InputError(
+            f"{path} is no record of `safegen screens measure`: {where}: {problem['msg']}"
+        ) from error
 
 
 def _classifier(name: str, document: ScreenDocument, folder: Path) -> Classifier:

@@ -20,6 +20,7 @@ EXCEPTIONS = {
     "evaluation/classifier.py": "trains classifiers of pictures",
     "evaluation/measure.py": "asks whether classifiers of pictures can be asked",
     "evaluation/protocols.py": "makes classifiers of pictures",
+    "pipeline/screens.py": "measures screens on folders of pictures",
     "pipeline/generate/told.py": "tells policies how large a picture is",
     "privacy/mechanism/sealed.py": "values of 8 bits, where no kind of data is named",
     "schemas/screens.py": "how networks that look at pictures are given them",

@@ -22,6 +22,7 @@ from safegen.schemas.explanation import (
     FirstExplanationSummary,
 )
 from safegen.schemas.log import ConsistencyProof, LogCheckpoint, LogEntry, LoggedFile, LogReport
+from safegen.schemas.measurement import ScreenMeasurement
 from safegen.schemas.receipt import FirstReceipt, Receipt, read_receipt
 from safegen.schemas.recovery import Recovery
 from safegen.schemas.revocation import RevocationList
@@ -51,6 +52,7 @@ FORMATS = {
     "receipt-1": FirstReceipt,
     "revocation-list": RevocationList,
     "recovery": Recovery,
+    "screen-measurement": ScreenMeasurement,
     "verdict": Verdict,
     "verdict-3": Verdict,
 }

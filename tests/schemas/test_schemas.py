@@ -78,6 +78,16 @@ def test_a_revocation_list_validates_and_others_do_not():
         assert not check.is_valid(given | {"revocations": [one | wrong]})
 
 
+def test_a_screen_s_measurement_validates_and_others_do_not():
+    check = validator("safegen.screen-measurement")
+    given = json.loads((GOLDEN / "screen-measurement.json").read_bytes())
+    check.validate(given)
+    for name in given.keys() - {"file_digest"}:
+        assert not check.is_valid({key: value for key, value in given.items() if key != name})
+    for wrong in ({"denies": "both"}, {"digest": "9f"}, {"screen": "Weapons"}, {"more": 1}):
+        assert not check.is_valid(given | wrong)
+
+
 def test_a_privacy_claim_has_all_that_it_is_recomputed_from():
     schema = schema_of("org.safegen.privacy")
     assert {"events", "epsilon", "delta", "unit"} <= set(schema["required"])

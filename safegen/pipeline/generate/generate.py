@@ -33,7 +33,7 @@ from safegen.pipeline.generate.naming import names_of, new_id
 from safegen.pipeline.generate.outputs import Release
 from safegen.pipeline.generate.request import facts_of, parse_request
 from safegen.pipeline.generate.signing import Sample, seal
-from safegen.pipeline.generate.told import known_of, screen_facts
+from safegen.pipeline.generate.told import known_of
 from safegen.policy.guard import admit, refuse_early
 from safegen.schemas.decision import Identity
 from safegen.schemas.names import ARRAYS_SUFFIX
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from safegen.package.files import Package
     from safegen.pipeline.generate.told import Known
     from safegen.policy.deployment import Deployment
+    from safegen.policy.facts import ScreenFacts
     from safegen.policy.policy import Policy
     from safegen.progress import Progress
     from safegen.provenance.c2pa.timestamps import Stamping
@@ -77,6 +78,7 @@ class ReleaseContext:
         certified: whether the model's certificate agrees with its events.
         stamping: where time-stamps come from.
         deployment: where and for whom the system runs.
+        screens: what is known of each screen before it measures.
     """
 
     signer: Signer
@@ -85,6 +87,7 @@ class ReleaseContext:
     certified: bool
     stamping: Stamping
     deployment: Deployment
+    screens: tuple[ScreenFacts, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +140,7 @@ def generate(
         certified=context.certified,
         deployment=context.deployment,
         time_stamped=context.stamping.required,
-        screens=screen_facts(context.policy),
+        screens=context.screens,
     )
     context.ledger.require(context.signer)
     require_model(opened, context.ledger)

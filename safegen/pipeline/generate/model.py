@@ -19,6 +19,7 @@ from safegen.package import files
 from safegen.package.copying import copy
 from safegen.pipeline.generate.generate import Asked, ReleaseContext, generate
 from safegen.pipeline.generate.in_force import require_in_force
+from safegen.pipeline.generate.measured import screen_facts
 from safegen.pipeline.generate.naming import DEFAULT_NAME_PATTERN
 from safegen.pipeline.generate.outputs import Release
 from safegen.pipeline.generate.shown import html_of_model
@@ -80,7 +81,7 @@ def load(
     Raises:
         RevokedError: the model, or the key that signed it, was taken back.
         DataError: the folder is not a package.
-        TamperedError: a file is not what was signed.
+        TamperedError: a file is not what was signed, or the measurement of a screen is not.
         KeyMaterialError: nothing can be signed with these keys, or the policy requires
             time-stamps and no authority is named.
         PolicyError: the policy cannot be loaded.
@@ -91,6 +92,7 @@ def load(
     where = load_deployment(deployment)
     anchors = signer.anchor if trust is None else read_anchors(Path(trust))
     times = None if time_trust is None else read_anchors(Path(time_trust))
+    screened = screen_facts(loaded, anchors)
     manifest, log = require_signed(opened, anchors, times), Ledger(workspace.ledger)
     named = (revoked,) if isinstance(revoked, str | Path) else revoked
     require_in_force(
@@ -107,6 +109,7 @@ def load(
         certified=agrees(opened.certificate),
         stamping=Stamping(workspace.timestamp_url, required=loaded.stamps_required, times=times),
         deployment=where,
+        screens=screened,
     )
     return Model(opened, context, manifest.time_stamp)
 

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from safegen.package.files import Package
     from safegen.policy.deployment import Deployment
     from safegen.policy.facts import DeploymentFacts, Facts, TimeFacts
-    from safegen.policy.policy import Policy
     from safegen.schemas.certificate import PrivacyCertificate
     from safegen.schemas.explanation import Detail, Explanation
     from safegen.schemas.receipt import GenerationRequest
@@ -168,13 +167,6 @@ def known_of(
         time_stamped=time_stamped,
         now=datetime.now(UTC),
         screens=screens,
-    )
-
-
-def screen_facts(policy: Policy) -> tuple[ScreenFacts, ...]:
-    """What is known of a policy's screens before they measure."""
-    return tuple(
-        ScreenFacts(screen=each.name, threshold=each.threshold) for each in policy.bound.values()
     )
 
 
