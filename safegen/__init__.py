@@ -23,7 +23,7 @@ The way of the data, room by room:
     provenance     keys, manifests, the log
     pipeline       train, generate, sign, explain, evaluate, audit: where the others meet
     verification   files to verdicts, without any of the networks
-    cli, report    the doors
+    cli, web       the doors; report, what they show
 
 Importing safegen loads none of these; each name below loads what it needs when it is first used.
 """

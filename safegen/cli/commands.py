@@ -21,6 +21,7 @@ COMMANDS = (
     "explain",
     "audit",
     "evaluate",
+    "serve",
 )
 GROUPS = ("keys", "policy", "screens", "certificate", "budget", "ledger")
 

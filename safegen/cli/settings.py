@@ -18,7 +18,7 @@ import re
 import sys
 import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -178,7 +178,7 @@ def _typed(hint: Any) -> tuple[Any, str | None]:  # noqa: ANN401 - an annotation
     missing = type(None) in choices
     kind = next(each for each in choices if each is not type(None))
     shown = None
-    if typing.get_origin(kind) is Sequence:
+    if any(typing.get_origin(each) in {Sequence, Iterable} for each in choices):
         kind = list[str]
     if typing.get_origin(kind) is Literal:
         shown = "|".join(typing.get_args(kind))

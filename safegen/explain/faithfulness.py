@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from safegen.schemas.explanation import BELIEVABLE_GAP
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -12,7 +14,6 @@ if TYPE_CHECKING:
 
 COMPLETENESS_GAP = "completeness_gap"  # its name in the signed record
 EFFECT = "effect"
-BELIEVABLE_GAP = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,6 +34,17 @@ STATES: dict[str, tuple[Style, str]] = {
     "unsupported": ("red", "✗"),
     "unreadable": ("red", "✗"),
 }
+STATE_HEADLINES: dict[str, tuple[str, str]] = {  # for those who know no states
+    "trusted": ("Trusted", "Nothing was changed, and a list vouches for whoever signed it."),
+    "valid": (
+        "Intact, by an unknown signer",
+        "Nothing was changed; who signed it, nobody vouches.",
+    ),
+    "invalid": ("Do not rely on it", "Something in it was changed, or is not true."),
+    "unsigned": ("No statement of origin", "It carries nothing that says where it comes from."),
+    "unsupported": ("Cannot carry a statement", "Files of this type have no place for one."),
+    "unreadable": ("Cannot be read", "It is broken, or looking at it takes too much."),
+}
 HEADS: dict[Style, Style] = {"green": "bold green", "yellow": "bold yellow", "red": "bold red"}
 OUTCOMES: dict[str, tuple[Style, str]] = {
     "passed": ("green", "✓"),

@@ -12,6 +12,8 @@ from pydantic import AfterValidator, NonNegativeFloat, NonNegativeInt, PositiveI
 
 from safegen.schemas.canonical import Record
 
+BELIEVABLE_GAP = 0.05  # of completeness; an explanation that misses more should not be relied on
+
 
 def _with_completeness(scores: dict[str, float]) -> dict[str, float]:
     if scores.get("completeness_gap", -1) < 0:

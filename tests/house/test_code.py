@@ -79,6 +79,8 @@ def lint(checkout):
         ("safegen/provenance/keys/chain.py", "import safegen.provenance.c2pa.manifest"),
         ("safegen/pipeline/generate/model.py", "import safegen.pipeline.train.run"),
         ("safegen/privacy/accounting/plan.py", "import safegen.privacy.mechanism.engine"),
+        ("safegen/web/page.py", "import safegen.pipeline.generate.model"),
+        ("safegen/report/page.py", "import safegen.web.page"),
     ],
 )
 def test_a_planted_import_against_a_contract_is_found(tmp_path, module, planted):
