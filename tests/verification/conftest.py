@@ -351,7 +351,7 @@ class Persons:
         bound = {"url": "self#jumbf=c2pa.assertions/c2pa.hash.data", "hash": binding}
         return {"referenced_assertions": [bound], "sig_type": kind}
 
-    def in_the_word_of(self, issuer, key=None, **changes):
+    def in_the_word_of(self, issuer, key=None, /, **changes):
         """Somebody for whom an aggregator vouches: a credential (section 8.1).
 
         `issuer` is a decentralised identifier; `changes` are made to the credential.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from safegen.provenance.c2pa.manifest.identities import UNLISTED
 from safegen.verification.findings import found
 
 if TYPE_CHECKING:
@@ -72,7 +73,9 @@ def _told(reason: str, identity: Identity) -> str:
         who=f"{_short(identity.name)}{by}",
         aggregator=aggregator,
         list=identity.trusted_by,
-        why="; ".join(text or code for code, text in identity.codes.items()),
+        why="; ".join(
+            text or code for code, text in identity.codes.items() if code not in UNLISTED
+        ),
     )
 
 

@@ -99,6 +99,11 @@ def _by_host(forge, persons, place):
     return forge.signed(person=persons.in_the_word_of(f"did:web:{place.replace(':', '%3A')}"))
 
 
+def _by_number(forge, persons, place):
+    """The same hosts without a name to ask after."""
+    return _by_host(forge, persons, place.replace("localhost", "127.0.0.1"))
+
+
 def _by_key(forge, persons, place):
     key = ed25519.Ed25519PrivateKey.generate()
     return forge.signed(person=persons.in_the_word_of(persons.by_key(key), key))
@@ -130,7 +135,7 @@ def _schemas_and_data(forge, persons, place):
 
 
 KINDS = (  # of addresses that a manifest can name
-    _by_host, _by_key, _by_another_method, _by_certificate, _manifest_there,
+    _by_host, _by_number, _by_key, _by_another_method, _by_certificate, _manifest_there,
     _manifest_here_and_there, _certificate, _schemas_and_data,
 )  # fmt: skip
 
