@@ -46,6 +46,9 @@ if TYPE_CHECKING:
     from safegen.pipeline.evaluate import Evaluation, evaluate
     from safegen.pipeline.generate.model import Model, load
     from safegen.pipeline.generate.outputs import Output, Release
+    from safegen.pipeline.quota import quota_use
+    from safegen.pipeline.revoke import revocations
+    from safegen.pipeline.revoke import take_back as revoke
     from safegen.pipeline.sign import Signed, sign
     from safegen.pipeline.train.planning import plan
     from safegen.pipeline.train.train import resume, train
@@ -79,13 +82,16 @@ _HOMES = {
     "load": "pipeline.generate.model",
     "load_data": "data.sources",
     "plan": "pipeline.train.planning",
+    "quota_use": "pipeline.quota",
     "resume": "pipeline.train.train",
+    "revocations": "pipeline.revoke",
+    "revoke": "pipeline.revoke",
     "sign": "pipeline.sign",
     "train": "pipeline.train.train",
     "verify": "verification.verify",
     "verify_tree": "verification.verify",
 }
-_OTHER_NAMES = {"load_data": "load"}
+_OTHER_NAMES = {"load_data": "load", "revoke": "take_back"}
 
 __all__ = [
     "BudgetRefused",
@@ -111,7 +117,10 @@ __all__ = [
     "load",
     "load_data",
     "plan",
+    "quota_use",
     "resume",
+    "revocations",
+    "revoke",
     "sign",
     "train",
     "verify",

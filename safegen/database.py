@@ -56,6 +56,7 @@ def connect(location: str | Path, tables: sql.MetaData, *, private: bool = False
     if isinstance(place, Path):
         _begin(place, mode=0o600 if private else 0o644)
         _make_durable(engine)
+        _require_its_file(engine, place)
     try:
         with reading(engine) as connection:
             held = sql.inspect(connection)
@@ -276,6 +277,28 @@ def _make_durable(engine: sql.Engine) -> None:
         connection.execute(f"PRAGMA busy_timeout={WRITER_TIMEOUT_MS}")
         _write_ahead(connection)
         connection.execute("PRAGMA synchronous=FULL")
+
+
+def _require_its_file(engine: sql.Engine, path: Path) -> None:
+    """Refuse to go on in a file that was removed or replaced, as SQLite would without a word."""
+
+    def identity() -> tuple[int, int] | None:
+        try:
+            found = path.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
+    opened = identity()
+
+    @sql.event.listens_for(engine, "do_connect")
+    @sql.event.listens_for(engine, "checkout")
+    def require_it(*_: object) -> None:
+        if identity() != opened:
+            raise StorageError(
+                f"the database {path} was removed or replaced since it was opened; nothing was "
+                "written: put it back, and open it again"
+            )
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:

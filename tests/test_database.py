@@ -210,3 +210,20 @@ def test_several_who_begin_one_database_wait_for_each_other(tmp_path):
         for thread in threads:
             thread.join()
     assert not failed
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_file_that_is_removed_under_its_writer_is_not_written_to_unseen(tmp_path, replaced):
+    """SQLite would go on in a file that has no name any more."""
+    engine, place = database.connect(tmp_path / "a.db", TABLES), tmp_path / "a.db"
+    note(engine, "one")
+    for each in tmp_path.glob("a.db*"):
+        each.rename(tmp_path / f"kept-{each.name}")
+    if replaced:
+        other = database.connect(place, TABLES)
+        other.dispose()
+    for use in (lambda: note(engine, "two"), lambda: notes(engine)):
+        with pytest.raises(StorageError, match=r"a\.db was removed or replaced"):
+            use()
+    assert place.exists() == replaced
+    engine.dispose()

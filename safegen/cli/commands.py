@@ -22,8 +22,10 @@ COMMANDS = (
     "audit",
     "evaluate",
     "serve",
+    "revoke",
+    "revocations",
 )
-GROUPS = ("keys", "policy", "screens", "certificate", "budget", "ledger")
+GROUPS = ("keys", "policy", "quota", "screens", "certificate", "budget", "ledger")
 
 
 def build(names: Iterable[str] = (*COMMANDS, *GROUPS)) -> typer.Typer:

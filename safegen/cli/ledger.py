@@ -152,7 +152,7 @@ def revoke(
     """Take back a key, a model or an output: log it, signed by a key that stays."""
     from safegen.pipeline.revoke import revoke as pipeline
 
-    made = pipeline(
+    made = pipeline(  # `safegen revoke` is the newer spelling, and knows policies, too
         ledger,
         keys,
         key=key,

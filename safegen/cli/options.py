@@ -17,6 +17,7 @@ from safegen.privacy.execution.settings import Execution
 DATA = texts_of(load)["source"]
 _WORKSPACE = Workspace()
 KEYS = str(_WORKSPACE.keys)  # where nothing else is named
+LEDGER_FILE = str(_WORKSPACE.ledger)
 ROOT = Path(KEYS) / "root.pem"
 
 Keys = option_of(Workspace, "keys")

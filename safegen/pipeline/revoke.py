@@ -1,6 +1,7 @@
 """Taking things back: what people name, to an entry of the log, to a list for others.
 
-1. Find what is named: a key by its certificate, a model by its package, an output by its file.
+1. Find what is named: a key by its certificate, a model by its package, a policy by its name or
+   file, an output by its file; or each but a key by its digest, where the log has it.
 2. Refuse whoever may not take it back, before anything is written.
 3. Log it, under a head signed by the key that stays.
 4. On request, sign the list of all that was taken back, for whoever has no log.
@@ -10,13 +11,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from safegen import storage
+from safegen.config.workspace import Workspace
 from safegen.errors import InputError, KeyMaterialError
 from safegen.location import is_missing
+from safegen.package.presence import require_package
+from safegen.policy.load import load_policy
 from safegen.provenance.keys.chain import issued
 from safegen.provenance.keys.house import certificates, key_id
 from safegen.provenance.keys.opener import open_list_signer, open_signer
@@ -24,19 +28,82 @@ from safegen.provenance.log import revocation as taking_back
 from safegen.provenance.log.ledger import Ledger
 from safegen.schemas.canonical import digest, sha256
 from safegen.schemas.config import PackageDigests
+from safegen.schemas.log import LogEntry
 from safegen.schemas.names import CERTIFICATE, CONFIG, WEIGHTS
 from safegen.schemas.revocation import Revocation
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from cryptography.x509 import Certificate
 
     from safegen.provenance.keys.signer import Signer
     from safegen.schemas.choices import Reason
-    from safegen.schemas.revocation import RevocationList
+    from safegen.schemas.revocation import RevocationList, What
 
 DIGEST = "sha256:"
+
+
+def take_back(
+    what: What,
+    named: str | Path,
+    *,
+    workspace: Workspace | None = None,
+    reason: Reason = "unspecified",
+    since: str | None = None,
+    note: str | None = None,
+) -> Revocation:
+    """Take back a key, a model, a policy or an output, and log it.
+
+    From then on the model or the policy is refused wherever this ledger is used, also by a process
+    that has it loaded, and `verify` with this ledger refuses what it takes back.
+
+    Args:
+        what: which kind of thing.
+        named: a key's certificate, in PEM, perhaps with its chain; a model package's folder; a
+            shipped policy's name or a YAML file; an output's file. Of all but a key also the
+            digest, where the ledger has it.
+        workspace: who signs (of a key, its successor), and the log of the house that takes it
+            back, which must be there.
+        reason: a CRLReason of RFC 5280.
+        since: from when on, ISO 8601; now when None. Without a time zone it is in UTC.
+        note: what else people should know.
+
+    Returns:
+        What was logged.
+
+    Raises:
+        InputError: nothing here knows it, or it was taken back before, or the date is none.
+        KeyMaterialError: these keys may not take that back.
+        PolicyError: there is no such policy, or it cannot be loaded.
+        StorageError: a file cannot be read; nothing was logged.
+    """
+    workspace = workspace or Workspace()
+    if is_missing(workspace.ledger):
+        raise InputError(
+            f"no ledger at {workspace.ledger}; name the one that releases were logged in"
+        )
+    if note is not None and not (note.strip() and note.isprintable()):
+        raise InputError("a note is one line of printable letters; write it so, or leave it out")
+    signer, moment_of_it = open_signer(workspace.keys), _date(since)
+    log = Ledger(workspace.ledger)
+    if what == "key":
+        made = _of_key(Path(named), signer, moment_of_it, reason, note)
+    else:
+        find = {"model": _model, "policy": _policy, "output": _file}[what]
+        made = _of(what, find(named, log), moment_of_it, reason, note)
+    problem = taking_back.revoker_error(
+        made, certificates(signer.chain), taking_back.roots_of(signer)
+    )
+    if problem is not None:
+        raise KeyMaterialError(f"nothing was revoked: {problem}")
+    before = log.revocation(made.what, made.id)
+    if before is not None:
+        raise InputError(
+            f"that {made.what} is revoked already, since {before.since} ({before.reason})"
+        )
+    log.append([taking_back.entry_for(made)], signer=signer)
+    return made
 
 
 def revoke(
@@ -50,53 +117,28 @@ def revoke(
     since: str | None = None,
     note: str | None = None,
 ) -> Revocation:
-    """Take back a key, a model or an output, and log it.
-
-    Args:
-        ledger: the log of the house that takes it back; it must be there.
-        keys: who signs: of a key, its successor.
-        key: the certificate of the key, in PEM, perhaps with its chain.
-        model: a package's folder, or its digest.
-        output: a file, or its digest.
-        reason: a CRLReason of RFC 5280.
-        since: from when on, ISO 8601; now when None. Without a time zone it is in UTC.
-        note: what else people should know.
-
-    Returns:
-        What was logged.
+    """Take back one of a key, a model and an output, as `take_back` does; its older spelling.
 
     Raises:
-        InputError: not one thing was named, or it was taken back before, or the date is none.
-        KeyMaterialError: these keys may not take that back.
-        StorageError: a file cannot be read, or there is no such ledger; nothing was logged.
+        InputError: not one thing was named, or as there.
     """
-    if sum(each is not None for each in (key, model, output)) != 1:
+    told: dict[What, str | Path | None] = {"key": key, "model": model, "output": output}
+    given = [(what, named) for what, named in told.items() if named is not None]
+    if len(given) != 1:
         raise InputError("name one thing to revoke: a key's certificate, a model or an output")
-    if is_missing(ledger):
-        raise InputError(f"no ledger at {ledger}; name the one that releases were logged in")
-    if note is not None and not (note.strip() and note.isprintable()):
-        raise InputError("a note is one line of printable letters; write it so, or leave it out")
-    signer, moment_of_it = open_signer(keys), _date(since)
-    if key is not None:
-        made = _of_key(key, signer, moment_of_it, reason, note)
-    elif model is not None:
-        made = _of("model", _model(model), moment_of_it, reason, note)
-    else:
-        assert output is not None
-        made = _of("output", _file(output), moment_of_it, reason, note)
-    problem = taking_back.revoker_error(
-        made, certificates(signer.chain), taking_back.roots_of(signer)
-    )
-    if problem is not None:
-        raise KeyMaterialError(f"nothing was revoked: {problem}")
-    log = Ledger(ledger)
-    before = log.revocation(made.what, made.id)
-    if before is not None:
-        raise InputError(
-            f"that {made.what} is revoked already, since {before.since} ({before.reason})"
-        )
-    log.append([taking_back.entry_for(made)], signer=signer)
-    return made
+    ((what, named),) = given
+    place = Workspace(keys=keys, ledger=ledger)
+    return take_back(what, named, workspace=place, reason=reason, since=since, note=note)
+
+
+def revocations(ledger: str | Path) -> tuple[Revocation, ...]:
+    """Everything that a log takes back, in the order in which it did.
+
+    Raises:
+        StorageError: there is no such ledger.
+        TamperedError: the log is not what its last head says.
+    """
+    return Ledger(ledger, to_read=True).revocations()
 
 
 def list_for_others(ledger: str | Path, keys: str | Path) -> RevocationList:
@@ -137,9 +179,10 @@ def _pem(chain: Sequence[Certificate]) -> str:
     return b"".join(each.public_bytes(Encoding.PEM) for each in chain).decode()
 
 
-def _model(named: str | Path) -> str:
-    if isinstance(named, str) and named.startswith(DIGEST):
-        return _digest(named)
+def _model(named: str | Path, log: Ledger) -> str:
+    if _is_digest(named):
+        return _known(named, log, "model", lambda entry: entry.model_digest)
+    require_package(Path(named))
     folder = Path(named)
     weights, config, certificate = (
         sha256(storage.read(folder / name)) for name in (WEIGHTS, CONFIG, CERTIFICATE)
@@ -147,16 +190,32 @@ def _model(named: str | Path) -> str:
     return digest(PackageDigests(weights=weights, config=config, certificate=certificate))
 
 
-def _file(named: str | Path) -> str:
-    if isinstance(named, str) and named.startswith(DIGEST):
-        return _digest(named)
+def _policy(named: str | Path, log: Ledger) -> str:
+    if _is_digest(named):
+        return _known(named, log, "policy", lambda entry: entry.policy_digest)
+    return load_policy(named).digest
+
+
+def _file(named: str | Path, log: Ledger) -> str:
+    if _is_digest(named):
+        return _known(named, log, "output", lambda entry: entry.file_digest)
     return sha256(storage.read(Path(named)))
 
 
-def _digest(text: str) -> str:
+def _is_digest(named: str | Path) -> TypeGuard[str]:
+    return isinstance(named, str) and named.startswith(DIGEST)
+
+
+def _known(text: str, log: Ledger, what: What, of: Callable[[LogEntry], str | None]) -> str:
+    """A digest that an entry of the log names; a mistyped one would take back nothing."""
     rest = text.removeprefix(DIGEST)
     if len(rest) != 64 or set(rest) - set("0123456789abcdef"):
         raise InputError(f"{text} is no whole digest; copy all of it, or name the files")
+    rows = (row for row in log.rows(before=log.rows_there()) if text.encode() in row)
+    if not any(of(LogEntry.model_validate_json(row)) == text for row in rows):
+        raise InputError(
+            f"no entry of this ledger names the {what} {text}; nothing was revoked: name its files"
+        )
     return text
 
 

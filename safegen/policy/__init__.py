@@ -7,11 +7,13 @@ expression   a condition in CEL, the one door to its evaluator; `rules`: what a 
 policy       a loaded policy, and several as one
 deployment   where and for whom a system runs, and whose word is given for what
 guard        facts to a Decision: the only place that allows anything
+quotas       limits of outputs, which are rules about a count
 own_tests    tests inside a policy; `facts_file`: facts from a file; `comparing`: two policies
 gap          what is met, missed, attested; `coverage`: law to rule to control to test
 
 How to add to it: a fact is a field of a group in `facts`, and a value where the facts of its stage
 are gathered (`pipeline.generate.told`, `pipeline.train.admission`, `verification.publishing`). What
-marks an output says so in `MarkFacts`; what counts requests over time is a fact of the request,
-counted before `guard.admit`. A key of a policy's file is a field in `schemas.policy`.
+marks an output says so in `MarkFacts`; what was counted of requests over time (`quotas`) is a fact
+from `provenance.log.usage`, counted while `guard.admit` decides.
+A key of a policy's file is a field in `schemas.policy`.
 """

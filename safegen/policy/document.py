@@ -22,6 +22,7 @@ _Document = TypeVar("_Document", bound=Record)
 EXPECTED = {  # by pydantic's name of the problem
     "string_type": "text",
     "string_too_short": "text",
+    "tuple_type": "a list",
     "string_pattern_mismatch": "a name without spaces, or a place such as EU or US-CA",
     "list_type": "a list",
     "bool_parsing": "true or false",
@@ -31,7 +32,6 @@ EXPECTED = {  # by pydantic's name of the problem
     "date_type": "a day such as 2026-08-02",
     "float_parsing": "a number",
     "finite_number": "a finite number",
-    "tuple_type": "a list",
     "too_short": "a list of at least {min_length}",
     "too_long": "a list of at most {max_length}",
     "greater_than": "a number above {gt:g}",

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 from safegen.errors import PolicyError
 from safegen.policy.expression import compile_expression
 from safegen.policy.policy import STRICTEST_FIRST, Policy
+from safegen.policy.quotas import counts_otherwise, merged
 from safegen.schemas.canonical import sha256
 
 if TYPE_CHECKING:
     from safegen.policy.plain_yaml import PlainFile
     from safegen.policy.rules import Rule
     from safegen.schemas.policy import PolicyDocument
+    from safegen.schemas.quota import QuotaDocument
 
 
 def tightened(own: Policy, base: Policy, document: PolicyDocument, file: PlainFile) -> Policy:
@@ -59,7 +61,24 @@ def tightened(own: Policy, base: Policy, document: PolicyDocument, file: PlainFi
         training_mining=mining,
         periods=(*base.periods, *own.periods),
         bound={**base.bound, **{name: own.bound[name] for name in document.screens}},
+        bases=(base.digest, *base.bases),
+        quotas=_quotas(own, base, file),
     )
+
+
+def _quotas(own: Policy, base: Policy, file: PlainFile) -> tuple[QuotaDocument, ...]:
+    """The quotas of both; one of the same id may only be smaller."""
+    inherited = {quota.id: quota for quota in base.quotas}
+    for place, quota in enumerate(own.quotas):
+        other = inherited.get(quota.id)
+        if other is None:
+            continue
+        if counts_otherwise(quota, other):
+            raise _loosens(file, ("quotas", place), f"{base.name} counts {other.id} otherwise")
+        if quota.outputs > other.outputs:
+            keys = ("quotas", place, "outputs")
+            raise _loosens(file, keys, f"{base.name} allows {other.outputs}")
+    return merged([*base.quotas, *own.quotas])
 
 
 def _both(base: Rule, own: Rule, policy: Policy, file: PlainFile, place: int) -> Rule:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Fact = str | int | float | bool | tuple[str, ...]
 Scores = Mapping[str, float]
+Counts = Mapping[str, int]
 NAMES_GROUP = "screen"  # the field that says which screen's facts a group has; no fact itself
 
 # Names that facts had in 0.1; policies may go on to use them.
@@ -56,6 +57,19 @@ class RequestFacts:
     label_name: str
     count: int
     actor: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuotaFacts:
+    """What was counted before a request, by the database that its ledger lies in.
+
+    Attributes:
+        used: outputs in the present period for whom it counts, this request's not among them, by
+            the quota's name.
+    """
+
+    GROUP: ClassVar = "quota"
+    used: Counts | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -337,6 +351,7 @@ class FileFacts:
 
 Group = (
     RequestFacts
+    | QuotaFacts
     | PlanFacts
     | DataFacts
     | ModelFacts
@@ -357,7 +372,7 @@ _ASKED: tuple[type[Group], ...] = (
 )
 KNOWN_AT: Mapping[Stage, tuple[type[Group], ...]] = {
     "train": (PlanFacts, DataFacts, *_ALWAYS),
-    "request": (*_ASKED, *_ALWAYS),
+    "request": (*_ASKED, QuotaFacts, *_ALWAYS),
     "release": (*_ASKED, OutputFacts, ExplanationFacts, MarkFacts, ManifestFacts, *_ALWAYS),
     "publish": (FileFacts, *_ALWAYS),
 }

@@ -26,6 +26,7 @@ from safegen.policy.extending import tightened
 from safegen.policy.facts_file import require_facts
 from safegen.policy.plain_yaml import read_plain
 from safegen.policy.policy import Policy, together
+from safegen.policy.quotas import condition_of
 from safegen.policy.rules import Period, Rule
 from safegen.policy.vocabulary import families, nearest, types_at
 from safegen.schemas.canonical import sha256
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from safegen.policy.plain_yaml import PlainFile
     from safegen.policy.vocabulary import Families
     from safegen.schemas.policy import PeriodDocument, RuleDocument
+    from safegen.schemas.quota import QuotaDocument
     from safegen.screens.bound import BoundScreen
     from safegen.screens.screen import Screen
 
@@ -93,15 +95,18 @@ def _load(path: Path, extending: tuple[Path, ...], known: Mapping[str, Screen]) 
     if document.extends is not None:
         base = _load(_find(document.extends, path.parent), (*extending, path.resolve()), known)
     bound = _bound(document, file, known)
-    more = families({*bound, *(base.bound if base else ())})
-    rules = tuple(
-        _rule(rule, document, more, file, place) for place, rule in enumerate(document.rules)
+    quotas = (*document.quotas, *(base.quotas if base else ()))
+    more = families({*bound, *(base.bound if base else ())}, {quota.id for quota in quotas})
+    rules = (
+        *(_rule(rule, document, more, file, place) for place, rule in enumerate(document.rules)),
+        *(_counted(quota, document, more) for quota in document.quotas),
     )
     for place, rule in enumerate(rules):
         if rule.id in [other.id for other in rules[:place]]:
-            raise PolicyError(
-                f"{file.at('rules', place, 'id')}: {rule.id!r} is taken; give it another name"
-            )
+            keys = ("rules", place)
+            if place >= len(document.rules):
+                keys = ("quotas", place - len(document.rules))
+            raise PolicyError(f"{file.at(*keys, 'id')}: {rule.id!r} is taken; give it another name")
     mining = {} if document.training_mining is None else document.training_mining.model_dump()
     own = Policy(
         name=document.name,
@@ -113,6 +118,7 @@ def _load(path: Path, extending: tuple[Path, ...], known: Mapping[str, Screen]) 
         stamps_required=document.time_stamps == "required",
         training_mining={**KEPT_TO_ITSELF, **{k: use for k, use in mining.items() if use}},
         periods=((document.name, _period(document.effective)),) if document.effective else (),
+        quotas=document.quotas,
         more=more,
         given=document.given,
         tests=tuple(document.tests),
@@ -181,6 +187,19 @@ def _rule(
         effective=_period(rule.effective),
         jurisdiction=tuple(rule.jurisdiction or document.jurisdiction or ()),
         key=f"{document.name}/{rule.id}",
+    )
+
+
+def _counted(quota: QuotaDocument, document: PolicyDocument, more: Families) -> Rule:
+    """The rule that a quota is."""
+    return Rule(
+        id=quota.id,
+        stage="request",
+        condition=compile_expression(condition_of(quota), "request", more),
+        because=quota.because or quota.in_words(),
+        remedy=quota.remedy,
+        jurisdiction=tuple(document.jurisdiction or ()),
+        key=f"{document.name}/{quota.id}",
     )
 
 

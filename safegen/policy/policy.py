@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, get_args
 
 from safegen.errors import InputError, PolicyError
 from safegen.policy.facts import OLD_NAMES
-from safegen.policy.vocabulary import SCREENS
+from safegen.policy.quotas import merged
+from safegen.policy.vocabulary import SCREENS, joined
 from safegen.schemas.canonical import sha256
 from safegen.schemas.decision import Identity
 from safegen.schemas.mining import KEPT_TO_ITSELF, Use
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from safegen.schemas.decision import Stage
     from safegen.schemas.mining import Mining
     from safegen.schemas.policy import TestDocument, Value
+    from safegen.schemas.quota import QuotaDocument
     from safegen.screens.bound import BoundScreen
 
 GENERATION: tuple[Stage, ...] = ("request", "release")
@@ -45,6 +47,8 @@ class Policy:
         training_mining: what others may do with the outputs, in CAWG's words.
         periods: when each of its parts may be used, by name.
         parts: the policies that hold together here; empty where it is one.
+        bases: digests of the policies that it, or one of its parts, extends.
+        quotas: what is counted before a request is admitted; each is a rule as well.
         more: names below the facts that are mappings, as its rules were compiled with.
         given: facts that its tests begin with.
         tests: of itself.
@@ -61,6 +65,8 @@ class Policy:
     training_mining: Mining = dataclasses.field(default_factory=lambda: KEPT_TO_ITSELF)
     periods: tuple[tuple[str, Period], ...] = ()
     parts: tuple[Identity, ...] = ()
+    bases: tuple[str, ...] = ()
+    quotas: tuple[QuotaDocument, ...] = ()
     more: Families
     given: Mapping[str, Value] = dataclasses.field(default_factory=dict)
     tests: tuple[TestDocument, ...] = ()
@@ -135,10 +141,9 @@ def together(policies: Sequence[Policy]) -> Policy:
         training_mining=_strictest([each.training_mining for each in policies]),
         periods=tuple(period for each in policies for period in each.periods),
         parts=parts,
-        more={
-            family: tuple(sorted({name for each in policies for name in each.more[family]}))
-            for family in policies[0].more
-        },
+        bases=tuple(base for each in policies for base in each.bases),
+        quotas=merged(quota for each in policies for quota in each.quotas),
+        more=joined(each.more for each in policies),
         bound=_bound(policies),
     )
 

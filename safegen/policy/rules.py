@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 DATE, PLACES = "time.date", "deployment.jurisdictions"
 HINTS = {
+    "quota": "the database of its ledger must be there to count",
     "deployment": "name a deployment file with --deployment",
     "output.screens": "have that screen asked",
     "screens": "its error rates count once `safegen screens measure` measured this very screen",

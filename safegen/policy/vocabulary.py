@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from types import UnionType
 from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hints
 
-from safegen.policy.facts import KNOWN_AT, NAMES_GROUP, OLD_NAMES, Fact, Scores
+from safegen.policy.facts import KNOWN_AT, NAMES_GROUP, OLD_NAMES, Counts, Fact, Scores
+from safegen.policy.quotas import QUOTA_USED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,11 +44,26 @@ NAMES: Mapping[object, str] = {
     bool: "bool",
     tuple[str, ...]: "list of strings",
 }
+# Of facts that are mappings, the type of each of their names.
+TYPE_OF_EACH: Mapping[object, Kind] = {Scores: float, Counts: int}
 
 
-def families(screens: Iterable[str]) -> Families:
-    """The names below facts that are mappings: of screens, and of explanations' scores."""
-    return {SCREENS: tuple(sorted(screens)), FAITHFULNESS: SCORES}
+def families(screens: Iterable[str], quotas: Iterable[str] = ()) -> Families:
+    """The names below facts that are mappings: of screens, explanations' scores, and quotas."""
+    return {
+        SCREENS: tuple(sorted(screens)),
+        FAITHFULNESS: SCORES,
+        QUOTA_USED: tuple(sorted(quotas)),
+    }
+
+
+def joined(several: Iterable[Families]) -> Families:
+    """The names of several policies' families, for facts that all of them are asked about."""
+    all_names: dict[str, set[str]] = {}
+    for each in several:
+        for family, names in each.items():
+            all_names.setdefault(family, set()).update(names)
+    return {family: tuple(sorted(names)) for family, names in all_names.items()}
 
 
 def types_at(stage: Stage, more: Families) -> dict[str, Kind]:
@@ -62,8 +78,8 @@ def types_at(stage: Stage, more: Families) -> dict[str, Kind]:
         for name, kind in _FIELDS[group.GROUP].items():
             if ONE_OF_MANY in name:
                 types |= {name.replace(ONE_OF_MANY, each): kind for each in more.get(SCREENS, ())}
-            elif kind == Scores:
-                types |= {f"{name}.{each}": float for each in more.get(name, ())}
+            elif kind in TYPE_OF_EACH:
+                types |= {f"{name}.{each}": TYPE_OF_EACH[kind] for each in more.get(name, ())}
             else:
                 types[name] = kind
     return types | {old: types[new] for old, new in OLD_NAMES.items() if new in types}
@@ -114,11 +130,8 @@ def described(stage: Stage) -> dict[str, tuple[str, str]]:
         meanings = dict(re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", attributes, re.MULTILINE))
         for name, kind in _FIELDS[group.GROUP].items():
             meaning = " ".join(meanings[name.removeprefix(f"{group.GROUP}.")].split())
-            scores = kind == Scores
-            told[f"{name}.<name>" if scores else name] = (
-                NAMES[float if scores else kind],
-                meaning,
-            )
+            spelt = f"{name}.<name>" if kind in TYPE_OF_EACH else name
+            told[spelt] = (NAMES[TYPE_OF_EACH.get(kind, kind)], meaning)
     return told
 
 

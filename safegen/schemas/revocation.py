@@ -1,4 +1,4 @@
-"""What a house takes back: keys, models and outputs, each from a moment on and for a reason.
+"""What a house takes back: keys, models, policies, outputs; from a moment on, for a reason.
 
 A revocation is an entry of the house's log, under its signed heads. The list of all of them, signed
 again, is what others are given; both are read without the log:
@@ -22,18 +22,18 @@ from safegen.schemas.canonical import Record
 from safegen.schemas.choices import Reason
 from safegen.schemas.signature import Signature
 
-What = Literal["key", "model", "output"]
+What = Literal["key", "model", "policy", "output"]
 
 
 class Revocation(Record):
     """One thing that is not to be trusted any more.
 
     Attributes:
-        what: a signer's key, a model, or one output.
+        what: a signer's key, a model, a policy, or one output.
         id: the SHA-256 of the key's SubjectPublicKeyInfo in DER; the model's name, the digest of
-            its package; or the digest of every byte of the output.
-        chain: the certificates of the key in PEM, its own first, without the root; absent for a
-            model or an output.
+            its package; the policy's digest; or the digest of every byte of the output.
+        chain: the certificates of the key in PEM, its own first, without the root; absent for
+            anything else.
         since: from when on; ISO 8601, in UTC. Of a stolen key, when it may have been stolen
             (RFC 5280, 5.3.2: the invalidity date).
         reason: a CRLReason of RFC 5280, 5.3.1.

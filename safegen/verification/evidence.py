@@ -14,15 +14,17 @@ from safegen.schemas.receipt import read_receipt
 from safegen.verification.discovery import UnfitFileError, content_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from safegen.provenance.c2pa.manifest import Manifest
     from safegen.provenance.keys.trust import Trust
     from safegen.provenance.log.index import RecoveryIndex
     from safegen.provenance.log.ledger import LookUp
     from safegen.provenance.log.revocation import BelievedList
-    from safegen.schemas.log import InclusionProof
+    from safegen.provenance.log.taken_back import Named
+    from safegen.schemas.log import InclusionProof, LogCheckpoint
     from safegen.schemas.receipt import AnyReceipt
+    from safegen.schemas.revocation import Revocation
 
 MAX_RECEIPT_BYTES = 2**22  # bytes; a receipt has some ten thousand
 
@@ -41,6 +43,12 @@ class Log(Protocol):
     @property
     def index(self) -> RecoveryIndex:
         """What it can find again of what it released."""
+        ...
+
+    def taken_back(
+        self, named: Sequence[Named]
+    ) -> tuple[LogCheckpoint | None, tuple[Revocation, ...]]:
+        """Its last head, and what it takes back of what is named."""
         ...
 
 

@@ -128,6 +128,9 @@ CODES = {
     "safegen.revocation.model": _failed(
         "Its model is revoked, and nothing proves that it came before."
     ),
+    "safegen.revocation.policy": _failed(
+        "A policy that let it out is revoked, and nothing proves that it came before."
+    ),
     "safegen.revocation.output": _failed("Exactly this file is revoked."),
     "safegen.fingerprint.alike": _passed("The picture is the one described."),
     "safegen.fingerprint.none": _not_checked("It describes no fingerprint that is known here."),

@@ -1,7 +1,7 @@
 """Request to signed release.
 
-    1. Admit the request: the guard judges it and the model, and refuses at once what no output of
-       a class that is asked for could meet.
+    1. Admit the request and count it: the guard judges it and the model, and refuses at once what
+       no output of a class that is asked for could meet.
     2. Sample.
     3. Screen the samples, and explain them.
     4. Admit each output.
@@ -27,14 +27,15 @@ from safegen.errors import Refused, SafegenError
 from safegen.explain.explain import explain
 from safegen.explain.lettering import shown
 from safegen.explain.registry import BY_DETAIL, explainer_named
-from safegen.pipeline.generate.in_force import require_model
+from safegen.pipeline.generate.admission import admitted
+from safegen.pipeline.generate.in_force import made_with, require_usable
 from safegen.pipeline.generate.leaving import Departure, log_refusal
 from safegen.pipeline.generate.naming import names_of, new_id
 from safegen.pipeline.generate.outputs import Release
 from safegen.pipeline.generate.request import facts_of, parse_request
 from safegen.pipeline.generate.signing import Sample, seal
 from safegen.pipeline.generate.told import known_of
-from safegen.policy.guard import admit, refuse_early
+from safegen.policy.guard import admit
 from safegen.schemas.decision import Identity
 from safegen.schemas.names import ARRAYS_SUFFIX
 from safegen.screens.bound import measure_bound
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from safegen.provenance.c2pa.timestamps import Stamping
     from safegen.provenance.keys.signer import Signer
     from safegen.provenance.log.ledger import Ledger
+    from safegen.provenance.log.usage import Usage
     from safegen.schemas.decision import Decision
     from safegen.schemas.explanation import Detail
     from safegen.schemas.receipt import GenerationRequest
@@ -79,6 +81,7 @@ class ReleaseContext:
         stamping: where time-stamps come from.
         deployment: where and for whom the system runs.
         screens: what is known of each screen before it measures.
+        usage: where the policy's quotas are counted; None where it has none.
     """
 
     signer: Signer
@@ -88,6 +91,7 @@ class ReleaseContext:
     stamping: Stamping
     deployment: Deployment
     screens: tuple[ScreenFacts, ...]
+    usage: Usage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,12 +147,16 @@ def generate(
         screens=context.screens,
     )
     context.ledger.require(context.signer)
-    require_model(opened, context.ledger)
+    require_usable(opened, context.policy, context.ledger)
     with _refusals_logged(opened, context):
         # 1. Admit the request.
-        admission = admit(context.policy, known.at_request())
-        for request in {each.label: each for each in requests}.values():
-            refuse_early(context.policy, known.foreseen(request, modality, asked.detail))
+        one_of_each = {each.label: each for each in requests}.values()
+        admission = admitted(
+            context.policy,
+            context.usage,
+            known,
+            lambda: (known.foreseen(each, modality, asked.detail) for each in one_of_each),
+        )
     making = _Making(
         opened=opened,
         generator=generator,
@@ -219,6 +227,7 @@ class _Making:
             admission=self.admission,
             model=opened.digest,
             policy=context.policy.digest,
+            made_with=made_with(opened, context.policy),
             signer=context.signer,
             ledger=context.ledger,
         )

@@ -1,4 +1,4 @@
-"""Whether a model may be used: neither it nor the key that signed it was taken back.
+"""Whether a model may be used: nobody took back it, the key that signed it, or the policy.
 
 The ledger that its outputs go to is asked, and every list of its signer's house that was given.
 """
@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from safegen.package.files import Package
+    from safegen.policy.policy import Policy
     from safegen.provenance.c2pa.manifest import Manifest
     from safegen.provenance.log.ledger import Ledger
     from safegen.provenance.log.revocation import BelievedList
+    from safegen.provenance.log.taken_back import Named
     from safegen.schemas.revocation import Revocation
 
 
@@ -73,6 +75,44 @@ def require_model(opened: Package, log: Ledger) -> None:
     taken_back = log.revocation("model", opened.digest)
     if taken_back is not None:
         raise RevokedError(_sentence(opened, "it", taken_back))
+
+
+def require_usable(opened: Package, policy: Policy, log: Ledger) -> None:
+    """Refuse what the log has taken back since the model was opened.
+
+    Raises:
+        RevokedError: the model or a policy must not be used any more.
+    """
+    require_model(opened, log)
+    require_policy(policy, log)
+
+
+def require_policy(policy: Policy, log: Ledger) -> None:
+    """Refuse a policy, or what it extends, that the log has taken back.
+
+    Raises:
+        RevokedError: it must not be used any more.
+    """
+    names = {each.digest: each.name for each in policy.parts} | {policy.digest: policy.name}
+    _, found = log.taken_back([("policy", each) for each in digests_of(policy)])
+    for each in found:
+        note = f": {each.note}" if each.note else ""
+        named = names.get(each.id, f"{each.id}, which {policy.name} extends,")
+        raise RevokedError(
+            f"policy {named} must not be used: it is revoked since {each.since} "
+            f"({each.reason}{note}); name another policy"
+        )
+
+
+def made_with(opened: Package, policy: Policy) -> tuple[Named, ...]:
+    """What outputs are made with, none of which may be revoked when they leave."""
+    return (("model", opened.digest), *(("policy", each) for each in digests_of(policy)))
+
+
+def digests_of(policy: Policy) -> tuple[str, ...]:
+    """Of a policy, of each of several, and of what they extend."""
+    own = (policy.digest, *(each.digest for each in policy.parts), *policy.bases)
+    return tuple(dict.fromkeys(own))
 
 
 def _logged(log: Ledger, file_digest: str) -> str | None:

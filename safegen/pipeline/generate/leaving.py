@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from safegen.provenance.c2pa.manifest import Manifest
     from safegen.provenance.keys.signer import Signer
     from safegen.provenance.log.ledger import Appended, Ledger
+    from safegen.provenance.log.taken_back import Named
     from safegen.schemas.decision import Decision
     from safegen.schemas.log import InclusionProof
 
@@ -73,6 +74,7 @@ class Departure:
         admission: the decision on their request.
         model: the model's digest.
         policy: the policy's digest.
+        made_with: what must not be revoked when they leave: the model, and each policy.
         signer: who signs the log's head and the receipts.
         ledger: the log.
     """
@@ -81,6 +83,7 @@ class Departure:
     admission: Decision = field(repr=False)
     model: str
     policy: str
+    made_with: tuple[Named, ...]
     signer: Signer
     ledger: Ledger
 
@@ -106,6 +109,7 @@ class Departure:
 
         Raises:
             KeyMaterialError: the log is somebody else's, or nothing could be signed.
+            RevokedError: the model or a policy was revoked since they were made.
             StorageError: the log cannot be written; it has nothing of this.
         """
         now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -127,7 +131,9 @@ class Departure:
                 before_commit(tuple(outputs))
             return list(map(_original, self.sealed, outputs))
 
-        self.ledger.append(entries, signer=self.signer, before_commit=prepare)
+        self.ledger.append(
+            entries, signer=self.signer, in_force=self.made_with, before_commit=prepare
+        )
         return tuple(outputs)
 
     def _outputs(self, entries: list[LogEntry], appended: Appended) -> list[Output]:

@@ -17,8 +17,9 @@ from safegen.modality.registry import modality_of
 from safegen.models.generator import LatentGenerator
 from safegen.package import files
 from safegen.package.copying import copy
+from safegen.pipeline.generate.admission import usage_of
 from safegen.pipeline.generate.generate import Asked, ReleaseContext, generate
-from safegen.pipeline.generate.in_force import require_in_force
+from safegen.pipeline.generate.in_force import require_in_force, require_policy
 from safegen.pipeline.generate.measured import screen_facts
 from safegen.pipeline.generate.naming import DEFAULT_NAME_PATTERN
 from safegen.pipeline.generate.outputs import Release
@@ -79,7 +80,7 @@ def load(
         screens: of which the policies' rules may speak, beside those that are registered.
 
     Raises:
-        RevokedError: the model, or the key that signed it, was taken back.
+        RevokedError: the model, the key that signed it, or a policy was taken back.
         DataError: the folder is not a package.
         TamperedError: a file is not what was signed, or the measurement of a screen is not.
         KeyMaterialError: nothing can be signed with these keys, or the policy requires
@@ -95,6 +96,7 @@ def load(
     screened = screen_facts(loaded, anchors)
     manifest, log = require_signed(opened, anchors, times), Ledger(workspace.ledger)
     named = (revoked,) if isinstance(revoked, str | Path) else revoked
+    require_policy(loaded, log)
     require_in_force(
         opened,
         manifest,
@@ -110,6 +112,7 @@ def load(
         stamping=Stamping(workspace.timestamp_url, required=loaded.stamps_required, times=times),
         deployment=where,
         screens=screened,
+        usage=usage_of(workspace.ledger, loaded),
     )
     return Model(opened, context, manifest.time_stamp)
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from safegen.modality.base import Modality
     from safegen.package.files import Package
     from safegen.policy.deployment import Deployment
-    from safegen.policy.facts import DeploymentFacts, Facts, TimeFacts
+    from safegen.policy.facts import DeploymentFacts, Facts, QuotaFacts, TimeFacts
     from safegen.schemas.certificate import PrivacyCertificate
     from safegen.schemas.explanation import Detail, Explanation
     from safegen.schemas.receipt import GenerationRequest
@@ -59,9 +59,9 @@ class Known:
     now: datetime
     screens: tuple[ScreenFacts, ...] = ()
 
-    def at_request(self) -> Facts:
+    def at_request(self, quotas: QuotaFacts) -> Facts:
         """All that is known before anything is sampled."""
-        groups = (self.request, self.model, self.certificate, self.data)
+        groups = (self.request, quotas, self.model, self.certificate, self.data)
         return self._dated(facts_at("request", *groups, *self._always()))
 
     def foreseen(self, request: GenerationRequest, modality: Modality, detail: Detail) -> Facts:

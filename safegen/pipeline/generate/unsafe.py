@@ -54,7 +54,7 @@ def unsafe_sample(
         note=requests[0].purpose,
         time=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    ledger.append([entry], signer=signer)
+    ledger.append([entry], signer=signer, in_force=[("model", opened.digest)])
     warnings.warn(
         f"{count} samples of {opened.config.name} leave unsigned and unexplained, by no policy's "
         "leave; the ledger says so. Use generate() for what others will see.",

@@ -29,15 +29,17 @@ from safegen.provenance.log.index import RecoveryIndex
 from safegen.provenance.log.proofs import prove
 from safegen.provenance.log.revocation import place_of
 from safegen.provenance.log.snapshot import LogView
+from safegen.provenance.log.taken_back import require_not_taken_back, revocations_of
 from safegen.schemas.canonical import canonical_bytes
 from safegen.schemas.log import ConsistencyProof, LogCheckpoint, LogEntry, LoggedFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from safegen.provenance.keys.signer import Signer
     from safegen.provenance.log.originals import Original
+    from safegen.provenance.log.taken_back import Named
     from safegen.schemas.log import InclusionProof, LogReport
     from safegen.schemas.revocation import Revocation, What
 
@@ -109,6 +111,7 @@ class Ledger:
         entries: Sequence[LogEntry],
         *,
         signer: Signer,
+        in_force: Iterable[Named] = (),
         before_commit: Callable[[Appended], Sequence[Original] | None] | None = None,
     ) -> Appended:
         """Append entries in one transaction, prove that each is in the log, and sign its new head.
@@ -119,6 +122,7 @@ class Ledger:
         Args:
             entries: in order.
             signer: signs the head after them.
+            in_force: what they were made with, none of which the log may have taken back.
             before_commit: told what the batch will be given, when all but the commit is done; what
                 it raises undoes the batch. Other writers wait for it. What it gives back is kept
                 for recovery, in the same transaction.
@@ -126,6 +130,7 @@ class Ledger:
         Raises:
             InputError: there are rows, and no head of the log was ever signed.
             KeyMaterialError: the log's last head was signed by somebody else.
+            RevokedError: the log takes back something that they were made with.
             TamperedError: the log is not what its last head says, or rows came after it.
             StorageError: the database cannot be used. In each case nothing was appended.
         """
@@ -133,7 +138,9 @@ class Ledger:
         with writing(self._engine) as connection:
             view = LogView(connection=connection, origin=self._origin)
             first = view.size()
-            self._require(view, signer)
+            last = self._require(view, signer)
+            if last is not None:
+                require_not_taken_back(view, last, in_force)
             rows = [
                 {"number": first + place, "file_digest": entry.file_digest, "entry": each}
                 for place, (entry, each) in enumerate(zip(entries, data, strict=True))
@@ -234,7 +241,7 @@ class Ledger:
         """The first revocation of something under the last signed head; None when there is none.
 
         Args:
-            what: a key, a model or an output.
+            what: a key, a model, a policy or an output.
             identity: a revocation's `id`.
 
         Raises:
@@ -243,6 +250,25 @@ class Ledger:
         """
         found = self.find(place_of(what, identity))
         return None if found is None else found[0].revocation
+
+    def taken_back(
+        self, named: Sequence[Named]
+    ) -> tuple[LogCheckpoint | None, tuple[Revocation, ...]]:
+        """The last signed head, and what the log takes back of what is named, under it.
+
+        Args:
+            named: what each is, and its `id`.
+
+        Raises:
+            TamperedError: a row of one was rewritten, or the log is not what its last head says.
+            StorageError: the log cannot be read.
+        """
+        with self._view() as view:
+            head = view.last()
+            if head is None:
+                return None, ()
+            view.require_holds(head)
+            return head, revocations_of(view, head, named)
 
     def revocations(self) -> tuple[Revocation, ...]:
         """All revocations under the last signed head, in the order in which they were logged.
@@ -376,7 +402,9 @@ class Ledger:
                 view = LogView(connection=connection, origin=self._origin)
             yield view
 
-    def _require(self, view: LogView, signer: Signer, *, adopt: bool = False) -> None:
+    def _require(
+        self, view: LogView, signer: Signer, *, adopt: bool = False
+    ) -> LogCheckpoint | None:
         """The log must be what its last head says, to its end, and that head the signer's own."""
         head = view.last()
         if adopt:
@@ -384,7 +412,7 @@ class Ledger:
         elif view.size() != (0 if head is None else head.tree_size):
             raise _unsigned_rows(head, view.size())
         if head is None:
-            return
+            return None
         view.require_holds(head)
         _require_not_revoked(view, head, signer)
         if (head, signer.chain) != self._vouched and not checkpoints.follows(head, signer):
@@ -394,6 +422,7 @@ class Ledger:
                 "use keys of that authority, or begin another ledger with --ledger"
             )
         self._vouched = (head, signer.chain)
+        return head
 
 
 def _require_not_revoked(view: LogView, head: LogCheckpoint, signer: Signer) -> None:

@@ -1,4 +1,4 @@
-"""Taking back keys, models and outputs, and knowing what was taken back.
+"""Taking back keys, models, policies and outputs, and knowing what was taken back.
 
 1. A revocation is made by a successor: a key of the same house whose certificate is younger than
    that of every key that it takes back. So a stolen key takes back nothing of what followed it.
@@ -74,7 +74,7 @@ def entry_for(revocation: Revocation) -> LogEntry:
         kind="revocation",
         file_digest=place_of(revocation.what, revocation.id),
         model_digest=revocation.id if revocation.what == "model" else None,
-        policy_digest=None,
+        policy_digest=revocation.id if revocation.what == "policy" else None,
         revocation=revocation,
         time=datetime.now(UTC).isoformat(timespec="seconds"),
     )
@@ -86,7 +86,7 @@ def revoker_error(
     """Why whoever signs may not take something back, in words; None when they may.
 
     Args:
-        revocation: of a key; models and outputs are held against their file where that is.
+        revocation: of a key; whatever else is held against its file where that is.
         chain: of whoever signs, leaf first.
         anchors: the roots that are trusted.
     """

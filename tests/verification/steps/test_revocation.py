@@ -118,7 +118,8 @@ def test_a_file_is_taken_back_whatever_its_stamp(house, stamps):
     assert (seen.state, code(seen)) == ("invalid", "safegen.revocation.output")
     assert house.verify(good, **known).state == "trusted"
     from_ledger = house.verify(bad, ledger=house.ledger)
-    assert from_ledger.state == "trusted"  # a list was not asked
+    assert (from_ledger.state, code(from_ledger)) == ("invalid", "safegen.revocation.output")
+    assert house.verify(bad).state == "trusted"  # nobody was asked
 
 
 def test_a_model_and_what_it_makes(made, tmp_path, stamps, monkeypatch):
@@ -128,7 +129,8 @@ def test_a_model_and_what_it_makes(made, tmp_path, stamps, monkeypatch):
         source.backup(copy)
     own = {"keys": made.keys, "ledger": tmp_path / "ledger.db"}
     model = safegen.load(made.model, **own)
-    before = model.generate(1, purpose="a test", label=1, seed=0)
+    (path,) = model.generate(1, purpose="a test", label=1, seed=0).save(tmp_path / "out")
+    waiting = model.generate(1, purpose="a test", label=1, seed=0)
     made_revocation = revoke(tmp_path / "ledger.db", made.keys, model=made.model,
                              reason="privilegeWithdrawn", note="a person objected")  # fmt: skip
     assert made_revocation.id == model.digest
@@ -154,7 +156,14 @@ def test_a_model_and_what_it_makes(made, tmp_path, stamps, monkeypatch):
         main()
     assert ended.value.code == RevokedError.exit_code
     assert not (tmp_path / "typed").exists()
-    (path,) = before.save(tmp_path / "out")
+    with pytest.raises(RevokedError, match=r"nothing leaves: .*a person objected"):
+        waiting.save(tmp_path / "late")
+    assert not list((tmp_path / "late").glob("*.png"))
+    with pytest.raises(RevokedError, match="nothing leaves"):
+        _ = waiting.outputs
+    logs = {"ledger": tmp_path / "ledger.db"}
+    assert code(safegen.verify(path, trust=made.root, **logs)) == "safegen.revocation.model"
+    assert code(safegen.verify(path, **logs)) == "safegen.revocation.none"  # nobody is trusted
     for file in (path, made.model / "weights.safetensors"):
         seen = safegen.verify(file, trust=made.root, revoked=listed)
         assert (seen.state, code(seen)) == ("invalid", "safegen.revocation.model")
