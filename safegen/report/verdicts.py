@@ -41,6 +41,10 @@ STATE_HEADLINES: dict[str, tuple[str, str]] = {  # for those who know no states
         "Nothing was changed; who signed it, nobody vouches.",
     ),
     "invalid": ("Do not rely on it", "Something in it was changed, or is not true."),
+    "recovered": (
+        "Known by its looks",
+        "Its statement is gone; a log has a file that looks like it.",
+    ),
     "unsigned": ("No statement of origin", "It carries nothing that says where it comes from."),
     "unsupported": ("Cannot carry a statement", "Files of this type have no place for one."),
     "unreadable": ("Cannot be read", "It is broken, or looking at it takes too much."),

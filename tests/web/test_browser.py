@@ -94,7 +94,7 @@ def test_a_pasted_picture(visit, stripped):
     page = visit()
     page.evaluate(PASTE, list(stripped))
     page.wait_for_selector("#result")
-    assert heading(page) == "No statement of origin"
+    assert heading(page) == "Known by its looks"
 
 
 def test_hostile_files_run_nothing(visit, hostile):

@@ -2,10 +2,14 @@
 
 import io
 import re
+import typing
+from importlib.resources import files
 
 import pytest
 from PIL import Image
 
+from safegen.report.verdicts import STATE_HEADLINES, STATES
+from safegen.schemas.verdict import State
 from safegen.verification.options import VerificationOptions
 from safegen.verification.reason_codes import CODES
 from safegen.web.pictures import MAX_SIDE_PIXELS, has_moderate_size
@@ -48,7 +52,7 @@ def test_a_trusted_file_in_full(client, signed, made):
 
 @pytest.mark.parametrize(
     ("which", "headline"),
-    [("tampered", "Do not rely on it"), ("stripped", "No statement of origin")],
+    [("tampered", "Do not rely on it"), ("stripped", "Known by its looks")],
 )
 def test_a_changed_and_a_stripped_file(client, request, which, headline):
     text = words(look_at(client, ("a.png", request.getfixturevalue(which))).text)
@@ -67,7 +71,7 @@ def test_a_signer_on_no_list(signed):
 def test_several_files_give_a_table(client, signed, stripped):
     answer = look_at(client, ("a.png", signed), ("b.png", stripped))
     assert '<table class="files">' in answer.text
-    assert "Trusted: 1; No statement of origin: 1." in words(answer.text)
+    assert "Trusted: 1; Known by its looks: 1." in words(answer.text)
     assert answer.text.count("<article") == 2
 
 
@@ -107,6 +111,13 @@ def test_nothing_is_inline_and_nothing_comes_from_elsewhere(client, signed):
         assert "immutable" in answer.headers["Cache-Control"]
         assert "url(" not in answer.text
         assert "http" not in answer.text
+
+
+def test_every_state_has_words_a_mark_and_a_colour(client):
+    states = set(typing.get_args(State))
+    assert set(STATE_HEADLINES) == set(STATES) == states
+    template = (files("safegen.web") / "templates" / "file.html.j2").read_text()
+    assert all(f'"{state}": ' in template.partition("%}")[0] for state in states)
 
 
 def test_every_step_has_a_title():

@@ -33,7 +33,7 @@ def test_a_changed_and_a_stripped_file_are_told_apart(client, tampered, stripped
         client.post("/v1/verify", content=data, headers=RAW).json()["state"]
         for data in (tampered, stripped)
     ]
-    assert states == ["invalid", "unsigned"]
+    assert states == ["invalid", "recovered"]
 
 
 def test_hostile_files_get_a_verdict_and_nothing_else(client, hostile):
