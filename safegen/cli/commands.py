@@ -19,6 +19,7 @@ COMMANDS = (
     "recover",
     "sign",
     "explain",
+    "atlas",
     "audit",
     "evaluate",
     "serve",

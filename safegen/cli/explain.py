@@ -10,6 +10,8 @@ import typer
 from safegen.cli.console import out as console
 from safegen.cli.console import plain, say
 
+STATISTICS = ("prior.", "grain.", "judge.")  # of a generator: what releases made, and no step
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -26,16 +28,25 @@ def explain(
     figure: Annotated[
         Path | None, typer.Option(help="Draw the explanation into this new PNG file.")
     ] = None,
+    *,
+    influence: Annotated[
+        bool,
+        typer.Option("--influence", help="Ask which records made it: says why that is not told."),
+    ] = False,
 ) -> None:
     """Say which latents and how much of the label made each region of an output."""
     from safegen import storage
     from safegen.errors import InputError
     from safegen.explain.summary import in_words
+    from safegen.package.latent_names import names_of
     from safegen.package.presence import require_package
     from safegen.pipeline.explain import made_again, read_explained
 
     if package is not None:
         require_package(package)
+    if influence:
+        _tell_influence(package)
+        return
     explained = read_explained(file)
     request, explanation = explained.request, explained.explanation
     again = None if package is None else made_again(explained, package)
@@ -52,7 +63,8 @@ def explain(
         f"{request.label} ({plain(request.label_name)}), seed {request.seed}, for: "
         f"{plain(request.purpose)}"
     )
-    say(in_words(explanation, attributions))
+    names = {} if package is None else names_of(package)
+    say(plain(in_words(explanation, attributions, names)))
     if attributions is None:
         say("[yellow]Its numbers are not beside it[/]; --package makes them again.")
     else:
@@ -70,6 +82,29 @@ def explain(
         say(f"Drawn in {plain(figure)}; it is not signed.")
     if package is not None and again is not None:
         _compare(again, package)
+
+
+def _tell_influence(package: Path | None) -> None:
+    """Why no record is named; and what of all records together went into a model."""
+    say(
+        "Which records made an output is not told: to say that one mattered is to say that it was "
+        "among them, which differential privacy is there to hide. What is known is what all of "
+        "them together released, under noise that the certificate counts."
+    )
+    if package is None:
+        say("[dim]--package names those releases.[/]")
+        return
+    from safegen.package.files import read
+
+    opened = read(package)
+    for event in opened.certificate.events:
+        kind = "one-shot statistics" if event.event == "gaussian" else "training steps"
+        say(f"  {event.count} {kind}, noise multiplier {event.noise_multiplier:.2f}")
+    parts = sorted(name for name in opened.weights if name.startswith(STATISTICS))
+    if opened.config.recipe.warm_start is not None:
+        say(f"  The warm start learnt from statistics alone: {opened.config.recipe.warm_start}.")
+    if parts:
+        say(f"  Of statistics are {', '.join(map(plain, parts))}; all else is of training steps.")
 
 
 def _show(explained: Explained, attributions: NDArray[np.float32]) -> None:

@@ -11,6 +11,8 @@ from safegen.schemas.canonical import digest
 from safegen.schemas.explanation import Explanation, ExplanationSummary, RegionSummary
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from safegen.modality.base import Modality
@@ -34,22 +36,29 @@ def summarise(explanation: Explanation) -> ExplanationSummary:
     )
 
 
-def in_words(explanation: AnyExplanation, attributions: NDArray[np.float32] | None = None) -> str:
+def in_words(
+    explanation: AnyExplanation,
+    attributions: NDArray[np.float32] | None = None,
+    names: Mapping[str, str] | None = None,
+) -> str:
     """The explanation in a few sentences, with the signs that its picture has.
 
     Args:
         explanation: its record.
         attributions: its numbers, (regions, latents + 1), where they are at hand.
+        names: a user's, by what is named, such as `latent 3`.
     """
     leader = strongest_latents(explanation)[0]
+    called = (names or {}).get(f"latent {leader}")
+    named = f"latent {leader} ({called})" if called else f"latent {leader}"
     words = (
         f"Against {explanation.baseline}: of all changes of regions, whichever way they went, the "
-        f"label made {label_share(explanation):.0%} and the latents the rest, latent {leader} most "
+        f"label made {label_share(explanation):.0%} and the latents the rest, {named} most "
         "of them."
     )
     if attributions is not None:
         label, latent = (moved(attributions[:, each]) for each in (-1, leader))
-        words += f" The label {label}; latent {leader} {latent}."
+        words += f" The label {label}; {named} {latent}."
     words += (
         f" The attributions miss what they explain by {explanation.completeness_gap:.1%} at most."
     )

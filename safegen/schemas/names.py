@@ -13,6 +13,7 @@ MAX_SEED = 2**53 - 1  # JSON's largest exact whole number
 WEIGHTS, CONFIG, CERTIFICATE = "weights.safetensors", "config.json", "certificate.json"
 MODEL_MANIFEST, DIGESTS = "model.c2pa", "digests.json"
 CARD = "README.md"  # for people; not signed, because it changes when the model is evaluated
+LATENT_NAMES = "names.json"  # a user's words for latents; not signed, for they are not the model's
 
 # A release.
 EXPLANATIONS = "explanations"  # sub-folder of the explanations' pictures

@@ -19,12 +19,12 @@ from safegen.package import files
 from safegen.package.copying import copy
 from safegen.pipeline.generate.admission import usage_of
 from safegen.pipeline.generate.generate import Asked, ReleaseContext, generate
-from safegen.pipeline.generate.in_force import require_in_force, require_policy
+from safegen.pipeline.generate.in_force import require_in_force, require_model, require_policy
 from safegen.pipeline.generate.measured import screen_facts
 from safegen.pipeline.generate.naming import DEFAULT_NAME_PATTERN
 from safegen.pipeline.generate.outputs import Release
 from safegen.pipeline.generate.shown import html_of_model
-from safegen.pipeline.generate.unsafe import unsafe_sample
+from safegen.pipeline.generate.unsafe import log_unsafe, unsafe_sample
 from safegen.policy.deployment import load_deployment
 from safegen.policy.load import load_policies
 from safegen.privacy.accounting.recompute import agrees
@@ -291,6 +291,22 @@ class Model:
             reason=reason,
             label=label,
             seed=seed,
+        )
+
+    def log_unsafe(self, data: bytes, *, reason: str) -> None:
+        """Tell the ledger of a file with samples that no policy allowed, before it is written.
+
+        Args:
+            data: the file.
+            reason: what it is for.
+
+        Raises:
+            RevokedError: the model was taken back.
+            StorageError: it could not be logged, so nothing may be written.
+        """
+        require_model(self._package, self._context.ledger)
+        log_unsafe(
+            self._package, self._context.signer, self._context.ledger, data=data, note=reason
         )
 
 

@@ -46,15 +46,7 @@ def unsafe_sample(
         samples: NDArray[np.float32] = generator.sample(
             torch.tensor([request.label for request in requests]), requests[0].seed
         ).numpy()
-    entry = LogEntry(
-        kind="unsafe_sample",
-        file_digest=sha256(samples.tobytes()),
-        model_digest=opened.digest,
-        policy_digest=None,
-        note=requests[0].purpose,
-        time=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
-    ledger.append([entry], signer=signer, in_force=[("model", opened.digest)])
+    log_unsafe(opened, signer, ledger, data=samples.tobytes(), note=requests[0].purpose)
     warnings.warn(
         f"{count} samples of {opened.config.name} leave unsigned and unexplained, by no policy's "
         "leave; the ledger says so. Use generate() for what others will see.",
@@ -62,3 +54,20 @@ def unsafe_sample(
         stacklevel=4,  # of whoever called `Model.unsafe_sample`, past its check of arguments
     )
     return samples
+
+
+def log_unsafe(opened: Package, signer: Signer, ledger: Ledger, *, data: bytes, note: str) -> None:
+    """Tell the log that something of a model leaves which no policy allowed.
+
+    Raises:
+        StorageError: it could not be logged.
+    """
+    entry = LogEntry(
+        kind="unsafe_sample",
+        file_digest=sha256(data),
+        model_digest=opened.digest,
+        policy_digest=None,
+        note=note,
+        time=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    ledger.append([entry], signer=signer, in_force=[("model", opened.digest)])
