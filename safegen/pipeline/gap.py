@@ -213,7 +213,7 @@ def _measured(
     data: bytes, modality: Modality, policy: Policy
 ) -> tuple[dict[str, str], OutputFacts]:
     """What the policy's screens say of what the file stores; and its size."""
-    batch = Batch(samples=np.asarray(modality.decode(data))[None], requests=())
+    batch = Batch(samples=np.asarray(modality.decode(data))[None], requests=(), modality=modality)
     (seen,) = measure_bound(policy.asked, batch)
     return dict(seen.failures), dataclasses.replace(size_facts(modality), screens=seen.scores)
 

@@ -17,10 +17,12 @@ import numpy as np
 from safegen.audit.statistics import error_of, proportion
 from safegen.errors import DataError, InputError
 from safegen.modality.image import pixels_of
+from safegen.modality.registry import modality_of
 from safegen.provenance.keys import detached
 from safegen.provenance.keys.opener import open_signer
 from safegen.schemas.audit import Rate
 from safegen.schemas.canonical import canonical_bytes, sha256
+from safegen.schemas.card import PictureShape
 from safegen.schemas.measurement import CurvePoint, MeasuredPictures, ScreenMeasurement
 from safegen.screens.bound import measure_bound
 from safegen.screens.screen import Batch
@@ -131,10 +133,16 @@ def _batches(paths: Sequence[Path]) -> Iterator[Batch]:
         except DataError as error:
             raise DataError(f"{path}: {error}; mend or remove it") from error
         if waiting and (pixels.shape != waiting[0].shape or len(waiting) == BATCH_PICTURES):
-            yield Batch(samples=np.stack(waiting), requests=())
+            yield _batch(waiting)
             waiting = []
         waiting.append(pixels)
-    yield Batch(samples=np.stack(waiting), requests=())
+    yield _batch(waiting)
+
+
+def _batch(pictures: Sequence[NDArray[np.uint8]]) -> Batch:
+    channels, height, width = pictures[0].shape
+    shape = PictureShape(channels=channels, height=height, width=width)
+    return Batch(samples=np.stack(pictures), requests=(), modality=modality_of(shape))
 
 
 def _passing(scores: Scores, threshold: float, denies: Denies) -> int:

@@ -21,6 +21,7 @@ from safegen.schemas.config import PackageDigests
 from safegen.schemas.decision import Decision
 from safegen.schemas.deployment import DeploymentDocument
 from safegen.schemas.explanation import ExplanationSummary, FirstExplanationSummary
+from safegen.schemas.likeness import LikenessRegistry
 from safegen.schemas.measurement import ScreenMeasurement
 from safegen.schemas.policy import PolicyDocument
 from safegen.schemas.receipt import GenerationRequest
@@ -40,6 +41,7 @@ ASSERTIONS: dict[str, type[Record]] = {
 EARLIER: dict[str, type[Record]] = {"org.safegen.explanation-1": FirstExplanationSummary}  # by 0.1
 DOCUMENTS: dict[str, type[Record]] = {  # whole files
     "safegen.revocation-list": RevocationList,
+    "safegen.likeness-registry": LikenessRegistry,
     "safegen.screen-measurement": ScreenMeasurement,
 }
 # What people write; editors complete it, and `safegen.policy` reads it.
@@ -54,7 +56,9 @@ def schema_of(label: str) -> dict[str, JsonValue]:
         _describe(part, _docstring(name))
         if label not in WRITTEN:
             _as_it_stands(part)
-    if label in DOCUMENTS:  # what is given to others is signed
+    if (
+        label in DOCUMENTS and "signature" in made["properties"]
+    ):  # what is given to others is signed
         made["required"].append("signature")
     return {
         "$schema": GenerateJsonSchema.schema_dialect,

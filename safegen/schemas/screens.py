@@ -14,7 +14,7 @@ screens:
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PositiveFloat, StringConstraints, model_validator
 
@@ -28,6 +28,7 @@ ScreenName = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 Colours = Literal["RGB", "BGR", "grey"]
 Denies = Literal["above", "below"]
 Side = Annotated[int, Field(ge=1, le=4096)]  # pixels
+_LEFT_OUT: Any = Field(exclude_if=lambda given: given is None)
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 
 
@@ -118,6 +119,22 @@ class ClassifierSettings(Record):
         return self
 
 
+class LikenessSettings(Record):
+    """Whose likeness is protected, and how a network compares pictures with theirs.
+
+    Attributes:
+        registry: the file of embeddings or codes, beside the policy.
+        digest: of that file.
+        input: how pictures are handed to the network; left out where codes are compared.
+        output: the name of the network's output, where it has several.
+    """
+
+    registry: Text
+    digest: Digest
+    input: PictureInput | None = None
+    output: Text | None = None
+
+
 class ScreenDocument(Record):
     """A screen that a policy brings along, or what it says of one that is registered.
 
@@ -125,6 +142,7 @@ class ScreenDocument(Record):
         file: its network as ONNX, beside the policy.
         digest: of that file; without a file, that of the screen that is registered by this name.
         classifier: how the network names classes.
+        likeness: which registry the network's embeddings, or codes without one, are compared with.
         threshold: of its score, for rules to compare with, and at which error rates are measured.
         denies: whether scores above the threshold are those that a policy denies, or those below.
         seconds: within which it must answer for a batch.
@@ -134,6 +152,7 @@ class ScreenDocument(Record):
     file: Text | None = None
     digest: Digest | None = None
     classifier: ClassifierSettings | None = None
+    likeness: LikenessSettings | None = None
     threshold: float | None = None
     denies: Denies = "above"
     seconds: Seconds | None = None
@@ -143,8 +162,14 @@ class ScreenDocument(Record):
     def _is_whole(self) -> Self:
         if self.classifier is not None and (self.file is None or self.digest is None):
             raise ValueError("a classifier has a file and its digest")
-        if self.classifier is None and self.file is not None:
-            raise ValueError("nothing says what the file is; describe its classifier")
+        if self.classifier is not None and self.likeness is not None:
+            raise ValueError("a screen is a classifier or a likeness; declare two screens")
+        if self.likeness is not None:
+            given = (self.file is None, self.digest is None, self.likeness.input is None)
+            if len(set(given)) > 1:
+                raise ValueError("a network for a likeness has a file, its digest and an input")
+        elif self.classifier is None and self.file is not None:
+            raise ValueError("nothing says what the file is; describe a classifier or a likeness")
         return self
 
 
@@ -153,10 +178,16 @@ class ScreenContent(Record):
 
     Attributes:
         kind: of screen.
-        file_digest: of its network.
+        file_digest: of its network, or of its registry.
         classifier: how the network names classes.
+        input: how an embedder is given pictures.
+        output: the name of its output.
+        embedder_digest: of the embedder beside a registry.
     """
 
-    kind: Literal["classifier"]
+    kind: Literal["classifier", "torch", "embedder", "likeness"]
     file_digest: str
-    classifier: ClassifierSettings | None = None
+    classifier: Annotated[ClassifierSettings | None, _LEFT_OUT] = None
+    input: Annotated[PictureInput | None, _LEFT_OUT] = None
+    output: Annotated[str | None, _LEFT_OUT] = None
+    embedder_digest: Annotated[str | None, _LEFT_OUT] = None

@@ -10,7 +10,9 @@ from pydantic import ValidationError
 from safegen.errors import InputError
 from safegen.schemas.measurement import ScreenMeasurement
 from safegen.screens.classifier import Classifier
+from safegen.screens.likeness import Embedder, Likeness
 from safegen.screens.measure import TIMEOUT_SECONDS, Screened, measure, within
+from safegen.screens.onnx import require_digest
 from safegen.screens.registry import require_protocol
 from safegen.screens.screen import digest_of
 from safegen.storage import read
@@ -113,7 +115,7 @@ def declared(
         InputError: the name is taken or unknown, or the registered screen is another one.
         StorageError: its file cannot be read.
     """
-    if document.classifier is None:
+    if document.classifier is None and document.likeness is None:
         if name not in known:
             raise InputError(
                 f"no screen is registered as {name!r}; give its file and classifier, or import it "
@@ -127,7 +129,7 @@ def declared(
                 f"{name!r} is a screen already, by {type(known[name]).__module__}; give this one "
                 "another name"
             )
-        screen = _classifier(name, document, folder)
+        screen = _made(name, document, folder)
     require_protocol(screen)
     usual = bound(screen)
     return BoundScreen(
@@ -152,12 +154,21 @@ def _measurement(path: Path) -> ScreenMeasurement:
         ) from error
 
 
-def _classifier(name: str, document: ScreenDocument, folder: Path) -> Classifier:
-    assert document.file is not None
-    assert document.classifier is not None
-    made = Classifier(name, folder / document.file, document.classifier, digest=document.digest)
-    made.require_file()
-    return made
+def _made(name: str, document: ScreenDocument, folder: Path) -> Screen:
+    """The screen that a policy brings along, with files that have the digests that it names."""
+    file = None if document.file is None else folder / document.file
+    if file is not None and document.digest is not None:
+        require_digest(file, document.digest)
+    if document.likeness is None:
+        assert file is not None
+        assert document.classifier is not None
+        return Classifier(name, file, document.classifier, digest=document.digest)
+    wanted = document.likeness
+    embedder = None
+    if file is not None and wanted.input is not None:
+        embedder = Embedder(file, wanted.input, digest=document.digest, output=wanted.output)
+    place = folder / wanted.registry
+    return Likeness(name, place, embedder=embedder, registry_digest=wanted.digest)
 
 
 def measure_bound(screens: Sequence[BoundScreen], batch: Batch) -> tuple[Screened, ...]:

@@ -11,14 +11,13 @@ from safegen.arguments import checked
 from safegen.errors import InputError
 from safegen.schemas.canonical import digest, sha256
 from safegen.schemas.screens import ClassifierSettings, ScreenContent
-from safegen.screens.onnx import OnnxNetwork, require_digest
-from safegen.screens.pictures import prepared
+from safegen.screens.onnx import OnnxNetwork
+from safegen.screens.pictures import dimensions_of, prepared
 from safegen.storage import read
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from safegen.schemas.screens import PictureInput
     from safegen.screens.screen import Batch
 
     Floats = NDArray[np.float64]
@@ -68,15 +67,6 @@ class Classifier:
             ScreenContent(kind="classifier", file_digest=self.file_digest, classifier=self.settings)
         )
 
-    def require_file(self) -> None:
-        """Refuse a file with another digest, without running it.
-
-        Raises:
-            InputError: it has another digest.
-            StorageError: it cannot be read.
-        """
-        require_digest(self._file, self.file_digest)
-
     def open(self) -> OnnxNetwork:
         """Open the network, and try it on a grey picture.
 
@@ -106,13 +96,6 @@ class Classifier:
         outputs = self.open().run(prepared(batch.samples, self.settings.input))
         scores: list[float] = scored(outputs, self.settings).tolist()
         return scores
-
-
-def dimensions_of(wanted: PictureInput) -> tuple[int, ...]:
-    """Of one picture as the network takes it."""
-    if wanted.layout == "NCHW":
-        return (wanted.channels, *wanted.size)
-    return (*wanted.size, wanted.channels)
 
 
 def require_scores(outputs: NDArray[np.float32], settings: ClassifierSettings, what: str) -> None:

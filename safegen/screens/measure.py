@@ -7,6 +7,8 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
+from safegen.screens.confined import ConfinedError, confined
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -95,11 +97,31 @@ def within(seconds: float, call: Callable[[], _Answer], screen: Screen) -> _Answ
 
 def _answer(screen: Screen, batch: Batch, seconds: float) -> Sequence[float] | str:
     """The scores, or why there are none."""
-    told = within(seconds, lambda: [float(score) for score in screen.measure(batch)], screen)
-    if isinstance(told, TimeoutError):
+    told = within(seconds, lambda: _scores(screen, batch), screen)
+    if isinstance(told, TimeoutError | ConfinedError):
         return str(told)
     if isinstance(told, BaseException):
         return f"it raised {type(told).__name__}: {told}"
     if len(told) != len(batch):
         return f"it gave {len(told)} scores for {len(batch)} samples"
     return told
+
+
+def _scores(screen: Screen, batch: Batch) -> list[float]:
+    """The scores, by a screen that was opened before, and then did nothing but compute."""
+    opening = getattr(screen, "open", None)
+    if callable(opening):
+        opening()
+    with confined() as attempts:
+        try:
+            scores = [float(score) for score in screen.measure(batch)]
+        except Exception:
+            if not attempts:
+                raise
+            scores = []
+    if attempts:
+        raise ConfinedError(
+            f"it tried to {attempts[0]}; while it measures a screen computes, and reads no data: "
+            "what it needs is opened when it is made, or in its method open"
+        )
+    return scores

@@ -24,6 +24,13 @@ RESIZE_FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resamp
 MAX_STORED = 255
 
 
+def dimensions_of(wanted: PictureInput) -> tuple[int, ...]:
+    """Of one picture as the network takes it."""
+    if wanted.layout == "NCHW":
+        return (wanted.channels, *wanted.size)
+    return (*wanted.size, wanted.channels)
+
+
 def prepared(samples: NDArray[Any], wanted: PictureInput) -> Floats:
     """A whole batch at once.
 

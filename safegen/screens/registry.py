@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from safegen.errors import InputError
+from safegen.screens.records import records_held
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -91,12 +92,12 @@ def require_protocol(screen: Any) -> None:  # noqa: ANN401 - whatever somebody h
         raise InputError(
             f"screen {name!r} ({kind}): measure must take one batch, and does not: {error}"
         ) from error
-    for held in (getattr(screen, "__dict__", None) or {}).values():
-        if type(held).__module__.startswith(("safegen.data.", "safegen.privacy.mechanism.")):
-            raise InputError(
-                f"screen {name!r} ({kind}) holds records ({type(held).__qualname__}); what reads "
-                "records spends privacy, and a screen has no budget: give it released statistics"
-            )
+    held = "it says so itself" if getattr(screen, "reads_records", False) else records_held(screen)
+    if held is not None:
+        raise InputError(
+            f"screen {name!r} ({kind}) holds records ({held}); what reads records spends privacy, "
+            "and a screen has no budget: give it released statistics"
+        )
 
 
 def registered() -> Mapping[str, Screen]:

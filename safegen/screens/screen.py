@@ -13,10 +13,24 @@ from safegen.storage import read
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from safegen.modality.base import Modality
     from safegen.schemas.receipt import GenerationRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleasedStatistics:
+    """What is usual of each class, made of what was released about records and of nothing else.
+
+    Attributes:
+        means: (classes, *dimensions), in [0, 1].
+        deviations: (classes, *dimensions), around them.
+    """
+
+    means: NDArray[np.float64]
+    deviations: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,18 +43,27 @@ class Batch:
         requests: one a sample, in the same order; none where files are screened that nobody here
             asked for.
         modality: what kind of data they are; None for values of 8 bits.
+        earlier: (samples, *dimensions): what was screened before of the same release, as files
+            store it; None where nothing was.
+        statistics: what the package makes usual, for screens with `needs_statistics = True`.
     """
 
     samples: NDArray[Any]
     requests: tuple[GenerationRequest, ...]
     modality: Modality | None = None
+    earlier: NDArray[Any] | None = None
+    statistics: ReleasedStatistics | None = None
 
     def __len__(self) -> int:
         return len(self.samples)
 
     def values(self, place: int) -> NDArray[Any]:
         """One sample, (*dimensions), as training sees it: numbers in [0, 1]."""
-        stored = self.samples[place]
+        seen: NDArray[Any] = self.as_seen(self.samples[place])
+        return seen
+
+    def as_seen(self, stored: NDArray[Any]) -> NDArray[Any]:
+        """Samples, (*dimensions) or (n, *dimensions), as training sees them: numbers in [0, 1]."""
         seen: NDArray[Any] = (
             stored / 255 if self.modality is None else self.modality.to_float(stored)
         )
@@ -51,7 +74,9 @@ class Screen(Protocol):
     """One measurement of samples; it decides nothing.
 
     A screen that knows a file of its own (weights, a list) states the file's digest as
-    `digest: str`; otherwise it is known by the source of its class (`digest_of`).
+    `digest: str`; otherwise it is known by the source of its class (`digest_of`). Where it has
+    them, a method `open()` is called before a batch, for while it measures it opens nothing;
+    `stop()` ends what takes too long, and `seconds` is its own limit for a batch.
 
     Attributes:
         name: a policy speaks of the score as `output.screens.<name>`.

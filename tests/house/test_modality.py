@@ -25,6 +25,7 @@ EXCEPTIONS = {
     "privacy/mechanism/sealed.py": "values of 8 bits, where no kind of data is named",
     "schemas/screens.py": "how networks that look at pictures are given them",
     "screens/classifier.py": "likewise",
+    "screens/torch_classifier.py": "likewise",
     "screens/screen.py": "values of 8 bits, where no kind of data is named",
     "training/presets/registry.py": "refuses a warm start of anything but pictures",
     "training/releases/fitting.py": "gives a generator of pictures its judge",

@@ -5,9 +5,15 @@ import pytest
 
 import safegen
 from safegen.errors import PolicyError, Refused
+from safegen.models.generator import LatentDraw
+from safegen.pipeline.generate import generate as making
+from safegen.pipeline.generate.statistics import released_statistics
 from safegen.provenance.log.ledger import Ledger
 from safegen.screens import registry
 from safegen.screens.classifier import Classifier
+from safegen.screens.measure import measure
+from safegen.screens.ready.distribution import DistributionDistance
+from safegen.screens.screen import Batch
 from tests.screens.networks import settings, trained, write_classifier
 
 POLICY = """
@@ -161,3 +167,67 @@ def test_another_screen_that_is_registered_by_the_name_later_is_not_asked(
     monkeypatch.setitem(registry._KNOWN, "sharpness", type("Other", (Sharpness,), {})())
     loaded.generate(1, purpose="x")
     assert sharpness.seen is not None
+
+
+WITHIN = """
+name: within
+description: A release repeats nothing, has not collapsed, and is what the package makes usual.
+rules:
+  - {id: any, stage: request, require: request.count < 999, because: Anybody may ask.}
+  - id: within
+    stage: release
+    require: output.screens.%s
+    because: It is itself.
+"""
+
+
+def within(made, tmp_path, asked):
+    (tmp_path / "within.yaml").write_text(WITHIN % asked)
+    return safegen.load(
+        made.model, keys=made.keys, ledger=tmp_path / "l.db", policy=tmp_path / "within.yaml"
+    )
+
+
+def test_duplicates_are_found_over_the_parts_of_a_release(made, tmp_path, monkeypatch):
+    """The second part makes what the first made; it is refused when its turn comes."""
+    monkeypatch.setattr(making, "PART", 2)
+    rows = LatentDraw.rows
+    monkeypatch.setattr(LatentDraw, "rows", lambda self, _: rows(self, slice(0, 2)))
+    release = within(made, tmp_path, "nearest_distance > 0.0").generate(
+        4, label=1, seed=1, purpose="x"
+    )
+    with pytest.raises(Refused, match="within: It is itself"):
+        release.save(tmp_path / "out")
+
+
+def test_different_outputs_are_let_out_part_by_part(made, tmp_path, monkeypatch):
+    monkeypatch.setattr(making, "PART", 2)
+    loaded = within(made, tmp_path, "nearest_distance > 0.0 && output.screens.diversity > 0.0")
+    paths = loaded.generate(5, seed=1, purpose="x").save(tmp_path / "out")
+    assert len(paths) == 5
+
+
+def test_what_is_usual_is_near_what_the_package_released(made, tmp_path):
+    loaded = within(made, tmp_path, "distribution_distance < 3.0")
+    loaded.generate(10, seed=1, purpose="x")
+    strict = within(made, tmp_path, "distribution_distance < 0.1")
+    with pytest.raises(Refused, match="within: It is itself"):
+        strict.generate(10, seed=1, purpose="x")
+
+
+def test_what_is_far_from_what_was_released_is_told_from_what_is_near(made, tmp_path):
+    loaded = within(made, tmp_path, "contrast > 0.0")
+    usual = released_statistics(loaded._generator)
+    request = loaded.generate(1, label=3, seed=1, purpose="x").outputs[0].receipt.request
+    near = np.floor(usual.means[3] * 255 + 0.5).astype(np.uint8)
+    samples = np.stack([near, 255 - near])
+    batch = Batch(samples=samples, requests=(request, request), statistics=usual)
+    nearby, far = DistributionDistance().measure(batch)
+    assert nearby < 0.1
+    assert far > 5
+
+
+def test_without_a_package_nothing_is_said_of_what_is_usual():
+    samples = np.zeros((1, 1, 4, 4), dtype=np.uint8)
+    (seen,) = measure([DistributionDistance()], Batch(samples=samples, requests=()))
+    assert "nobody says what is usual" in seen.failures["distribution_distance"]

@@ -21,6 +21,7 @@ from safegen.schemas.explanation import (
     FirstExplanation,
     FirstExplanationSummary,
 )
+from safegen.schemas.likeness import LikenessRegistry
 from safegen.schemas.log import ConsistencyProof, LogCheckpoint, LogEntry, LoggedFile, LogReport
 from safegen.schemas.measurement import ScreenMeasurement
 from safegen.schemas.receipt import FirstReceipt, Receipt, read_receipt
@@ -52,6 +53,7 @@ FORMATS = {
     "receipt-1": FirstReceipt,
     "revocation-list": RevocationList,
     "recovery": Recovery,
+    "likeness-registry": LikenessRegistry,
     "screen-measurement": ScreenMeasurement,
     "verdict": Verdict,
     "verdict-3": Verdict,

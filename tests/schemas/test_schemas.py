@@ -78,6 +78,16 @@ def test_a_revocation_list_validates_and_others_do_not():
         assert not check.is_valid(given | {"revocations": [one | wrong]})
 
 
+def test_a_likeness_registry_validates_and_others_do_not():
+    check = validator("safegen.likeness-registry")
+    given = json.loads((GOLDEN / "likeness-registry.json").read_bytes())
+    check.validate(given)
+    one = given["entries"][0]
+    for wrong in ({"picture": "..."}, {"what": "animal"}, {"consent": {"reference": "x"}}):
+        assert not check.is_valid(given | {"entries": [one | wrong]})
+    assert not check.is_valid(given | {"entries": []})
+
+
 def test_a_screen_s_measurement_validates_and_others_do_not():
     check = validator("safegen.screen-measurement")
     given = json.loads((GOLDEN / "screen-measurement.json").read_bytes())

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,11 +34,13 @@ from safegen.pipeline.generate.naming import names_of, new_id
 from safegen.pipeline.generate.outputs import Release
 from safegen.pipeline.generate.request import facts_of, parse_request
 from safegen.pipeline.generate.signing import Sample, seal
+from safegen.pipeline.generate.statistics import released_statistics
 from safegen.pipeline.generate.told import known_of
 from safegen.policy.guard import admit
 from safegen.schemas.decision import Identity
 from safegen.schemas.names import ARRAYS_SUFFIX
 from safegen.screens.bound import measure_bound
+from safegen.screens.measure import Screened
 from safegen.screens.screen import Batch
 
 if TYPE_CHECKING:
@@ -63,7 +65,7 @@ if TYPE_CHECKING:
     from safegen.schemas.decision import Decision
     from safegen.schemas.explanation import Detail
     from safegen.schemas.receipt import GenerationRequest
-    from safegen.screens.measure import Screened
+    from safegen.screens.screen import ReleasedStatistics
 
 
 PART = 256  # outputs that are signed, logged and placed together
@@ -172,6 +174,7 @@ def generate(
         draw=generator.draw(torch.tensor([each.label for each in requests]), requests[0].seed),
         stamping=context.stamping.anew(),
         progress=progress,
+        statistics=_statistics(generator, context.policy),
     )
     return Release(
         making.part(0),
@@ -201,6 +204,8 @@ class _Making:
     draw: LatentDraw
     stamping: Stamping
     progress: Progress
+    statistics: ReleasedStatistics | None
+    stored: dict[int, NDArray[Any]] = field(default_factory=dict)  # of each part, by its start
 
     def part(self, start: int) -> Departure:
         """Make, admit, sign and read back the outputs from `start` on."""
@@ -208,7 +213,7 @@ class _Making:
         with _refusals_logged(opened, context):
             # 2 and 3. Sample and explain; screen what the files will store.
             made = self._made(start)
-            screened, screens = _screened(made, self.modality, context.policy)
+            screened, screens = self._screened(made, start)
             # 4. Admit each output.
             samples = []
             for one, seen in zip(made, screened, strict=True):
@@ -231,6 +236,28 @@ class _Making:
             signer=context.signer,
             ledger=context.ledger,
         )
+
+    def _screened(
+        self, made: Sequence[_Made], start: int
+    ) -> tuple[tuple[Screened, ...], tuple[Identity, ...]]:
+        """What the screens that the policy speaks of say of all samples; and which they were."""
+        asked = self.context.policy.asked
+        if not asked:
+            return tuple(Screened() for _ in made), ()
+        self.stored[start] = np.stack([each.stored for each in made])
+        earlier = [self.stored[each] for each in sorted(self.stored) if each < start]
+        batch = Batch(
+            samples=self.stored[start],
+            requests=tuple(each.request for each in made),
+            modality=self.modality,
+            earlier=np.concatenate(earlier) if earlier else None,
+            statistics=self.statistics,
+        )
+        identities = tuple(
+            Identity(name=each.name, digest=each.digest, file_digest=each.file_digest)
+            for each in asked
+        )
+        return measure_bound(asked, batch), identities
 
     def _made(self, start: int) -> list[_Made]:
         rows = slice(start, start + PART)
@@ -273,20 +300,11 @@ def _refusals_logged(opened: Package, context: ReleaseContext) -> Iterator[None]
         raise
 
 
-def _screened(
-    made: Sequence[_Made], modality: Modality, policy: Policy
-) -> tuple[tuple[Screened, ...], tuple[Identity, ...]]:
-    """What the screens that the policy speaks of say of all samples; and which they were."""
-    batch = Batch(
-        samples=np.stack([each.stored for each in made]),
-        requests=tuple(each.request for each in made),
-        modality=modality,
-    )
-    identities = tuple(
-        Identity(name=each.name, digest=each.digest, file_digest=each.file_digest)
-        for each in policy.asked
-    )
-    return measure_bound(policy.asked, batch), identities
+def _statistics(generator: LatentGenerator, policy: Policy) -> ReleasedStatistics | None:
+    """What the package makes usual, where a screen that the policy speaks of needs it."""
+    if not any(getattr(each.screen, "needs_statistics", False) for each in policy.asked):
+        return None
+    return released_statistics(generator)
 
 
 def _sample(
