@@ -1,6 +1,6 @@
 """A registry of people and marks whose likeness is protected: codes or embeddings, no pictures.
 
-    {"format": "safegen.likeness-registry/1", "method": "codes", "embedder": null,
+    {"format": "safegen.likeness-registry/1", "method": "codes",
      "entries": [{"name": "the brand's mark", "what": "mark", "features": "x3hfsAAA..."},
                  {"name": "J. Doe", "what": "person", "features": "7wAAf1E8...",
                   "consent": {"reference": "contract 2026-114", "until": "2027-06-30"}}]}
@@ -54,13 +54,13 @@ class LikenessRegistry(Record):
     Attributes:
         format: of the file, with its version.
         method: what features are: perceptual codes (ISO 24138), or embeddings of a network.
-        embedder: the digest of that network and of how it is given pictures; null for codes.
+        embedder: the digest of that network and of how it is given pictures; absent for codes.
         entries: at least one.
     """
 
     format: Literal["safegen.likeness-registry/1"] = "safegen.likeness-registry/1"
     method: Literal["codes", "embeddings"]
-    embedder: Digest | None
+    embedder: Annotated[Digest | None, Field(exclude_if=lambda given: given is None)] = None
     entries: Annotated[tuple[ProtectedEntry, ...], Field(min_length=1)]
 
     @model_validator(mode="after")
