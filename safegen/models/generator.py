@@ -17,8 +17,8 @@ from torch.nn import functional
 
 from safegen.errors import PlanError
 from safegen.modality.registry import modality_of
-from safegen.models.grain import ALL_ROWS
 from safegen.models.registry import networks_of
+from safegen.models.residual_noise import ALL_ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypedDict
 
 from safegen.models.gan import Discriminator
-from safegen.models.grain import ResidualNoise
-from safegen.models.judge import LabelFilter
+from safegen.models.label_filter import LabelFilter
 from safegen.models.layers import Decoder, Encoder
 from safegen.models.registry import Networks
+from safegen.models.residual_noise import ResidualNoise
 from safegen.schemas.card import PictureShape
 
 if TYPE_CHECKING:

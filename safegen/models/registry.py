@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from safegen.models.grain import ResidualNoise
-    from safegen.models.judge import LabelFilter
+    from safegen.models.label_filter import LabelFilter
+    from safegen.models.residual_noise import ResidualNoise
     from safegen.schemas.config import Architecture
 
 

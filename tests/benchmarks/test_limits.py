@@ -17,7 +17,7 @@ from safegen.evaluation.measure import drawn_labels
 from safegen.evaluation.protocols import QUICK, default_augment
 from safegen.modality.image import to_bytes
 from safegen.models.generator import one_hot
-from safegen.models.grain import ResidualNoise, roughness
+from safegen.models.residual_noise import ResidualNoise, roughness
 from safegen.privacy.mechanism import opening
 from safegen.provenance.keys import pki
 from safegen.training.objectives import vae

@@ -9,7 +9,7 @@ from safegen.explain.counterfactual import counterfactual
 from safegen.explain.directions import clusters, directions, factorised
 from safegen.explain.methods.concepts import JudgeNetwork, concept_sensitivity
 from safegen.models.generator import LatentDraw, LatentGenerator, one_hot
-from safegen.models.judge import LabelFilter
+from safegen.models.label_filter import LabelFilter
 from safegen.schemas.config import Architecture
 
 

@@ -11,7 +11,7 @@ HOUSE = Path(safegen.__file__).parent
 # Rooms and files that are about pictures, and which a new kind of data has beside them.
 OWN = (
     "data/", "modality/image", "models/", "schemas/card.py", "schemas/config.py",
-    "training/presets/image.py", "training/priors/",
+    "training/presets/image.py", "training/pretraining_sources/",
 )  # fmt: skip
 EXCEPTIONS = {
     "audit/attacks.py": "measures distances in 256 levels of what training sees",
@@ -28,8 +28,8 @@ EXCEPTIONS = {
     "screens/screen.py": "values of 8 bits, where no kind of data is named",
     "training/presets/registry.py": "refuses a warm start of anything but pictures",
     "training/releases/fitting.py": "gives a generator of pictures its judge",
-    "training/releases/judging.py": "a release that presets of pictures plan",
-    "training/releases/texture.py": "likewise",
+    "training/releases/label_filter.py": "a release that presets of pictures plan",
+    "training/releases/residual_spectrum.py": "likewise",
     "training/releases/warmstart.py": "likewise",
     "verification/recovery/originals.py": "reads ISCC codes of 64 bits",
     "verification/recovery/recover.py": "compares ISCC codes of 64 bits",
@@ -38,7 +38,8 @@ EXCEPTIONS = {
 }
 IMAGE_MODULES = (
     "safegen.modality.image", "safegen.modality.image_code", "safegen.models.edges",
-    "safegen.models.gan", "safegen.models.grain", "safegen.models.image", "safegen.models.judge",
+    "safegen.models.gan", "safegen.models.residual_noise", "safegen.models.image",
+    "safegen.models.label_filter",
     "safegen.models.layers",
 )  # fmt: skip
 NAMES = {"safegen.schemas.card.PictureShape", "safegen.schemas.card.PICTURES"}

@@ -25,7 +25,7 @@ from safegen.privacy.accounting.plan import Share
 from safegen.schemas.card import DataCard, NamedShape
 from safegen.schemas.config import Architecture, Recipe
 from safegen.schemas.explanation import Grid
-from safegen.training import priors
+from safegen.training import pretraining_sources as sources
 from safegen.training.presets import registry as presets
 from safegen.training.presets.preset import Preset
 
@@ -160,7 +160,7 @@ def register():
     modalities.register(Ramps)
     networks.register(KIND, NETWORKS)
     presets.register(KIND, presets.Presets(choose=choose, priors=("lines",)))
-    priors.register("lines", priors.Prior(kind=KIND, words="straight lines", draw=drawn))
+    sources.register("lines", sources.Prior(kind=KIND, words="straight lines", draw=drawn))
 
 
 def data(count=600, seed=0):

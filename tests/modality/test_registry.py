@@ -11,7 +11,7 @@ from safegen.modality import registry
 from safegen.modality.image import ImageModality
 from safegen.models import registry as networks
 from safegen.schemas.card import NamedShape, PictureShape
-from safegen.training import priors
+from safegen.training import pretraining_sources as sources
 from safegen.training.presets import registry as presets
 
 HERE = Path(__file__).parent
@@ -22,10 +22,10 @@ def _own(monkeypatch):
     monkeypatch.setattr(registry, "_KNOWN", dict(registry._KNOWN))
     for room in (networks, presets):
         monkeypatch.setattr(room.BY_KIND, "_known", dict(room.BY_KIND._known))
-    kept = set(priors.PRIORS)
+    kept = set(sources.PRIORS)
     yield
-    for name in set(priors.PRIORS) - kept:
-        del priors.PRIORS[name]
+    for name in set(sources.PRIORS) - kept:
+        del sources.PRIORS[name]
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_networks_presets_and_priors_of_no_kind_are_refused(ramps):
     for register in (
         lambda: networks.register("ramps", ramps.NETWORKS),
         lambda: presets.register("ramps", presets.Presets(choose=ramps.choose)),
-        lambda: priors.register("lines", priors.Prior(kind="ramps", words="", draw=ramps.drawn)),
+        lambda: sources.register("lines", sources.Prior(kind="ramps", words="", draw=ramps.drawn)),
     ):
         with pytest.raises(DataError, match="no kind of data is called 'ramps'"):
             register()
@@ -126,9 +126,9 @@ def test_networks_presets_and_priors_that_cannot_be_used_are_refused(ramps):
             lambda: presets.register("ramps", presets.Presets(choose=lambda _: None)),
             "the presets of 'ramps' cannot be asked as they will be",
         ),
-        (lambda: priors.register("lines", ramps.drawn), "'lines' is no prior"),
+        (lambda: sources.register("lines", ramps.drawn), "'lines' is no prior"),
         (
-            lambda: priors.register("leaves", priors.Prior(kind="ramps", words="", draw=print)),
+            lambda: sources.register("leaves", sources.Prior(kind="ramps", words="", draw=print)),
             "a prior cannot be called 'leaves'",
         ),
     ):

@@ -24,7 +24,7 @@ from safegen.provenance.keys import pki
 from safegen.provenance.log.ledger import Ledger
 from safegen.report.evaluation import render
 from safegen.schemas.canonical import sha256
-from safegen.training import priors
+from safegen.training import pretraining_sources as sources
 from safegen.training.presets import registry as presets
 
 
@@ -41,7 +41,7 @@ def ramps():
         spec.loader.exec_module(made)
         made.register()
         yield made
-        del priors.PRIORS["lines"]
+        del sources.PRIORS["lines"]
 
 
 @pytest.fixture(scope="module")

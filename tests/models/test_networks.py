@@ -72,7 +72,7 @@ def test_how_many_are_rendered_at_once_changes_nothing(monkeypatch):
     generator, labels = full(), torch.arange(11) % 3
     whole = generator.sample(labels, seed=1)
     monkeypatch.setattr("safegen.models.generator.BATCH_ROWS", 4)
-    monkeypatch.setattr("safegen.models.grain.BATCH_ROWS", 3)
+    monkeypatch.setattr("safegen.models.residual_noise.BATCH_ROWS", 3)
     assert torch.allclose(generator.sample(labels, seed=1), whole, atol=1e-6)
 
 

@@ -1,7 +1,12 @@
 import pytest
 import torch
 
-from safegen.models.grain import LOG_STRENGTH_DEVIATION, MIN_VARIANCE, ResidualNoise, roughness
+from safegen.models.residual_noise import (
+    LOG_STRENGTH_DEVIATION,
+    MIN_VARIANCE,
+    ResidualNoise,
+    roughness,
+)
 
 SHAPE = (3, 28, 36)
 

@@ -7,7 +7,7 @@ from safegen.models.vae import ConditionalVAE
 from safegen.progress import silent
 from safegen.schemas.config import Architecture
 from safegen.training.pretraining import MEASURED_PICTURES, loss_scale, negative_bound, pretrain
-from safegen.training.priors import draw_prior
+from safegen.training.pretraining_sources import draw_prior
 
 LATENT, CLASSES, BETA = 6, 3, 0.5
 ARCHITECTURE = Architecture(

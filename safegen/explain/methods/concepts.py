@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from safegen.models.judge import LabelFilter
+    from safegen.models.label_filter import LabelFilter
 
 FEWEST = 10  # examples of a concept, and random ones of a set
 FEWEST_SETS = 3

@@ -20,7 +20,7 @@ from safegen.models.vae import ConditionalVAE
 from safegen.pipeline.train.networks import first_weights
 from safegen.training.objectives.objective import Start
 from safegen.training.pretraining import loss_scale, pretrain
-from safegen.training.priors import PRIORS, draw_prior
+from safegen.training.pretraining_sources import PRIORS, draw_prior
 from safegen.training.releases.warmstart import warm_pictures
 
 if TYPE_CHECKING:

@@ -50,7 +50,8 @@ class Presets:
         choose: a preset from what is public.
         enough: of a card: as many records of a class, times epsilon, are enough to tell classes
             apart; 0 where nothing is known, or there is nothing to tell apart.
-        priors: names of what code draws to learn from first (`safegen.training.priors`).
+        priors: names of what code draws to learn from first
+            (`safegen.training.pretraining_sources`).
     """
 
     choose: Choose

@@ -17,9 +17,9 @@ from torch.nn import functional
 from safegen.errors import InputError
 from safegen.modality.registry import kind_named
 from safegen.schemas.card import PICTURES
-from safegen.training.priors.leaves import draw_leaves
-from safegen.training.priors.silhouettes import draw_silhouettes
-from safegen.training.priors.strokes import draw_strokes
+from safegen.training.pretraining_sources.leaves import draw_leaves
+from safegen.training.pretraining_sources.silhouettes import draw_silhouettes
+from safegen.training.pretraining_sources.strokes import draw_strokes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,7 +60,7 @@ def register(name: str, prior: Prior) -> None:
         InputError: the name is taken, or it is no prior.
     """
     if not isinstance(prior, Prior) or not callable(prior.draw):
-        raise InputError(f"{name!r} is no prior; give a safegen.training.priors.Prior")
+        raise InputError(f"{name!r} is no prior; give a safegen.training.pretraining_sources.Prior")
     kind_named(prior.kind)
     if not name or name in NO_NAMES or PRIORS.get(name, prior) != prior:
         raise InputError(f"a prior cannot be called {name!r}, or one is already; name it otherwise")

@@ -11,7 +11,7 @@ import math
 import torch
 from torch import Tensor
 
-from safegen.training.priors.canvas import pixels
+from safegen.training.pretraining_sources.canvas import pixels
 
 LEAVES_PER_PICTURE = 14
 MIN_RADIUS, MAX_RADIUS = 0.05, 0.6  # radius, in sides of the picture

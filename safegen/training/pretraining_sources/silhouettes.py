@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from safegen.training.priors.canvas import distance_to_lines, fine, inside
+from safegen.training.pretraining_sources.canvas import distance_to_lines, fine, inside
 
 MAX_CORNERS = 24
 MAX_LAYERS = 3

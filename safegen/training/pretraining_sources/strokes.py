@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from safegen.training.priors.canvas import distance_to_lines
+from safegen.training.pretraining_sources.canvas import distance_to_lines
 
 MAX_LINES = 28  # of one figure, at most
 OFF_CANVAS = 9.0  # where lines lie that a figure does not need

@@ -18,15 +18,15 @@ import torch
 
 from safegen.models.generator import LatentGenerator, one_hot
 from safegen.privacy.execution.settings import Execution
-from safegen.training.releases.judging import fit_label_filter
+from safegen.training.releases.label_filter import fit_label_filter
 from safegen.training.releases.latents import Mixture, fit_mixture
-from safegen.training.releases.texture import band_energies, fit_spectrum
+from safegen.training.releases.residual_spectrum import band_energies, fit_spectrum
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from safegen.models.judge import LabelFilter
+    from safegen.models.label_filter import LabelFilter
     from safegen.models.vae import ConditionalVAE
     from safegen.privacy.mechanism.releases import Releases
     from safegen.privacy.mechanism.sealed import PrivateRecords, PrivateVectors

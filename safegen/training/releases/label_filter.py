@@ -63,7 +63,8 @@ def fit_label_filter(
         reference: public pictures (n, channels, height, width), uint8.
 
     Returns:
-        Weights (classes, features) and biases (classes,) as `models.judge.LabelFilter` holds them;
+        Weights (classes, features) and biases (classes,) as `models.label_filter.LabelFilter` holds
+        them;
         None when no such releases are planned.
     """
     rounds = releases.planned("judge")

@@ -1,7 +1,8 @@
 """How rough the records are beyond what the decoder makes of them: a spectrum, released once.
 
-A record x that decodes to y misses u = (x - y) / s(y) (`models.grain`). Its power is gathered into
-bands of similar frequencies; the bands' energies, summed over all records, are one release.
+A record x that decodes to y misses u = (x - y) / s(y) (`models.residual_noise`). Its power is
+gathered into bands of similar frequencies; the bands' energies, summed over all records, are one
+release.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from safegen.models.grain import roughness
+from safegen.models.residual_noise import roughness
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -53,7 +54,8 @@ def fit_spectrum(
         releases: makes `grain`.
 
     Returns:
-        (channels, height, width): amplitudes as `models.grain.ResidualNoise.spectrum` holds them.
+        (channels, height, width): amplitudes as `models.residual_noise.ResidualNoise.spectrum`
+        holds them.
     """
     units = releases.units
     summed, deviation = releases.total("grain", energies, radius=ENERGY_RADIUS)

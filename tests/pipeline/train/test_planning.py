@@ -45,7 +45,7 @@ def test_pictures_by_code_are_those_that_can_be_chosen():
     from typing import get_args
 
     from safegen.schemas.choices import Drawn
-    from safegen.training.priors import PRIORS
+    from safegen.training.pretraining_sources import PRIORS
 
     assert tuple(PRIORS) == get_args(Drawn)
 

@@ -18,7 +18,7 @@ from safegen.privacy.accounting.budget import Budget
 from safegen.privacy.mechanism.release import Mechanism
 from safegen.progress import silent
 from safegen.training import checkpoint
-from safegen.training.priors import PRIORS, draw_prior
+from safegen.training.pretraining_sources import PRIORS, draw_prior
 
 STEPS = 24  # two checkpoints' worth
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from safegen.training.priors import PRIORS, draw_prior
-from safegen.training.priors.canvas import distance_to_lines, fine, inside
+from safegen.training.pretraining_sources import PRIORS, draw_prior
+from safegen.training.pretraining_sources.canvas import distance_to_lines, fine, inside
 
 SHAPES = [(1, 28, 28), (3, 32, 32), (1, 28, 64), (3, 64, 28), (1, 128, 128), (1, 28, 128)]
 DRAWN = 24
@@ -39,7 +39,7 @@ def test_drawing_takes_nothing_from_torch_s_own_randomness(name):
 
 @pytest.mark.parametrize("name", PRIORS)
 def test_many_are_drawn_a_part_at_a_time(name, monkeypatch):
-    monkeypatch.setattr("safegen.training.priors.BATCH_ROWS", 5)
+    monkeypatch.setattr("safegen.training.pretraining_sources.BATCH_ROWS", 5)
     assert draw_prior(name, 12, (1, 28, 28), 1).shape == (12, 1, 28, 28)
 
 

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from safegen.models.judge import LabelFilter
+from safegen.models.label_filter import LabelFilter
 from safegen.privacy.accounting.plan import DpRelease, PrivacyPlan
 from safegen.privacy.mechanism.lattice import Lattice
 from safegen.privacy.mechanism.releases import Releases
 from safegen.privacy.mechanism.sealed import PrivateRecords
-from safegen.training.releases import judging
-from safegen.training.releases.judging import fit_label_filter
+from safegen.training.releases import label_filter
+from safegen.training.releases.label_filter import fit_label_filter
 
 COUNT, CLASSES, KEY = 1500, 3, 7
 
@@ -102,7 +102,7 @@ def released(monkeypatch):
 
 def test_no_record_moves_a_round_by_more_than_its_bound(released, monkeypatch):
     """The first round, in which nothing was learnt yet that could depend on it."""
-    monkeypatch.setattr(judging, "BIAS_FEATURE", 3.0)  # so that every gradient is too long
+    monkeypatch.setattr(label_filter, "BIAS_FEATURE", 3.0)  # so that every gradient is too long
     data = records()
     fitted(plan(), data)
     for left_out in range(3):

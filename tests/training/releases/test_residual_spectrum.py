@@ -6,14 +6,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from safegen.models.grain import ResidualNoise, roughness
+from safegen.models.residual_noise import ResidualNoise, roughness
 from safegen.privacy.accounting.plan import DpRelease, PrivacyPlan
 from safegen.privacy.mechanism.lattice import Lattice
 from safegen.privacy.mechanism.release import Mechanism
 from safegen.privacy.mechanism.releases import Releases
 from safegen.privacy.mechanism.sealed import PrivateVectors, Vectors
-from safegen.training.releases.texture import BANDS_PER_SIDE, ENERGY_RADIUS, band_energies
-from safegen.training.releases.texture import fit_spectrum as spectrum_of
+from safegen.training.releases.residual_spectrum import BANDS_PER_SIDE, ENERGY_RADIUS, band_energies
+from safegen.training.releases.residual_spectrum import fit_spectrum as spectrum_of
 
 SHAPE = (1, 28, 28)
 
