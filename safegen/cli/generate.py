@@ -49,6 +49,9 @@ def generate(
     ] = None,
     actor: Annotated[str, typer.Option(help="Who asks, for policies that want to know.")] = "",
     *,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a large release that was cut off in --out.")
+    ] = False,
     workspace: Workspace,
     policy: Policy = BASELINE,
     deployment: Deployment = None,
@@ -79,10 +82,12 @@ def generate(
             revoked=revoked or (),
         )
         _tell(take_up(out, Log(workspace.ledger)))
-        asked = parse_request(
-            count=count, purpose=purpose, label=label, seed=seed, classes=model.config.data.classes
-        )
-        require_free(out, name, asked, model.in_format(format))
+        if not resume:
+            classes = model.config.data.classes
+            asked = parse_request(
+                count=count, purpose=purpose, label=label, seed=seed, classes=classes
+            )
+            require_free(out, name, asked, model.in_format(format))
         release = model.generate(
             count,
             purpose=purpose,
@@ -93,6 +98,7 @@ def generate(
             explain=explain,
             explainer=explainer,
             actor=actor,
+            resume=out if resume else None,
             progress=bars,
         )
         paths = release.save(out)

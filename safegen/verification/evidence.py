@@ -12,6 +12,7 @@ from safegen.schemas.canonical import sha256
 from safegen.schemas.names import CERTIFICATE, CONFIG, WEIGHTS, receipt_beside
 from safegen.schemas.receipt import read_receipt
 from safegen.verification.discovery import UnfitFileError, content_of
+from safegen.verification.numbers import numbers_error
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -71,7 +72,8 @@ class Evidence:
         trust: the lists that were given, or None.
         ledgers: the logs to look it up in.
         receipt: the one beside the file, or None.
-        receipt_problem: why what lies there is no receipt; None when it is one, or nothing does.
+        receipt_problem: why what lies there is no receipt, or what belongs to it is not what it
+            says; None when all is well, or nothing lies there.
         package: the files of a model package by their part, or none.
         strict: whether what others only warn of counts as failed.
         released: whether it fails when nothing shows that it was released.
@@ -109,13 +111,15 @@ class Evidence:
 
 
 def receipt_of(path: Path) -> tuple[AnyReceipt | None, str | None]:
-    """The receipt beside a file, and why there is none where one should be.
+    """The receipt beside a file, and why there is none where one should be, or it does not hold.
 
     `0001.jpg`, made from `0001.png` and laid beside it, has no part in that one's receipt.
     """
     try:
         receipt = read_receipt(content_of(receipt_beside(path), MAX_RECEIPT_BYTES))
-        return (None if _is_anothers(receipt, path) else receipt), None
+        if _is_anothers(receipt, path):
+            return None, None
+        return receipt, numbers_error(path, receipt.explanation)
     except FileNotFoundError:
         return None, None
     except UnfitFileError as error:

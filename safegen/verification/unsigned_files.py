@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from safegen.schemas.names import CARD, DIGESTS, MODEL_MANIFEST, WEIGHTS, receipt_beside
+from safegen.schemas.names import (
+    CARD,
+    DIGESTS,
+    EXPLANATIONS,
+    MODEL_MANIFEST,
+    WEIGHTS,
+    receipt_beside,
+)
 from safegen.verification.discovery import shown
-from safegen.verification.evidence import package_files
+from safegen.verification.evidence import package_files, receipt_of
+from safegen.verification.numbers import numbers_beside
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,10 +36,19 @@ def not_covered(found: FoundFiles, verdicts: Sequence[Verdict]) -> tuple[Path, .
     covered = {verdict.manifest_beside for verdict in verdicts}
     for path in found.files:
         parts = [receipt_beside(path), *package_files(path).values()]
+        if any(each.parent.name == EXPLANATIONS for each in found.passed_over):
+            parts += _numbers_of(path)
         if path.name == WEIGHTS:
             parts.append(path.with_name(MODEL_MANIFEST))
         covered.update(shown(part) for part in parts)
     return tuple(path for path in found.passed_over if shown(path) not in covered)
+
+
+def _numbers_of(path: Path) -> list[Path]:
+    """The file of its explanation's numbers, which its receipt names and its verdict rests on."""
+    receipt, _ = receipt_of(path)
+    beside = None if receipt is None else numbers_beside(path, receipt.explanation)
+    return [] if beside is None else [beside]
 
 
 def unsigned_in_package(weights: Path) -> str | None:

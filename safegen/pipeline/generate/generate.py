@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from safegen.modality.base import Modality
     from safegen.models.generator import LatentDraw, LatentGenerator
     from safegen.package.files import Package
+    from safegen.pipeline.generate.resuming import Begun
     from safegen.pipeline.generate.told import Known
     from safegen.policy.deployment import Deployment
     from safegen.policy.facts import ScreenFacts
@@ -119,6 +120,7 @@ class Asked:
     detail: Detail
     explainer: str | None
     actor: str
+    begun: Begun | None = None
 
 
 def generate(
@@ -130,16 +132,20 @@ def generate(
     progress: Progress,
 ) -> Release:
     """Make outputs and let them out, as `Model.generate` describes."""
+    begun = asked.begun
     requests = parse_request(
         count=asked.count,
         purpose=asked.purpose,
         label=asked.label,
-        seed=asked.seed,
+        seed=asked.seed if begun is None else begun.seed,
         classes=opened.config.data.classes,
     )
     method = explainer_named(asked.explainer or BY_DETAIL[asked.detail])
-    own = new_id()
+    own = new_id() if begun is None else begun.own
     names = names_of(requests, asked.name, own=own, suffix=modality.suffix)
+    starts = list(range(0, asked.count, PART))
+    if begun is not None:
+        starts = begun.missing(requests, names, PART)
     known = known_of(
         opened,
         facts_of(requests, asked.label, asked.actor),
@@ -177,11 +183,11 @@ def generate(
         statistics=_statistics(generator, context.policy),
     )
     return Release(
-        making.part(0),
+        making.part(starts[0]),
         own=own,
         seed=requests[0].seed,
-        names=names,
-        rest=[functools.partial(making.part, start) for start in range(PART, asked.count, PART)],
+        names=[name for start in starts for name in names[start : start + PART]],
+        rest=[functools.partial(making.part, start) for start in starts[1:]],
         unstamped=lambda: making.stamping.missed,
     )
 

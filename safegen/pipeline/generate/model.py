@@ -23,6 +23,7 @@ from safegen.pipeline.generate.in_force import require_in_force, require_model, 
 from safegen.pipeline.generate.measured import screen_facts
 from safegen.pipeline.generate.naming import DEFAULT_NAME_PATTERN
 from safegen.pipeline.generate.outputs import Release
+from safegen.pipeline.generate.resuming import Begun, find_begun
 from safegen.pipeline.generate.shown import html_of_model
 from safegen.pipeline.generate.unsafe import log_unsafe, unsafe_sample
 from safegen.policy.deployment import load_deployment
@@ -209,6 +210,7 @@ class Model:
         explain: Detail = "summary",
         explainer: str | None = None,
         actor: str = "",
+        resume: str | Path | None = None,
         progress: Progress = silent,
     ) -> Release:
         """Make outputs that are allowed, explained and signed; they are logged when they leave.
@@ -229,6 +231,8 @@ class Model:
             explainer: the method of explanation, by its name (`safegen.explain.registry`); by
                 default `shapley` for summaries, which is quick, else `integrated-gradients`.
             actor: who asks, for policies that want to know; it is signed nowhere.
+            resume: a folder into which a large release of the same request was saved in part
+                before it was cut off: only what is missing is made, and belongs to that release.
             progress: told how far the work is.
 
         Returns:
@@ -237,6 +241,7 @@ class Model:
         Raises:
             RequestError: a count, label, seed or format that this model does not know, a name that
                 no file can have, or no explainer's name.
+            InputError: there is nothing in `resume` to go on with, or it was asked otherwise.
             TimeStampError: the policy requires time-stamps, and the authority gave none.
             Refused: the policy says no; the error carries the whole Decision.
         """
@@ -253,10 +258,14 @@ class Model:
                 detail=_detail(explain),
                 explainer=explainer,
                 actor=actor,
+                begun=None if resume is None else self._begun(Path(resume), count, purpose, seed),
             ),
             self.in_format(format),
             progress,
         )
+
+    def _begun(self, folder: Path, count: int, purpose: str, seed: int | None) -> Begun:
+        return find_begun(folder, self.digest, count=count, purpose=purpose, seed=seed)
 
     @checked
     def unsafe_sample(

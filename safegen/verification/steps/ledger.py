@@ -192,6 +192,8 @@ def _receipt_error(evidence: Evidence) -> str | None:
     contradicted = _contradicted(receipt, fields, evidence)
     if contradicted is not None:
         return contradicted
+    if evidence.receipt_problem is not None:
+        return evidence.receipt_problem
     roots = evidence.log_anchors
     if roots is None or not _signer_is_trusted(evidence):
         return None  # whose signature it would be is not known
