@@ -7,7 +7,9 @@ stands for one shape in one file format. It is chosen when a data set or a packa
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar, runtime_checkable
+
+from safegen.errors import RequestError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
     from safegen.modality.regions import Regions
     from safegen.schemas.card import Shape
+    from safegen.schemas.label import LabelDocument, VisibleLabel
 
     Stored = NDArray[Any]
 
@@ -143,3 +146,50 @@ class Modality(Protocol):
     def regions(self) -> Regions:
         """The regions of a sample, of which explanations speak."""
         ...
+
+
+@runtime_checkable
+class ShowsLabels(Protocol):
+    """What a kind of data does beside, whose samples people see and that can carry a label."""
+
+    def plan_label(self, wanted: LabelDocument) -> VisibleLabel:
+        """A label as every sample will carry it, as far as that is known before.
+
+        Raises:
+            RequestError: it could not be read there, or its letters are not to be had.
+        """
+        ...
+
+    def with_label(
+        self, sample: NDArray[Any], label: VisibleLabel, least: float
+    ) -> tuple[NDArray[Any], VisibleLabel]:
+        """One sample (*dimensions), in [0, 1], with a label; and the label as it was drawn.
+
+        Args:
+            sample: itself.
+            label: as planned.
+            least: the contrast that it needs.
+        """
+        ...
+
+    def with_label_again(self, sample: NDArray[Any], label: VisibleLabel) -> NDArray[Any]:
+        """The same sample with a label that was drawn before, the same again."""
+        ...
+
+    def label_contrast(self, stored: Stored, label: VisibleLabel) -> float:
+        """The contrast of a label as a file stores it, by WCAG 2.2, from 1 to 21."""
+        ...
+
+
+def labelling_of(modality: Modality) -> ShowsLabels:
+    """A kind of data as one that carries labels.
+
+    Raises:
+        RequestError: it is none.
+    """
+    if not isinstance(modality, ShowsLabels):
+        raise RequestError(
+            f"{modality.in_words()} show no label, and the policy asks for one; use a policy "
+            "without"
+        )
+    return modality

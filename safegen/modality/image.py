@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from safegen.modality.regions import Regions
     from safegen.schemas.card import Shape
+    from safegen.schemas.label import LabelDocument, VisibleLabel
 
 MAX_PIXELS = 2**26  # some kilobytes can stand for any number; converting takes a dozen bytes each
 BORDERS = (0, 4, 8, 16, 32, 64)  # grey values by which a border may differ from its corner
@@ -163,6 +164,33 @@ class ImageModality:
             stored[0] if grey else stored.transpose(1, 2, 0),
             cmap="gray" if grey else None, vmin=0, vmax=255, interpolation="nearest",
         )  # fmt: skip
+
+    def plan_label(self, wanted: LabelDocument) -> VisibleLabel:
+        """As `modality.base.ShowsLabels` says."""
+        from safegen.modality.visible_label import planned
+
+        return planned(wanted, self.shape.width, self.shape.height)
+
+    def with_label(
+        self, sample: NDArray[Any], label: VisibleLabel, least: float
+    ) -> tuple[NDArray[Any], VisibleLabel]:
+        """As `modality.base.ShowsLabels` says."""
+        from safegen.modality.visible_label import chosen, draw
+
+        own = chosen(sample, label, least)
+        return draw(sample, own), own
+
+    def with_label_again(self, sample: NDArray[Any], label: VisibleLabel) -> NDArray[Any]:
+        """As `modality.base.ShowsLabels` says."""
+        from safegen.modality.visible_label import draw
+
+        return draw(sample, label)
+
+    def label_contrast(self, stored: NDArray[np.uint8], label: VisibleLabel) -> float:
+        """As `modality.base.ShowsLabels` says."""
+        from safegen.modality.visible_label import contrast_in
+
+        return contrast_in(stored, label)
 
     def regions(self) -> Regions:
         """The cells of a grid over a picture."""

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from safegen import storage
 from safegen.arguments import checked
 from safegen.errors import InputError, TamperedError
+from safegen.modality.base import labelling_of
 from safegen.modality.registry import modality_of_file
 from safegen.package.presence import require_package
 from safegen.pipeline.generate.request import MAX_OUTPUTS
@@ -27,6 +28,7 @@ from safegen.provenance.media.formats import mime_of
 from safegen.schemas.canonical import digest
 from safegen.schemas.certificate import PrivacyCertificate
 from safegen.schemas.explanation import Explanation
+from safegen.schemas.label import VisibleLabel
 from safegen.schemas.names import EXPLANATIONS, receipt_beside
 from safegen.schemas.receipt import GenerationRequest, read_receipt
 from safegen.verification.harm import require_harmless
@@ -55,6 +57,7 @@ class Explained:
             that was signed; None where their file is not beside it.
         stored: the file's values, (*dimensions), as its kind of data stores them.
         modality: its kind of data, in the file's format.
+        label: what it shows that says a machine made it; None without one.
     """
 
     request: GenerationRequest
@@ -62,6 +65,7 @@ class Explained:
     attributions: NDArray[np.float32] | None
     stored: NDArray[Any]
     modality: Modality
+    label: VisibleLabel | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +128,19 @@ def read_explained(path: Path) -> Explained:
         attributions=_numbers(receipt.explanation, path.parent / EXPLANATIONS),
         stored=modality.decode(data),
         modality=modality,
+        label=_label(path, manifest),
     )
+
+
+def _label(path: Path, manifest: Manifest) -> VisibleLabel | None:
+    """The visible label that was drawn into a file, as its manifest says."""
+    said = manifest.assertions.get(claims.LABEL)
+    if said is None:
+        return None
+    try:
+        return VisibleLabel.model_validate(said)
+    except ValidationError as error:
+        raise TamperedError(f"{path} does not say what label it shows") from error
 
 
 def _modality(path: Path, manifest: Manifest, mime: str) -> Modality:
@@ -166,6 +182,8 @@ def made_again(explained: Explained, folder: Path) -> MadeAgain:
     own = draw.rows(slice(request.index, request.index + 1))
     sample = torch.cat(list(generator.rendered(own)))[0].detach().numpy()
     attributions, same_digest = _explained_again(explained, generator, draw, own)
+    if explained.label is not None:
+        sample = labelling_of(explained.modality).with_label_again(sample, explained.label)
     return MadeAgain(
         same_sample=_same(explained.modality.decode(explained.modality.encode(sample)), explained),
         same_digest=same_digest,

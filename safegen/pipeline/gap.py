@@ -39,6 +39,7 @@ from safegen.provenance.media.formats import mime_of
 from safegen.schemas.certificate import PrivacyCertificate
 from safegen.schemas.explanation import ExplanationSummary, FirstExplanationSummary
 from safegen.schemas.gap import GapReport
+from safegen.schemas.label import VisibleLabel
 from safegen.schemas.receipt import GenerationRequest
 from safegen.screens.bound import measure_bound
 from safegen.screens.screen import Batch
@@ -223,7 +224,7 @@ def _marks(manifest: Manifest) -> tuple[Group, ...]:
     types = [str(each.get("digitalSourceType") or "") for each in actions]
     return (
         _explained(manifest),
-        MarkFacts(fingerprint=bool(manifest.said("c2pa.soft-binding"))),
+        _marked(manifest),
         ManifestFacts(
             signed=True,
             source_type=next(filter(None, types), ""),
@@ -231,6 +232,20 @@ def _marks(manifest: Manifest) -> tuple[Group, ...]:
             created=any(each.get("action") == "c2pa.created" for each in actions),
         ),
     )
+
+
+def _marked(manifest: Manifest) -> MarkFacts:
+    fingerprint = bool(manifest.said("c2pa.soft-binding"))
+    for said in manifest.said(claims.LABEL):
+        label = VisibleLabel.model_validate(said)
+        return MarkFacts(
+            fingerprint=fingerprint,
+            label=True,
+            label_text=label.text,
+            label_share=label.share,
+            label_contrast=label.contrast,
+        )
+    return MarkFacts(fingerprint=fingerprint)
 
 
 def _explained(manifest: Manifest) -> ExplanationFacts:

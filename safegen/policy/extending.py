@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from safegen.errors import PolicyError
 from safegen.policy.expression import compile_expression
+from safegen.policy.labels import one_label
 from safegen.policy.policy import STRICTEST_FIRST, Policy
 from safegen.policy.quotas import counts_otherwise, merged
 from safegen.schemas.canonical import sha256
@@ -19,6 +20,7 @@ from safegen.schemas.canonical import sha256
 if TYPE_CHECKING:
     from safegen.policy.plain_yaml import PlainFile
     from safegen.policy.rules import Rule
+    from safegen.schemas.label import LabelDocument
     from safegen.schemas.policy import PolicyDocument
     from safegen.schemas.quota import QuotaDocument
 
@@ -62,8 +64,20 @@ def tightened(own: Policy, base: Policy, document: PolicyDocument, file: PlainFi
         periods=(*base.periods, *own.periods),
         bound={**base.bound, **{name: own.bound[name] for name in document.screens}},
         bases=(base.digest, *base.bases),
+        label=_label(own, base, file),
         quotas=_quotas(own, base, file),
     )
+
+
+def _label(own: Policy, base: Policy, file: PlainFile) -> LabelDocument | None:
+    """The label of both; one's own may only be larger, and stand out more."""
+    mine, other = own.label, base.label
+    if mine is not None and other is not None:
+        for key in ("share", "contrast"):
+            asked, least = getattr(mine, key), getattr(other, key)
+            if asked is not None and least is not None and asked < least:
+                raise _loosens(file, ("label", key), f"{base.name} asks for {least}")
+    return one_label([other, mine])
 
 
 def _quotas(own: Policy, base: Policy, file: PlainFile) -> tuple[QuotaDocument, ...]:

@@ -209,7 +209,11 @@ class MarkFacts:
         watermark: whether its pixels carry a mark that no eye sees.
         fingerprint: whether its manifest has a fingerprint by which a stripped copy is found.
         label: whether it shows that a machine made it.
-        label_share: the label's height as a share of the picture's; 0 without one.
+        label_text: what it says; empty without one.
+        label_share: the height of its capitals as a share of the picture's shorter side; 0 without
+            one.
+        label_contrast: of its letters against what lies beneath, as the file stores both, by WCAG
+            2.2, from 1 to 21; 0 without one.
         aigc: whether it carries China's `TC260:AIGC` block.
     """
 
@@ -217,7 +221,9 @@ class MarkFacts:
     watermark: bool = False
     fingerprint: bool = False
     label: bool = False
+    label_text: str = ""
     label_share: float = 0.0
+    label_contrast: float | None = 0.0
     aigc: bool = False
 
 

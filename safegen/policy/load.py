@@ -24,6 +24,7 @@ from safegen.policy.document import parse
 from safegen.policy.expression import compile_expression
 from safegen.policy.extending import tightened
 from safegen.policy.facts_file import require_facts
+from safegen.policy.labels import LABEL_RULE, label_condition, label_reason
 from safegen.policy.plain_yaml import read_plain
 from safegen.policy.policy import Policy, together
 from safegen.policy.quotas import condition_of
@@ -100,12 +101,15 @@ def _load(path: Path, extending: tuple[Path, ...], known: Mapping[str, Screen]) 
     rules = (
         *(_rule(rule, document, more, file, place) for place, rule in enumerate(document.rules)),
         *(_counted(quota, document, more) for quota in document.quotas),
+        *(_labelled(document, more) if document.label else ()),
     )
     for place, rule in enumerate(rules):
         if rule.id in [other.id for other in rules[:place]]:
-            keys = ("rules", place)
+            keys: tuple[str | int, ...] = ("rules", place)
             if place >= len(document.rules):
                 keys = ("quotas", place - len(document.rules))
+            if rule.id == LABEL_RULE:
+                keys = ("label",)
             raise PolicyError(f"{file.at(*keys, 'id')}: {rule.id!r} is taken; give it another name")
     mining = {} if document.training_mining is None else document.training_mining.model_dump()
     own = Policy(
@@ -118,6 +122,7 @@ def _load(path: Path, extending: tuple[Path, ...], known: Mapping[str, Screen]) 
         stamps_required=document.time_stamps == "required",
         training_mining={**KEPT_TO_ITSELF, **{k: use for k, use in mining.items() if use}},
         periods=((document.name, _period(document.effective)),) if document.effective else (),
+        label=document.label,
         quotas=document.quotas,
         more=more,
         given=document.given,
@@ -201,6 +206,21 @@ def _counted(quota: QuotaDocument, document: PolicyDocument, more: Families) -> 
         jurisdiction=tuple(document.jurisdiction or ()),
         key=f"{document.name}/{quota.id}",
     )
+
+
+def _labelled(document: PolicyDocument, more: Families) -> tuple[Rule, ...]:
+    """The rule that a label is."""
+    assert document.label is not None
+    rule = Rule(
+        id=LABEL_RULE,
+        stage="release",
+        condition=compile_expression(label_condition(document.label), "release", more),
+        because=label_reason(document.label),
+        remedy="Ask for a larger share, or for other samples.",
+        jurisdiction=tuple(document.jurisdiction or ()),
+        key=f"{document.name}/{LABEL_RULE}",
+    )
+    return (rule,)
 
 
 def _period(document: PeriodDocument | None) -> Period:

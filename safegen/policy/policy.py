@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, get_args
 
 from safegen.errors import InputError, PolicyError
 from safegen.policy.facts import OLD_NAMES
+from safegen.policy.labels import one_label
 from safegen.policy.quotas import merged
 from safegen.policy.vocabulary import SCREENS, joined
 from safegen.schemas.canonical import sha256
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from safegen.policy.rules import Period, Rule
     from safegen.policy.vocabulary import Families
     from safegen.schemas.decision import Stage
+    from safegen.schemas.label import LabelDocument
     from safegen.schemas.mining import Mining
     from safegen.schemas.policy import TestDocument, Value
     from safegen.schemas.quota import QuotaDocument
@@ -48,6 +50,7 @@ class Policy:
         periods: when each of its parts may be used, by name.
         parts: the policies that hold together here; empty where it is one.
         bases: digests of the policies that it, or one of its parts, extends.
+        label: what every output shows, which is a rule as well; None where nothing is said.
         quotas: what is counted before a request is admitted; each is a rule as well.
         more: names below the facts that are mappings, as its rules were compiled with.
         given: facts that its tests begin with.
@@ -66,6 +69,7 @@ class Policy:
     periods: tuple[tuple[str, Period], ...] = ()
     parts: tuple[Identity, ...] = ()
     bases: tuple[str, ...] = ()
+    label: LabelDocument | None = None
     quotas: tuple[QuotaDocument, ...] = ()
     more: Families
     given: Mapping[str, Value] = dataclasses.field(default_factory=dict)
@@ -142,6 +146,7 @@ def together(policies: Sequence[Policy]) -> Policy:
         periods=tuple(period for each in policies for period in each.periods),
         parts=parts,
         bases=tuple(base for each in policies for base in each.bases),
+        label=one_label(each.label for each in policies),
         quotas=merged(quota for each in policies for quota in each.quotas),
         more=joined(each.more for each in policies),
         bound=_bound(policies),

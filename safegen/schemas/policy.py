@@ -13,6 +13,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from safegen.schemas.canonical import Record
 from safegen.schemas.decision import Outcome, Stage
+from safegen.schemas.label import LabelDocument
 from safegen.schemas.mining import Use
 from safegen.schemas.quota import QuotaDocument
 from safegen.schemas.screens import ScreenDocument, ScreenName
@@ -152,6 +153,8 @@ class PolicyDocument(Record):
         training_mining: what others may do with the outputs.
         screens: by name, those that the policy brings along, and what it says of others.
         rules: at least one.
+        label: what every output shows, drawn before it is encoded and signed; none unless it is
+            said, and `{}` for the usual one.
         quotas: how many outputs may be made, for whom and in which period.
         given: facts that every test begins with.
         tests: of the policy itself.
@@ -168,6 +171,7 @@ class PolicyDocument(Record):
     training_mining: MiningDocument | None = None
     screens: dict[ScreenName, ScreenDocument] = Field(default_factory=dict)
     rules: Annotated[list[RuleDocument], Field(min_length=1)]
+    label: LabelDocument | None = None
     quotas: tuple[QuotaDocument, ...] = ()
     given: Facts = Field(default_factory=dict)
     tests: tuple[TestDocument, ...] = ()

@@ -21,6 +21,7 @@ from safegen.schemas.config import PackageDigests
 from safegen.schemas.decision import Decision
 from safegen.schemas.deployment import DeploymentDocument
 from safegen.schemas.explanation import ExplanationSummary, FirstExplanationSummary
+from safegen.schemas.label import VisibleLabel
 from safegen.schemas.likeness import LikenessRegistry
 from safegen.schemas.measurement import ScreenMeasurement
 from safegen.schemas.policy import PolicyDocument
@@ -37,6 +38,7 @@ ASSERTIONS: dict[str, type[Record]] = {
     "org.safegen.decision": Decision,
     "org.safegen.request": GenerationRequest,
     "org.safegen.package": PackageDigests,
+    "org.safegen.label": VisibleLabel,
 }
 EARLIER: dict[str, type[Record]] = {"org.safegen.explanation-1": FirstExplanationSummary}  # by 0.1
 DOCUMENTS: dict[str, type[Record]] = {  # whole files

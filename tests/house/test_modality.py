@@ -10,7 +10,8 @@ import safegen
 HOUSE = Path(safegen.__file__).parent
 # Rooms and files that are about pictures, and which a new kind of data has beside them.
 OWN = (
-    "data/", "marks/", "modality/image", "models/", "schemas/card.py", "schemas/config.py",
+    "data/", "marks/", "modality/image", "modality/visible_label.py", "models/",
+    "schemas/card.py", "schemas/config.py",
     "training/presets/image.py", "training/pretraining_sources/",
 )  # fmt: skip
 EXCEPTIONS = {

@@ -36,6 +36,7 @@ def golden(label):
 def test_there_is_a_schema_for_every_assertion_of_our_own():
     labels = {
         claims.PRIVACY, claims.EXPLANATION, claims.DECISION, claims.REQUEST, claims.PACKAGE,
+        claims.LABEL,
     }  # fmt: skip
     assert set(published.ASSERTIONS) == labels
     others = published.EARLIER | published.DOCUMENTS | published.WRITTEN
@@ -134,6 +135,8 @@ def test_golden_assertions_validate_and_others_do_not(label):
         ("org.safegen.request", {"seed": 2**53}),
         ("org.safegen.request", {"count": 0}),
         ("org.safegen.package", {"weights": 1}),
+        ("org.safegen.label", {"position": "middle"}),
+        ("org.safegen.label", {"height": 7.5}),
     ],
 )
 def test_a_false_assertion_does_not_validate(label, change):
@@ -189,4 +192,4 @@ def test_what_is_really_signed_validates(made):
             if label.startswith("org.safegen."):
                 validator(label).validate(assertion)
                 seen.add(label)
-    assert seen == set(published.ASSERTIONS)
+    assert seen == set(published.ASSERTIONS) - {claims.LABEL}  # which a policy must ask for

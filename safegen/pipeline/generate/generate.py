@@ -3,9 +3,9 @@
     1. Admit the request and count it: the guard judges it and the model, and refuses at once what
        no output of a class that is asked for could meet.
     2. Sample.
-    3. Screen the samples, and explain them.
+    3. Screen the samples, explain them, and finish them: draw the label, encode.
     4. Admit each output.
-    5. Encode, fingerprint the encoded file, sign it; nothing may change afterwards.
+    5. Fingerprint the encoded file, sign it; nothing may change afterwards.
     6. Read it back: a file whose signature does not hold never leaves.
 
 What is signed waits in memory. It is logged, with its receipts, at the moment when it leaves
@@ -28,6 +28,7 @@ from safegen.explain.explain import explain
 from safegen.explain.lettering import shown
 from safegen.explain.registry import BY_DETAIL, explainer_named
 from safegen.pipeline.generate.admission import admitted
+from safegen.pipeline.generate.finishing import finish, planned_label
 from safegen.pipeline.generate.in_force import made_with, require_usable
 from safegen.pipeline.generate.leaving import Departure, log_refusal
 from safegen.pipeline.generate.naming import names_of, new_id
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
     from safegen.provenance.log.usage import Usage
     from safegen.schemas.decision import Decision
     from safegen.schemas.explanation import Detail
+    from safegen.schemas.label import VisibleLabel
     from safegen.schemas.receipt import GenerationRequest
     from safegen.screens.screen import ReleasedStatistics
 
@@ -104,7 +106,9 @@ class _Made:
     name: str
     request: GenerationRequest
     encoded: bytes
+    bare: NDArray[Any]  # as a file stores them without label and marks, which screens measure
     stored: NDArray[Any]  # as the file stores them
+    label: VisibleLabel | None
     explanation: ExplainedSample
 
 
@@ -153,6 +157,7 @@ def generate(
         deployment=context.deployment,
         time_stamped=context.stamping.required,
         screens=context.screens,
+        label=planned_label(context.policy, modality),
     )
     context.ledger.require(context.signer)
     require_usable(opened, context.policy, context.ledger)
@@ -224,7 +229,7 @@ class _Making:
             samples = []
             for one, seen in zip(made, screened, strict=True):
                 facts = self.known.at_release(
-                    one.request, self.modality, one.explanation.record, seen
+                    one.request, self.modality, one.explanation.record, seen, one.label
                 )
                 decision = admit(context.policy, facts, screens)
                 samples.append(_sample(one, decision, context.policy, self.known, self.modality))
@@ -250,7 +255,7 @@ class _Making:
         asked = self.context.policy.asked
         if not asked:
             return tuple(Screened() for _ in made), ()
-        self.stored[start] = np.stack([each.stored for each in made])
+        self.stored[start] = np.stack([each.bare for each in made])
         earlier = [self.stored[each] for each in sorted(self.stored) if each < start]
         batch = Batch(
             samples=self.stored[start],
@@ -285,9 +290,19 @@ class _Making:
         for name, request, picture, explanation in zip(
             self.names[rows], self.requests[rows], pictures, explained, strict=True
         ):
-            encoded = self.modality.encode(picture)
-            stored = self.modality.decode(encoded)
-            made.append(_Made(name, request, encoded, stored, explanation))
+            bare = self.modality.decode(self.modality.encode(picture))
+            finished = finish(picture, self.modality, self.known.label, self.context.policy)
+            made.append(
+                _Made(
+                    name,
+                    request,
+                    finished.encoded,
+                    bare,
+                    finished.stored,
+                    finished.label,
+                    explanation,
+                )
+            )
         return made
 
 
@@ -327,6 +342,7 @@ def _sample(
         encoded=made.encoded,
         figure=_figure(made, modality, title),
         explanation=made.explanation,
+        label=made.label,
         decision=decision,
         training_mining=policy.training_mining,
     )

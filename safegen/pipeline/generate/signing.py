@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from safegen.provenance.c2pa.timestamps import Stamping
     from safegen.provenance.keys.signer import Signer
     from safegen.schemas.decision import Decision
+    from safegen.schemas.label import VisibleLabel
     from safegen.schemas.mining import Mining
     from safegen.schemas.receipt import GenerationRequest
 
@@ -53,6 +54,7 @@ class Sample:
         explanation: its record and its numbers.
         decision: the policy's, on this output.
         training_mining: what others may do with it, by the policy.
+        label: what it shows that says a machine made it; None without one.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Sample:
     explanation: ExplainedSample
     decision: Decision
     training_mining: Mining
+    label: VisibleLabel | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +135,7 @@ def _seal(
         ),
         fingerprint=fingerprint,
         training_mining=sample.training_mining,
+        label=sample.label,
     )
     if sample.modality.embeds:
         data, manifest = stamping.sign(sample.encoded, claim, signer)

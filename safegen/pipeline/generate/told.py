@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from safegen.policy.facts import DeploymentFacts, Facts, QuotaFacts, TimeFacts
     from safegen.schemas.certificate import PrivacyCertificate
     from safegen.schemas.explanation import Detail, Explanation
+    from safegen.schemas.label import VisibleLabel
     from safegen.schemas.receipt import GenerationRequest
     from safegen.screens.measure import Screened
 
@@ -48,6 +49,7 @@ class Known:
         time_stamped: whether nothing leaves without a time-stamp.
         now: when it was asked, in UTC.
         screens: what is known of each before it measures.
+        label: what every output will show, as planned; None for none.
     """
 
     request: RequestFacts
@@ -58,6 +60,7 @@ class Known:
     time_stamped: bool
     now: datetime
     screens: tuple[ScreenFacts, ...] = ()
+    label: VisibleLabel | None = None
 
     def at_request(self, quotas: QuotaFacts) -> Facts:
         """All that is known before anything is sampled."""
@@ -70,7 +73,15 @@ class Known:
         output = OutputFacts(format=modality.format)
         explained = ExplanationFacts(made=True, detail=detail)
         return self._dated(
-            facts_at("release", *groups, output, explained, *self._marks(modality), *self._always())
+            facts_at(
+                "release",
+                *groups,
+                output,
+                explained,
+                label_facts(self.label, modality, foreseen=True),
+                self._manifest(modality),
+                *self._always(),
+            )
         )
 
     def at_release(
@@ -79,6 +90,7 @@ class Known:
         modality: Modality,
         explanation: Explanation,
         screened: Screened,
+        label: VisibleLabel | None = None,
     ) -> Facts:
         """All that is known before an output is signed.
 
@@ -87,6 +99,7 @@ class Known:
             modality: how it was encoded.
             explanation: of it.
             screened: what screens said of it.
+            label: as it was drawn; None where none was.
         """
         groups = (self._own(request), self.model, self.certificate, self.data)
         output = dataclasses.replace(size_facts(modality), screens=screened.scores)
@@ -96,28 +109,43 @@ class Known:
             explainer=explanation.explainer,
             faithfulness=explanation.faithfulness,
         )
-        told = (*groups, output, explained, *self._marks(modality), *self._always())
+        marks = (label_facts(label, modality), self._manifest(modality))
+        told = (*groups, output, explained, *marks, *self._always())
         return self._dated(facts_at("release", *told, failures=screened.failures))
 
     def _own(self, request: GenerationRequest) -> RequestFacts:
         """What was asked, with one output's own class."""
         return dataclasses.replace(self.request, label=request.label, label_name=request.label_name)
 
-    def _marks(self, modality: Modality) -> tuple[MarkFacts, ManifestFacts]:
-        manifest = ManifestFacts(
+    def _manifest(self, modality: Modality) -> ManifestFacts:
+        return ManifestFacts(
             signed=True,  # there is a signer, and what it failed to sign is withheld
             source_type=modality.digital_source_type,
             time_stamped=self.time_stamped,
             created=True,
         )
-        # Nothing marks the values themselves yet.
-        return MarkFacts(fingerprint=modality.fingerprint_algorithm is not None), manifest
 
     def _always(self) -> tuple[DeploymentFacts | TimeFacts | ScreenFacts, ...]:
         return (self.deployment.facts, moment(self.now), *self.screens)
 
     def _dated(self, facts: Facts) -> Facts:
         return self.deployment.added_to(facts, self.now)
+
+
+def label_facts(
+    label: VisibleLabel | None, modality: Modality, *, foreseen: bool = False
+) -> MarkFacts:
+    """What marks an output; the contrast of its label is known when it was drawn."""
+    marks = MarkFacts(fingerprint=modality.fingerprint_algorithm is not None)
+    if label is None:
+        return marks
+    return dataclasses.replace(
+        marks,
+        label=True,
+        label_text=label.text,
+        label_share=label.share,
+        label_contrast=None if foreseen else label.contrast,
+    )
 
 
 def size_facts(modality: Modality) -> OutputFacts:
@@ -141,6 +169,7 @@ def known_of(
     deployment: Deployment,
     time_stamped: bool,
     screens: tuple[ScreenFacts, ...] = (),
+    label: VisibleLabel | None = None,
 ) -> Known:
     """What a policy is told of a package and a request.
 
@@ -151,6 +180,7 @@ def known_of(
         deployment: where and for whom it runs.
         time_stamped: whether nothing leaves without a time-stamp.
         screens: what is known of each before it measures.
+        label: what every output will show, as planned; None for none.
     """
     config = opened.config
     return Known(
@@ -167,6 +197,7 @@ def known_of(
         time_stamped=time_stamped,
         now=datetime.now(UTC),
         screens=screens,
+        label=label,
     )
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from safegen.schemas.config import PackageDigests
     from safegen.schemas.decision import Decision
     from safegen.schemas.explanation import ExplanationSummary
+    from safegen.schemas.label import VisibleLabel
     from safegen.schemas.mining import Mining
     from safegen.schemas.receipt import GenerationRequest
 
@@ -35,6 +36,7 @@ EXPLANATION = "org.safegen.explanation"
 DECISION = "org.safegen.decision"
 REQUEST = "org.safegen.request"
 PACKAGE = "org.safegen.package"
+LABEL = "org.safegen.label"
 DISCLOSURE = "c2pa.ai-disclosure"  # C2PA's own, on what models are
 
 MODEL_SOURCE = "http://c2pa.org/digitalsourcetype/trainedAlgorithmicData"
@@ -58,6 +60,7 @@ SOURCE_TYPES = {  # IPTC's terms for how something came to be, as people name th
     "digital-creation": f"{IPTC}digitalCreation",
     "algorithmic": f"{IPTC}algorithmicMedia",
 }
+LABEL_SOURCE = SOURCE_TYPES["algorithmic"]  # drawn by a program, of no data
 EDITS = ("human-edits", "algorithm", "composite-with-model")  # those that say how it was changed
 
 
@@ -179,13 +182,17 @@ def output_claim(
     account: Account,
     fingerprint: SoftBinding | None,
     training_mining: Mining = KEPT_TO_ITSELF,
+    label: VisibleLabel | None = None,
 ) -> Claim:
     """What a generated output's manifest says."""
     return Claim(
         title=title,
         mime=mime,
         assertions=(
-            _created(source_type, (maker.ingredient,)),
+            _actions(
+                _created_action(source_type, (maker.ingredient,)),
+                *(() if label is None else (_labelled(label),)),
+            ),
             _assertion(DISCLOSURE, _disclosure(maker.ingredient.title, maker.digest)),
             _mining(training_mining),
             *(() if fingerprint is None else (_soft_binding(fingerprint),)),
@@ -193,6 +200,7 @@ def output_claim(
             _assertion(EXPLANATION, _fields(account.explanation)),
             _assertion(DECISION, _fields(account.decision)),
             _assertion(REQUEST, _fields(account.request)),
+            *(() if label is None else (_assertion(LABEL, _fields(label)),)),
         ),
         ingredients=(maker.ingredient,),
     )
@@ -254,10 +262,23 @@ def figure_claim(*, title: str, mime: str, output: Ingredient, decision: Decisio
 
 
 def _created(source_type: str, made_with: tuple[Ingredient, ...]) -> Json:
+    return _actions(_created_action(source_type, made_with))
+
+
+def _labelled(label: VisibleLabel) -> Json:
+    """That text was put into the picture, which anybody can see."""
+    said: Json = {
+        "description": f"A visible label: {label.text}",
+        "digitalSourceType": LABEL_SOURCE,
+    }
+    return _action("c2pa.addedText") | said
+
+
+def _created_action(source_type: str, made_with: tuple[Ingredient, ...]) -> Json:
     created = _action("c2pa.created") | {"digitalSourceType": source_type}
     if made_with:
         created["parameters"] = {"ingredientIds": [ingredient.name for ingredient in made_with]}
-    return _actions(created)
+    return created
 
 
 def generator() -> Json:
