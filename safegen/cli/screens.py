@@ -97,6 +97,39 @@ def measure(
         )
 
 
+@app.command("protect")
+def protect(
+    registry: Annotated[Path, typer.Argument(help="A likeness registry; begun where none is.")],
+    pictures: Annotated[list[Path], typer.Argument(help="Pictures; only codes of them are kept.")],
+    name: Annotated[str, typer.Option(help="By which your house knows who or what it is.")],
+    what: Annotated[Literal["person", "mark"], typer.Option(help="What it is.")],
+    consent: Annotated[
+        str | None, typer.Option(help="Where the consent is kept, if outputs may resemble it.")
+    ] = None,
+    until: Annotated[str | None, typer.Option(help="Its last day, as 2027-06-30.")] = None,
+) -> None:
+    """Add what outputs may not resemble to a registry, by perceptual codes, which find copies.
+
+    Embeddings, which find what looks alike, are made in Python (safegen.screens.likeness).
+    """
+    from datetime import date
+
+    from safegen.errors import InputError
+    from safegen.screens.likeness import protect as add
+
+    if (consent is None) != (until is None):
+        raise InputError("a consent has a reference and a last day: give --consent and --until")
+    given = None
+    if consent is not None and until is not None:
+        try:
+            given = consent, date.fromisoformat(until)
+        except ValueError as error:
+            raise InputError(f"--until is {until!r}; give a day such as 2027-06-30") from error
+    digest = add(registry, pictures, name=name, what=what, consent=given)
+    say(f"[bold]{plain(registry)}[/]: {len(pictures)} more, no picture kept. A policy names it by")
+    say(f"  digest: {digest}")
+
+
 def _bound(policies: list[str]) -> dict[str, BoundScreen]:
     from safegen.policy.load import load_policies
     from safegen.screens.bound import bound

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -81,7 +82,7 @@ class Classifier:
                 self._file, self.file_digest, dimensions_of(wanted), self.settings.output
             )
             grey = np.full((1, 1, *wanted.size), 128, dtype=np.uint8)
-            outputs = self._network.run(prepared(grey, wanted))
+            outputs = self._network.run(grey, partial(prepared, wanted=wanted))
             require_scores(outputs, self.settings, str(self._file))
             self._tried = True
         return self._network
@@ -93,7 +94,8 @@ class Classifier:
 
     def measure(self, batch: Batch) -> list[float]:
         """The probability of what is forbidden, of each picture."""
-        outputs = self.open().run(prepared(batch.samples, self.settings.input))
+        prepare = partial(prepared, wanted=self.settings.input)
+        outputs = self.open().run(batch.samples, prepare)
         scores: list[float] = scored(outputs, self.settings).tolist()
         return scores
 

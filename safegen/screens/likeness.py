@@ -9,26 +9,30 @@ from __future__ import annotations
 import base64
 import binascii
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import ValidationError
 
-from safegen.errors import InputError
+from safegen.errors import DataError, InputError
+from safegen.modality.image import ImageModality, pixels_of
 from safegen.schemas.canonical import canonical_bytes, digest, sha256
 from safegen.schemas.likeness import Consent, LikenessRegistry, ProtectedEntry
 from safegen.schemas.screens import ScreenContent
 from safegen.screens.codes import codes_of, load_library, similarities
 from safegen.screens.onnx import OnnxNetwork, require_digest
 from safegen.screens.pictures import dimensions_of, prepared
+from safegen.screens.screen import Batch
 from safegen.storage import read, write
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
     from safegen.schemas.screens import PictureInput
-    from safegen.screens.screen import Batch
 
     Floats = NDArray[np.float64]
 
@@ -88,9 +92,12 @@ class Embedder:
         if self._network is not None:
             self._network.stop()
 
+    def _run(self, batch: Batch) -> NDArray[np.float32]:
+        return self.open().run(batch.samples, partial(prepared, wanted=self._wanted))
+
     def features_of(self, batch: Batch) -> Floats:
         """Embeddings (n, dimensions) of length 1, float64; NaN where there is no direction."""
-        found = self.open().run(prepared(batch.samples, self._wanted)).astype(np.float64)
+        found = self._run(batch).astype(np.float64)
         lengths = np.linalg.norm(found, axis=1, keepdims=True)
         directions: Floats = found / np.where(lengths < SMALLEST_LENGTH, np.nan, lengths)
         return directions
@@ -194,10 +201,10 @@ class Likeness:
 
 def protect(
     registry: str | Path,
-    batch: Batch,
+    pictures: Iterable[str | Path],
     *,
     name: str,
-    what: str,
+    what: Literal["person", "mark"],
     consent: tuple[str, date] | None = None,
     embedder: Embedder | None = None,
 ) -> str:
@@ -205,7 +212,7 @@ def protect(
 
     Args:
         registry: the file; a new one is begun where there is none.
-        batch: the pictures.
+        pictures: their files.
         name: by which the house knows who or what it is.
         what: `person` or `mark`.
         consent: its reference and its last day, where outputs may resemble it.
@@ -215,7 +222,10 @@ def protect(
         The file's new digest, for policies.
 
     Raises:
-        InputError: the registry is of another method or network, or `what` is neither.
+        DataError: a file is no whole picture.
+        InputError: the registry is of another method or network, no picture or name is given, or
+            what is protected is neither a person nor a mark.
+        StorageError: a file cannot be read or written; the registry is as it was.
     """
     path = Path(registry)
     method: Any = "codes" if embedder is None else "embeddings"
@@ -228,7 +238,10 @@ def protect(
                 f"{path} holds {found.method} of another making; begin a new registry for these"
             )
         before = found.entries
-    features = codes_of(batch) if embedder is None else embedder.features_of(batch)
+    found_in = [_features_in(Path(each), embedder) for each in pictures]
+    if not found_in:
+        raise InputError(f"no picture of {name!r} was given; name one or more files")
+    features = np.stack(found_in)
     if not np.isfinite(features).all():
         raise InputError(f"the network finds no direction in a picture of {name!r}; use another")
     kept = features if embedder is None else features.astype("<f4")
@@ -249,6 +262,19 @@ def protect(
     data = canonical_bytes(LikenessRegistry(method=method, embedder=made_with, entries=entries))
     write(path, data)
     return sha256(data)
+
+
+def _features_in(path: Path, embedder: Embedder | None) -> NDArray[Any]:
+    """What is kept of one picture: (bytes,) of a code, or (dimensions,) of an embedding."""
+    data = read(path)
+    try:
+        if embedder is None:
+            return np.frombuffer(ImageModality.fingerprint(data), dtype=np.uint8)
+        pixels = pixels_of(data)
+    except DataError as error:
+        raise DataError(f"{path}: {error}; mend it, or leave it out") from error
+    found: NDArray[Any] = embedder.features_of(Batch(samples=pixels[None], requests=()))[0]
+    return found
 
 
 def _parsed(data: bytes, path: Path) -> LikenessRegistry:

@@ -15,6 +15,7 @@ from safegen.schemas.canonical import sha256
 from safegen.storage import read
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -61,8 +62,12 @@ class OnnxNetwork:
         self._output = self._output_for(output)
         self._running: Any = None
 
-    def run(self, values: Floats) -> Floats:
-        """Outputs (n, outputs), float32, of inputs (n, *dimensions), a few rows at a time.
+    def run(self, samples: NDArray[Any], prepare: Callable[[NDArray[Any]], Floats]) -> Floats:
+        """Outputs (n, outputs), float32, of samples (n, ...), a few rows at a time.
+
+        Args:
+            samples: as they are stored.
+            prepare: makes inputs, (rows, *dimensions), of some of them.
 
         Raises:
             InputError: the network failed, or answered in another shape.
@@ -71,8 +76,10 @@ class OnnxNetwork:
 
         running = self._running = onnxruntime.RunOptions()
         rows = self._rows or ROWS_AT_ONCE
-        parts = range(0, len(values), rows)
-        return np.concatenate([self._part(values[at : at + rows], running) for at in parts])
+        parts = range(0, len(samples), rows)
+        return np.concatenate(
+            [self._part(prepare(samples[at : at + rows]), running) for at in parts]
+        )
 
     def stop(self) -> None:
         """Stop what runs in another thread, as soon as its present operation is done."""

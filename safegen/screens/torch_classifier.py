@@ -76,9 +76,11 @@ class TorchClassifier:
         return scores
 
     def _outputs(self, samples: NDArray[np.uint8]) -> NDArray[np.float32]:
-        values = torch.from_numpy(prepared(samples, self.settings.input))
+        wanted, parts = self.settings.input, []
         with torch.no_grad():
-            parts = [self._module(part) for part in torch.split(values, ROWS_AT_ONCE)]
+            for start in range(0, len(samples), ROWS_AT_ONCE):
+                values = prepared(samples[start : start + ROWS_AT_ONCE], wanted)
+                parts.append(self._module(torch.from_numpy(values)))
         outputs: NDArray[np.float32] = torch.cat(parts).float().numpy()
         return outputs
 

@@ -3,16 +3,12 @@
 import dataclasses
 import time
 
-import numpy as np
 import pytest
 
 from safegen.policy.facts import Facts
 from safegen.policy.guard import decide
 from safegen.policy.load import load_policies, load_policy, shipped_policies
 from safegen.policy.own_tests import facts_of
-from safegen.screens.measure import measure
-from safegen.screens.ready.contrast import ContrastScreen
-from safegen.screens.screen import Batch
 
 pytestmark = pytest.mark.benchmark
 
@@ -58,11 +54,3 @@ def test_a_decision_of_all_packs_costs_less_than_300_microseconds(stage):
           f"{len(passing)} rules, all met {allowed:.0f} us; baseline {one:.0f} us")  # fmt: skip
     assert decide(whole, facts).allowed
     assert allowed < 300
-
-
-def test_a_thousand_pictures_are_screened_in_one_batch():
-    samples = np.random.default_rng(0).integers(0, 256, (1000, 3, 64, 64), dtype=np.uint8)
-    begin = time.perf_counter()
-    seen = measure([ContrastScreen()], Batch(samples=samples, requests=()))
-    print(f"\n1,000 pictures of 64 x 64 in {time.perf_counter() - begin:.3f} s")
-    assert len(seen) == 1000

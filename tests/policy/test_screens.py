@@ -1,14 +1,23 @@
 """Screens that a policy declares: bound to it by their digests, and told where one is wrong."""
 
+import re
+from pathlib import Path
+
+import numpy as np
 import pytest
+import torch
+from PIL import Image
 
 from safegen.errors import PolicyError
 from safegen.policy.load import load_policies, load_policy
 from safegen.policy.own_tests import run_tests
+from safegen.schemas.screens import ClassifierSettings
+from safegen.screens import registry
+from safegen.screens.bound import measure_bound
 from safegen.screens.classifier import Classifier
 from safegen.screens.registry import registered
-from safegen.screens.screen import digest_of
-from tests.screens.networks import settings, write_classifier
+from safegen.screens.screen import Batch, digest_of
+from tests.screens.networks import digits, settings, write_classifier
 
 POLICY = """\
 name: {name}
@@ -156,3 +165,60 @@ def test_a_screen_that_is_passed_in_python_is_known_to_rules(tmp_path, digest):
     assert (asked.digest, asked.file_digest) == (screen.digest, digest)
     with pytest.raises(PolicyError, match=r"undeclared reference to 'output\.screens\.seven'"):
         load_policy(tmp_path / "p.yaml")
+
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "screens.md"
+
+
+def detector(path, labels):
+    """A network of the shape that the page declares."""
+    weights = np.zeros((3 * 224 * 224, labels), dtype=np.float32)
+    biases = np.zeros(labels, dtype=np.float32)
+    return write_classifier(path, shape=("n", 3, 224, 224), weights=weights, biases=biases)
+
+
+def test_the_policy_on_the_page_works_as_it_stands(tmp_path):
+    block = re.compile(r"^```\n(name: no-weapons\n.*?)^```", re.MULTILINE | re.DOTALL)
+    (written,) = block.findall(PAGE.read_text())
+    digest = detector(tmp_path / "weapons.onnx", labels=3)
+    (tmp_path / "p.yaml").write_text(written.replace("sha256:9f3c...", digest))
+    policy = load_policy(tmp_path / "p.yaml").require_stages().require_screens()
+    (asked,) = policy.asked
+    seen = measure_bound([asked], Batch(samples=digits()[0][:2], requests=()))
+    assert [each.scores["weapons"] for each in seen] == pytest.approx([2 / 3, 2 / 3])
+
+
+def test_the_python_on_the_page_runs(tmp_path, monkeypatch, made):
+    monkeypatch.chdir(tmp_path)
+    Path("no-weapons.yaml").write_text(
+        "name: p\ndescription: None.\nrules:\n"
+        "  - {id: a, stage: request, require: request.count < 9, because: Few.}\n"
+        "  - {id: b, stage: release, require: output.screens.weapons < 0.6, because: None.}\n"
+    )
+    detector(Path("weapons.onnx"), labels=2)
+    detector(Path("faces.onnx"), labels=4)
+    monkeypatch.setattr(registry, "_KNOWN", dict(registry.registered()))
+    shared = {}
+    for body in re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL):
+        exec(body, shared)
+        if "def load" in body:
+            shared["keys"] = made.keys
+            where = "screens=[weapons], keys=keys, ledger='l.db')"
+            exec(body.replace("screens=[weapons])", where), shared)
+            release = shared["load"](made.model, "weapons.onnx").generate(1, purpose="x")
+            assert release.outputs[0].receipt.decisions[-1].screens[0].name == "weapons"
+        if "def screen" in body:
+            module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 224 * 224, 2))
+            looks = ClassifierSettings(
+                input={"size": (224, 224)}, labels=("a", "b"), forbidden=("b",)
+            )
+            assert shared["screen"](module, looks).name == "weapons"
+        if "class Sharpness" in body:
+            assert "sharpness" in registry.registered()
+        if "def measure" in body and "measure_screen" in body:
+            for folder, value in (("harmless", 0), ("weapons", 255)):
+                Path(folder).mkdir()
+                Image.new("RGB", (8, 8), (value,) * 3).save(f"{folder}/one.png")
+            screen = Classifier("weapons", "weapons.onnx", looks)
+            assert shared["measure"](screen, made.keys) == (0, pytest.approx(0.975))
+    assert {"load", "screen", "enter", "Sharpness", "measure"} <= shared.keys()

@@ -7,10 +7,13 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
+from safegen.cli.commands import build
 from safegen.errors import InputError, PolicyError, StorageError
 from safegen.modality.registry import modality_of
 from safegen.policy.load import load_policy
+from safegen.schemas.canonical import sha256
 from safegen.schemas.card import PictureShape
 from safegen.schemas.screens import PictureInput
 from safegen.screens import likeness
@@ -47,6 +50,15 @@ def compressed(pictures):
     return np.stack(again)
 
 
+def protected(registry, pictures, **said):
+    """Enter pictures as files, as people have them."""
+    paths = []
+    for place, one in enumerate(pictures):
+        paths.append(registry.parent / f"entered-{place}.png")
+        Image.fromarray(one[0] if len(one) == 1 else one.transpose(1, 2, 0)).save(paths[-1])
+    return protect(registry, paths, **said)
+
+
 def scores(screen, pictures):
     seen = measure([screen], batch(pictures))
     assert not [each.failures for each in seen if each.failures]
@@ -54,7 +66,7 @@ def scores(screen, pictures):
 
 
 def test_a_copy_is_found_by_its_code_and_others_are_not(tmp_path):
-    protect(tmp_path / "r.json", batch(faces()[:2]), name="J. Doe", what="person")
+    protected(tmp_path / "r.json", (faces()[:2]), name="J. Doe", what="person")
     screen = Likeness("people", tmp_path / "r.json")
     found = scores(screen, np.concatenate([compressed(faces()[:2]), faces()[2:]]))
     assert min(found[:2]) > 0.9
@@ -70,8 +82,8 @@ def embedder(tmp_path, **wanted):
 def test_embeddings_are_compared_by_their_angle(tmp_path):
     """A classifier's logits as an embedding: digits of one class lie close."""
     pictures, labels = digits()
-    protect(
-        tmp_path / "r.json", batch(pictures[labels == 7][:20]), name="seven", what="mark",
+    protected(
+        tmp_path / "r.json", (pictures[labels == 7][:20]), name="seven", what="mark",
         embedder=embedder(tmp_path),
     )  # fmt: skip
     screen = Likeness("people", tmp_path / "r.json", embedder=embedder(tmp_path))
@@ -83,18 +95,18 @@ def test_embeddings_are_compared_by_their_angle(tmp_path):
 
 
 def test_a_registry_holds_no_picture(tmp_path):
-    protect(tmp_path / "r.json", batch(faces()), name="J. Doe", what="person")
+    protected(tmp_path / "r.json", (faces()), name="J. Doe", what="person")
     kept = json.loads((tmp_path / "r.json").read_bytes())
     assert {len(entry["features"]) for entry in kept["entries"]} == {12}  # 8 bytes as base64
     assert len((tmp_path / "r.json").read_bytes()) < 150 * len(faces())
 
 
 def consented(tmp_path, until):
-    protect(
-        tmp_path / "r.json", batch(faces()[:1]), name="J. Doe", what="person",
+    protected(
+        tmp_path / "r.json", (faces()[:1]), name="J. Doe", what="person",
         consent=("contract 114", until),
     )  # fmt: skip
-    return protect(tmp_path / "r.json", batch(faces()[1:2]), name="A. Roe", what="person")
+    return protected(tmp_path / "r.json", (faces()[1:2]), name="A. Roe", what="person")
 
 
 def test_whoever_consented_may_be_resembled_until_the_last_day(tmp_path, monkeypatch):
@@ -113,8 +125,8 @@ def test_whoever_consented_may_be_resembled_until_the_last_day(tmp_path, monkeyp
 
 
 def test_where_all_consented_nothing_is_resembled(tmp_path):
-    protect(
-        tmp_path / "r.json", batch(faces()[:1]), name="J. Doe", what="person",
+    protected(
+        tmp_path / "r.json", (faces()[:1]), name="J. Doe", what="person",
         consent=("contract 114", TOMORROW),
     )  # fmt: skip
     assert scores(Likeness("people", tmp_path / "r.json"), faces()[:1]) == [0.0]
@@ -139,7 +151,7 @@ def test_where_all_consented_nothing_is_resembled(tmp_path):
     ],
 )
 def test_a_registry_that_cannot_be_read_is_refused(tmp_path, change, reason):
-    protect(tmp_path / "r.json", batch(faces()[:1]), name="J. Doe", what="person")
+    protected(tmp_path / "r.json", (faces()[:1]), name="J. Doe", what="person")
     said = json.loads((tmp_path / "r.json").read_bytes())
     (tmp_path / "r.json").write_text(json.dumps(change(said)))
     with pytest.raises(InputError, match=reason):
@@ -149,9 +161,9 @@ def test_a_registry_that_cannot_be_read_is_refused(tmp_path, change, reason):
 
 
 def test_a_registry_of_another_network_is_refused(tmp_path):
-    protect(
+    protected(
         tmp_path / "r.json",
-        batch(digits()[0][:3]),
+        (digits()[0][:3]),
         name="x",
         what="mark",
         embedder=embedder(tmp_path),
@@ -161,9 +173,9 @@ def test_a_registry_of_another_network_is_refused(tmp_path):
     with pytest.raises(InputError, match="was made with another network"):
         Likeness("people", tmp_path / "r.json")
     with pytest.raises(InputError, match="holds embeddings of another making; begin a new"):
-        protect(tmp_path / "r.json", batch(digits()[0][:3]), name="x", what="mark")
+        protected(tmp_path / "r.json", (digits()[0][:3]), name="x", what="mark")
     with pytest.raises(InputError, match="what: Input should be 'person' or 'mark'"):
-        protect(tmp_path / "s.json", batch(faces()[:1]), name="x", what="animal")
+        protected(tmp_path / "s.json", (faces()[:1]), name="x", what="animal")
     assert not (tmp_path / "s.json").exists()
 
 
@@ -189,7 +201,7 @@ def test_a_policy_names_its_registry_by_digest(tmp_path):
     (tmp_path / "p.yaml").write_text(POLICY % digest)
     (asked,) = load_policy(tmp_path / "p.yaml").require_screens().asked
     assert (asked.file_digest, asked.threshold) == (digest, 0.85)
-    protect(tmp_path / "r.json", batch(faces()[2:3]), name="more", what="mark")
+    protected(tmp_path / "r.json", (faces()[2:3]), name="more", what="mark")
     with pytest.raises(PolicyError, match=r"screens\.people: .*r\.json is not the file that was"):
         load_policy(tmp_path / "p.yaml")
 
@@ -205,9 +217,9 @@ def test_a_policy_whose_registry_has_an_expired_consent_does_not_load(tmp_path):
 
 def test_a_policy_gives_its_likeness_a_network(tmp_path):
     network = write_classifier(tmp_path / "embed.onnx")
-    digest = protect(
+    digest = protected(
         tmp_path / "r.json",
-        batch(digits()[0][:3]),
+        (digits()[0][:3]),
         name="x",
         what="mark",
         embedder=embedder(tmp_path),
@@ -225,3 +237,28 @@ def test_a_policy_gives_its_likeness_a_network(tmp_path):
     )
     with pytest.raises(PolicyError, match="a network for a likeness has a file, its digest and an"):
         load_policy(tmp_path / "p.yaml")
+
+
+def test_the_command_enters_pictures_and_says_the_digest(tmp_path):
+    paths = []
+    for place, one in enumerate(faces()[:2]):
+        paths.append(str(tmp_path / f"{place}.png"))
+        Image.fromarray(one.transpose(1, 2, 0)).save(paths[-1])
+
+    def typed(*words):
+        return CliRunner().invoke(build(["screens"]), ["screens", "protect", *map(str, words)])
+
+    registry = tmp_path / "r.json"
+    done = typed(registry, *paths, "--name", "J. Doe", "--what", "person")
+    assert done.exit_code == 0
+    assert sha256(registry.read_bytes()) in done.output
+    assert max(scores(Likeness("people", registry), faces()[:2])) == 1
+    more = typed(registry, paths[0], "--name", "mark", "--what", "mark", "--consent", "x")
+    assert "a consent has a reference and a last day" in str(more.exception)
+    day = typed(
+        registry, paths[0], "--name", "mark", "--what", "mark", "--consent", "x", "--until", "soon"
+    )
+    assert "--until is 'soon'; give a day such as 2027-06-30" in str(day.exception)
+    (tmp_path / "no.png").write_text("no picture")
+    none = typed(registry, tmp_path / "no.png", "--name", "mark", "--what", "mark")
+    assert "no.png: not a readable picture; mend it, or leave it out" in str(none.exception)
