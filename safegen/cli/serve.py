@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from safegen.cli.settings import Settings, with_settings
-from safegen.config.service import ServiceConfig
+from safegen.config.service import GenerationConfig, ServiceConfig
 from safegen.verification.options import VerificationOptions
 
 SERVICE_SETTINGS = Settings(ServiceConfig, "Service")
 VERIFICATION_SETTINGS = Settings(VerificationOptions, "Verification", leaving=("discreet",))
+GENERATION_SETTINGS = Settings(GenerationConfig, "Generation")
 
 
-@with_settings(service=SERVICE_SETTINGS, verification=VERIFICATION_SETTINGS)
-def serve(*, service: ServiceConfig, verification: VerificationOptions) -> None:
+@with_settings(
+    service=SERVICE_SETTINGS,
+    verification=VERIFICATION_SETTINGS,
+    generation=GENERATION_SETTINGS,
+)
+def serve(
+    *, service: ServiceConfig, verification: VerificationOptions, generation: GenerationConfig
+) -> None:
     """Serve a page to look at files with, and the same for programs; needs the extra `web`.
 
     Nothing but this machine reaches it unless --host says otherwise. Files are looked at in memory
@@ -30,4 +37,9 @@ def serve(*, service: ServiceConfig, verification: VerificationOptions) -> None:
             f"serving needs the package {error.name}; install it with: pip install 'safegen[web]'"
         ) from error
     require_startable(verification)
-    run(verification, service, told=lambda address: say(f"Listening at [bold]{plain(address)}[/]"))
+    run(
+        verification,
+        service,
+        generation,
+        told=lambda address: say(f"Listening at [bold]{plain(address)}[/]"),
+    )

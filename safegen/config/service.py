@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 from safegen.arguments import require_types
@@ -73,6 +74,45 @@ class ServiceConfig:
         if self.allowed_hosts is not None:
             return tuple(self.allowed_hosts)
         return LOOPBACK_NAMES if is_loopback(self.host) else ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationConfig:
+    """What a service generates with, and for whom.
+
+    Attributes:
+        models: a package to generate from; without one, files are looked at and nothing else.
+        keys: who signs: a folder made by `safegen keys init`, or a key's URI.
+        access: where API keys are kept, from `safegen access add`: a file or a database URL.
+        release_policy: a shipped policy's name, or a YAML file, that outputs must meet; `baseline`
+            by default.
+        timestamp_url: a time-stamp authority (RFC 3161) for every signature.
+        max_outputs: outputs that a request may ask for.
+        max_rate: requests a minute of each key, in each of the processes that answer.
+    """
+
+    models: Annotated[Sequence[str], Spelled("--model", value="PACKAGE")] = ()
+    keys: Annotated[str | Path, Spelled(value="PATH")] = "keys"
+    access: Annotated[str | Path, Spelled(value="PATH")] = "access.db"
+    release_policy: Annotated[Sequence[str], Spelled("--release-policy", value="POLICY")] = ()
+    timestamp_url: Annotated[str | None, Spelled("--time-stamps", value="URL")] = None
+    max_outputs: int = 64
+    max_rate: int = 30
+
+    def __post_init__(self) -> None:
+        """Refuse what no service could be.
+
+        Raises:
+            InputError: naming the field, and what it may be.
+        """
+        require_types(self)
+        _require_range("max_outputs", self.max_outputs, 1, 256)
+        _require_range("max_rate", self.max_rate, 1, 10_000)
+        for name in ("models", "release_policy"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        names = [Path(each).name for each in self.models]
+        if len(set(names)) < len(names):
+            raise InputError("two models have the same folder's name, by which they are asked for")
 
 
 def is_loopback(host: str) -> bool:

@@ -5,6 +5,8 @@ entrance       what every request passes: host, size, time, headers, log, metric
 problems       what is answered when there is no answer (RFC 9457)
 bodies         what was sent, in memory and within limits
 verifying      files to verdicts, in processes of their own
+generating     releases, by a process of its own that alone loads torch
+access         keys of those who may generate
 routes/        an endpoint a file; `page` is for people
 page           verdicts as HTML
 metrics, logs  what operators see; nothing about persons

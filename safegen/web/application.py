@@ -13,16 +13,17 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from safegen.config.service import ServiceConfig
+from safegen.config.service import GenerationConfig, ServiceConfig
 from safegen.errors import SafegenError
 from safegen.verification.options import VerificationOptions
 from safegen.web import logs
 from safegen.web.answers import answer
 from safegen.web.entrance import HUNG_UP, Entrance, told
+from safegen.web.generating import Generating, first_ledger
 from safegen.web.metrics import Metrics
 from safegen.web.parts import Parts
 from safegen.web.problems import BY_STATUS, Problem, ProblemError
-from safegen.web.routes import health, page, verify
+from safegen.web.routes import generate, health, page, verify
 from safegen.web.verifying import Verifier
 
 if TYPE_CHECKING:
@@ -38,16 +39,24 @@ nowhere. What cannot be answered is a problem of RFC 9457; `/problems` says what
 """
 _DEFAULT_OPTIONS = VerificationOptions()
 _DEFAULT_SERVICE = ServiceConfig()
+_NO_GENERATION = GenerationConfig()
 
 
 def create_app(
-    options: VerificationOptions = _DEFAULT_OPTIONS, service: ServiceConfig = _DEFAULT_SERVICE
+    options: VerificationOptions = _DEFAULT_OPTIONS,
+    service: ServiceConfig = _DEFAULT_SERVICE,
+    generation: GenerationConfig = _NO_GENERATION,
 ) -> ASGIApp:
     """The service, to be run by any ASGI server, or mounted in another application.
 
     Args:
         options: whom it believes; lists and logs are called by their files' names in its answers.
         service: how much it takes; where it listens is its server's business.
+        generation: what it generates with; nothing by default.
+
+    Raises:
+        InputError: something is to be generated, and no ledger named.
+        StorageError: keys cannot be read.
     """
     metrics = Metrics()
     options = options.but({"discreet": True})
@@ -60,8 +69,13 @@ def create_app(
         lifespan=_lifespan,
     )
     app.state.parts = Parts(
-        service=service, metrics=metrics, verifier=Verifier(options, service, metrics)
+        service=service,
+        metrics=metrics,
+        verifier=Verifier(options, service, metrics),
+        generating=Generating(generation, first_ledger(options)) if generation.models else None,
     )
+    if generation.models:
+        app.include_router(generate.router)
     for router in (verify.router, health.router, page.router):
         app.include_router(router)
     _answer_problems(app)
@@ -78,6 +92,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         logs.note_failure("not ready", error)
     logs.note("started")
     yield
+    if app.state.parts.generating is not None:
+        app.state.parts.generating.close()
     logs.note("stopped")
 
 
@@ -121,6 +137,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
             routes=app.routes,
             tags=[
                 {"name": "verification", "description": "Files to verdicts."},
+                {"name": "generation", "description": "Releases, for whoever has a key."},
                 {"name": "operation", "description": "For whoever runs the service."},
             ],
         )
@@ -128,5 +145,6 @@ def _document(app: FastAPI) -> dict[str, Any]:
         for name in ("HTTPValidationError", "ValidationError"):
             schemas.pop(name, None)
         schemas["Problem"] = Problem.model_json_schema()
+        document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
         app.openapi_schema = document
     return app.openapi_schema

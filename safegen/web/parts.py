@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from safegen.config.service import ServiceConfig
+    from safegen.web.generating import Generating
     from safegen.web.metrics import Metrics
     from safegen.web.verifying import Verifier
 
@@ -22,12 +23,14 @@ class Parts:
         service: how much is taken.
         metrics: what operators see.
         verifier: files to verdicts.
+        generating: releases; None where nothing is generated.
         ready_since: when it was last seen to be ready, by the monotonic clock.
     """
 
     service: ServiceConfig
     metrics: Metrics
     verifier: Verifier
+    generating: Generating | None = None
     ready_since: float = -math.inf
 
 

@@ -46,12 +46,25 @@ KINDS_OF_PROBLEMS = {
         "The service is not known by that name.",
         "Ask it by its own name, or let its operator allow this one (--allowed-host).",
     ),
+    "no-key": Kind(
+        401,
+        "That takes a key.",
+        "Send one as the header `Authorization: Bearer KEY`; the service's operator makes them.",
+    ),
+    "refused": Kind(
+        403, "The policy says no.", "See `decision`, which has every rule; nothing was made."
+    ),
+    "revoked": Kind(
+        403, "That was taken back.", "The model, its signer or the policy was revoked by its house."
+    ),
+    "no-model": Kind(404, "There is no such model.", "Ask for one that `/v1/models` lists."),
     "not-found": Kind(404, "There is nothing here.", "The paths are listed in /openapi.json."),
     "wrong-method": Kind(405, "This cannot be asked in that way.", "The header Allow says how."),
     "too-slow": Kind(408, "The request took too long to arrive.", "Send it again, or less of it."),
     "too-large": Kind(413, "The request is too large.", "Send less; the detail says how much."),
     "invalid": Kind(422, "The request is not what is asked for.", "Correct what `errors` names."),
     "no-file": Kind(422, "No file was sent.", "Send its bytes, or a form with the field `file`."),
+    "too-often": Kind(429, "That key asks too often.", "The header Retry-After says when again."),
     "failed": Kind(500, "The service failed.", "Tell its operator the number in `instance`."),
     "busy": Kind(503, "The service is busy.", "Ask again later; the header Retry-After says when."),
     "unavailable": Kind(

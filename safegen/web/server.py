@@ -18,13 +18,14 @@ from uvicorn.supervisors import Multiprocess
 
 from safegen.errors import StorageError
 from safegen.web.application import create_app
+from safegen.web.generating import require_generating
 from safegen.web.logs import logging_config
 from safegen.web.metrics import SHARED_FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from safegen.config.service import ServiceConfig
+    from safegen.config.service import GenerationConfig, ServiceConfig
     from safegen.verification.options import VerificationOptions
 
 KEEP_ALIVE_SECONDS = 15  # that a connection waits for its next request
@@ -33,23 +34,30 @@ QUEUED_CONNECTIONS = 1024  # that the system keeps until they are taken
 
 
 def serve(
-    options: VerificationOptions, service: ServiceConfig, *, told: Callable[[str], None]
+    options: VerificationOptions,
+    service: ServiceConfig,
+    generation: GenerationConfig,
+    *,
+    told: Callable[[str], None],
 ) -> None:
     """Answer until a signal says to stop.
 
     Args:
         options: whom the service believes.
         service: how it listens, and how much it takes.
+        generation: what it generates with.
         told: is given the address, once it can be reached there.
 
     Raises:
-        StorageError: it cannot listen at that address.
+        InputError: something is to be generated, and no ledger named, or it is no package.
+        StorageError: it cannot listen at that address, or keys cannot be read.
     """
+    require_generating(options, generation)
     listening = _listen(service)
     port = listening.getsockname()[1]
     name = f"[{service.host}]" if ":" in service.host else service.host
     config = uvicorn.Config(
-        functools.partial(create_app, options, service),
+        functools.partial(create_app, options, service, generation),
         factory=True,
         workers=service.workers,
         log_config=logging_config(),
