@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import fcntl
 import hashlib
 import http.server
 import io
@@ -161,12 +162,22 @@ def few_pictures():
 
 
 @pytest.fixture(scope="session")
-def made(tmp_path_factory, _own_home) -> Made:
-    """A VAE trained privately on real digits, with four outputs."""
+def made(shared_folder, tmp_path_factory, _own_home) -> Made:
+    """A VAE trained privately on real digits, with four outputs; made once for all processes."""
+    kept = shared_folder / "made-once"
+    with (shared_folder / "made-once.lock").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        if not kept.exists():
+            _make(Made(tmp_path_factory.mktemp("making"))).folder.rename(kept)
+    folder = tmp_path_factory.mktemp("made") / "made"
+    shutil.copytree(kept, folder)
+    return Made(folder)
+
+
+def _make(made: Made) -> Made:
     import safegen
     from safegen.provenance.keys import pki
 
-    made = Made(tmp_path_factory.mktemp("made"))
     pki.init(made.keys)
     model = safegen.train(
         "digits",

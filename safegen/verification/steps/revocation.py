@@ -25,7 +25,6 @@ from safegen.provenance.log.checkpoints import checkpoint_error
 from safegen.provenance.log.revocation import outlives, revoker_error
 from safegen.provenance.log.taken_back import as_list
 from safegen.schemas.canonical import digest
-from safegen.schemas.config import PackageDigests
 from safegen.verification.findings import found
 
 if TYPE_CHECKING:
@@ -98,6 +97,8 @@ class _Hit:
 
 def models_of(manifest: Manifest | Ancestor) -> Iterator[str]:
     """The names of the models that a manifest is of, or says that it was made by."""
+    from safegen.schemas.config import PackageDigests  # where nothing is asked, it costs its time
+
     for package in manifest.said(claims.PACKAGE):
         with contextlib.suppress(ValidationError):
             yield digest(PackageDigests.model_validate(package))
@@ -122,7 +123,7 @@ def policies_of(manifest: Manifest | Ancestor) -> Iterator[str]:
 def _lists_of_logs(evidence: Evidence) -> Iterator[BelievedList]:
     """What each log that was named takes back of a file, where its head is believed."""
     anchors, manifest = evidence.anchors, evidence.manifest
-    if anchors is None or SIGNED not in manifest.successes:
+    if not evidence.ledgers or anchors is None or SIGNED not in manifest.successes:
         return
     made_by = (*models_of(manifest), *(m for a in manifest.ancestors for m in models_of(a)))
     named: tuple[Named, ...] = (
