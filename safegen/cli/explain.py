@@ -10,7 +10,7 @@ import typer
 from safegen.cli.console import out as console
 from safegen.cli.console import plain, say
 
-STATISTICS = ("prior.", "grain.", "judge.")  # of a generator: what releases made, and no step
+RELEASED_PARTS = ("prior.", "grain.", "judge.")  # of a generator: what releases made, and no step
 
 if TYPE_CHECKING:
     import numpy as np
@@ -100,7 +100,7 @@ def _tell_influence(package: Path | None) -> None:
     for event in opened.certificate.events:
         kind = "one-shot statistics" if event.event == "gaussian" else "training steps"
         say(f"  {event.count} {kind}, noise multiplier {event.noise_multiplier:.2f}")
-    parts = sorted(name for name in opened.weights if name.startswith(STATISTICS))
+    parts = sorted(name for name in opened.weights if name.startswith(RELEASED_PARTS))
     if opened.config.recipe.warm_start is not None:
         say(f"  The warm start learnt from statistics alone: {opened.config.recipe.warm_start}.")
     if parts:

@@ -63,7 +63,7 @@ def another(noise: Tensor, places: Tensor, name: str) -> BaselineOf:
     return other
 
 
-BASELINES: dict[str, BaselineOf] = {"average": average, "class": class_mean, "zero": zero}
+BASELINES_BY_NAME: dict[str, BaselineOf] = {"average": average, "class": class_mean, "zero": zero}
 
 
 def baseline_named(name: str) -> BaselineOf:
@@ -72,6 +72,8 @@ def baseline_named(name: str) -> BaselineOf:
     Raises:
         RequestError: there is none.
     """
-    if name not in BASELINES:
-        raise RequestError(f"no baseline is called {name!r}; there are {', '.join(BASELINES)}")
-    return BASELINES[name]
+    if name not in BASELINES_BY_NAME:
+        raise RequestError(
+            f"no baseline is called {name!r}; there are {', '.join(BASELINES_BY_NAME)}"
+        )
+    return BASELINES_BY_NAME[name]

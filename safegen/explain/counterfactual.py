@@ -2,8 +2,8 @@
 
 Minimises half the squared distance that the latents go, which under the standard normal prior is
 how unlikely the change is, while the classifier must prefer the other class (Wachter, Mittelstadt,
-Russell 2018). The latents stay within the prior: none leaves `FARTHEST` deviations. The label that
-the generator is given stays as it was.
+Russell 2018). The latents stay within the prior: none leaves `MAX_DEVIATIONS`. The label that the
+generator is given stays as it was.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
     Classifier = Callable[[Tensor], Tensor]
 
-STEPS = 300
-RATE = 0.05
-FARTHEST = 3.5  # deviations of a latent: beyond, the prior has next to nothing
-MARGIN = 0.1  # in logits, by which the other class is to win while it is sought
-HALVINGS = 12  # of the way back, which finds the nearest point at which the call changes
-TRIES = 512  # random changes at each distance, where there is no gradient
+DESCENT_STEPS = 300
+DESCENT_RATE = 0.05
+MAX_DEVIATIONS = 3.5  # deviations of a latent: beyond, the prior has next to nothing
+LOGIT_MARGIN = 0.1  # in logits, by which the other class is to win while it is sought
+WAY_HALVINGS = 12  # of the way back, which finds the nearest point at which the call changes
+RANDOM_TRIES = 512  # random changes at each distance, where there is no gradient
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,13 +112,16 @@ def counterfactual(
 def _by_gradient(logits_of: Classifier, start: Tensor, target: int) -> Tensor | None:
     """Descend until the target wins, by the least change so far; None where it never does."""
     noise = start.clone().requires_grad_()
-    optimiser = torch.optim.Adam([noise], lr=RATE)
+    optimiser = torch.optim.Adam([noise], lr=DESCENT_RATE)
     best: Tensor | None = None
-    for _ in range(STEPS):
+    for _ in range(DESCENT_STEPS):
         try:
             logits = logits_of(noise)
             lead = _lead(logits, target)
-            loss = 10 * functional.relu(MARGIN - lead).sum() + 0.5 * (noise - start).square().sum()
+            loss = (
+                10 * functional.relu(LOGIT_MARGIN - lead).sum()
+                + 0.5 * (noise - start).square().sum()
+            )
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
         except RuntimeError:
@@ -127,7 +130,7 @@ def _by_gradient(logits_of: Classifier, start: Tensor, target: int) -> Tensor | 
             best = noise.detach().clone()
         optimiser.step()
         with torch.no_grad():
-            noise.clamp_(-FARTHEST, FARTHEST)
+            noise.clamp_(-MAX_DEVIATIONS, MAX_DEVIATIONS)
     return best
 
 
@@ -135,9 +138,11 @@ def _by_gradient(logits_of: Classifier, start: Tensor, target: int) -> Tensor | 
 def _by_trying(logits_of: Classifier, start: Tensor, target: int) -> Tensor | None:
     """Random changes of growing length, the first length at which one succeeds."""
     source = torch.Generator().manual_seed(0)
-    for length in torch.linspace(0.25, 2 * FARTHEST, 16):
-        ways = functional.normalize(torch.randn(TRIES, start.shape[1], generator=source), dim=1)
-        tried = (start + length * ways).clamp(-FARTHEST, FARTHEST)
+    for length in torch.linspace(0.25, 2 * MAX_DEVIATIONS, 16):
+        ways = functional.normalize(
+            torch.randn(RANDOM_TRIES, start.shape[1], generator=source), dim=1
+        )
+        tried = (start + length * ways).clamp(-MAX_DEVIATIONS, MAX_DEVIATIONS)
         won = _lead(logits_of(tried), target) > 0
         if bool(won.any()):
             found = tried[won]
@@ -150,7 +155,7 @@ def _by_trying(logits_of: Classifier, start: Tensor, target: int) -> Tensor | No
 def _nearest(logits_of: Classifier, start: Tensor, end: Tensor, target: int) -> Tensor:
     """The first point on the way from start to end at which the call has changed, nearly."""
     low, high = 0.0, 1.0
-    for _ in range(HALVINGS):
+    for _ in range(WAY_HALVINGS):
         middle = (low + high) / 2
         if bool(_lead(logits_of(torch.lerp(start, end, middle)), target) > 0):
             high = middle

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     Classifier = Callable[[Tensor], Tensor]
 
 AT_ONCE = 256  # codes decoded together
-CODES = 2000  # drawn to learn from
-STRIP = (-2.5, -1.25, 0.0, 1.25, 2.5)  # deviations of a code along a direction
+DRAWN_CODES = 2000  # drawn to learn from
+STRIP_DEVIATIONS = (-2.5, -1.25, 0.0, 1.25, 2.5)  # deviations of a code along a direction
 MOST_CLUSTERS = 4
 SHOWN_OF_CLUSTER = 5
 
@@ -45,7 +45,7 @@ class Direction:
         name: of the way it was found, and its number from 1.
         vector: (latent,), float32, of length 1.
         spread: deviation of codes along it.
-        strip: (steps, *dimensions), float32: samples along it, from `STRIP[0]` deviations on.
+        strip: (steps, *dimensions), float32: samples along it, at `STRIP_DEVIATIONS`.
         strength: mean change of a value between the strip's ends, in [0, 1].
         effect: what it does to a classifier, in words; empty without one.
         stability: of the same found with another seed: |cosine| of the nearest, in [0, 1].
@@ -186,14 +186,14 @@ def along(generator: LatentGenerator, step: Tensor, label: int) -> Tensor:
         generator.prior.shares[label][:, None]
         * generator.prior.means.view(generator.classes, generator.components, -1)[label]
     )
-    codes = place.sum(dim=0) + torch.tensor(STRIP)[:, None] * step
-    labels = torch.full((len(STRIP),), label)
+    codes = place.sum(dim=0) + torch.tensor(STRIP_DEVIATIONS)[:, None] * step
+    labels = torch.full((len(STRIP_DEVIATIONS),), label)
     return generator.decoded(codes, one_hot(labels, generator.classes))
 
 
 def clusters(generator: LatentGenerator, label: int, *, seed: int = 0) -> list[Cluster]:
     """Codes of a class in 2 to 4 clusters, as many as are separated best."""
-    labels = torch.full((CODES // 4,), label)
+    labels = torch.full((DRAWN_CODES // 4,), label)
     codes = _codes_of(generator, labels, seed)
     fitted = [
         KMeans(number, n_init=4, random_state=seed).fit(codes)
@@ -227,7 +227,7 @@ def clusters(generator: LatentGenerator, label: int, *, seed: int = 0) -> list[C
 
 
 def _codes(generator: LatentGenerator, seed: int) -> tuple[Tensor, Tensor]:
-    labels = torch.arange(CODES) % generator.classes
+    labels = torch.arange(DRAWN_CODES) % generator.classes
     return _codes_of(generator, labels, seed), labels
 
 

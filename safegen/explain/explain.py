@@ -18,7 +18,7 @@ import torch
 from safegen.errors import InputError, SafegenError
 from safegen.explain.arrays import array_digest
 from safegen.explain.explainer import regions_of
-from safegen.explain.faithfulness import COMPLETENESS_GAP, EFFECT, completeness_gaps, effects
+from safegen.explain.faithfulness import COMPLETENESS_GAP, EFFECT_NAME, completeness_gaps, effects
 from safegen.schemas.explanation import Arrays, Explanation
 
 if TYPE_CHECKING:
@@ -116,7 +116,10 @@ def _scored(
         started = regions(said.baseline.noise, said.baseline.places, draw.grain)
     _require_sound(said, (*reached.shape, generator.latent + 1), explainer.name)
     change = reached - started
-    scores = {COMPLETENESS_GAP: completeness_gaps(said.values, change), EFFECT: effects(change)}
+    scores = {
+        COMPLETENESS_GAP: completeness_gaps(said.values, change),
+        EFFECT_NAME: effects(change),
+    }
     if detail == "full":
         from safegen.explain.scores import full_scores
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from safegen.schemas.explanation import AnyExplanation
 
 COMPLETENESS_GAP = "completeness_gap"  # its name in the signed record
-EFFECT = "effect"
+EFFECT_NAME = "effect"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,9 +35,9 @@ class Bound:
         return self.least <= score <= self.most
 
 
-BOUNDS = {
+SCORE_BOUNDS = {
     COMPLETENESS_GAP: Bound(most=BELIEVABLE_GAP, doubt="they miss what they explain by {:.1%}"),
-    EFFECT: Bound(
+    EFFECT_NAME: Bound(
         least=0.02,
         doubt="no region changes by more than {:.3f}, as of a generator that learnt nothing",
     ),
@@ -92,7 +92,7 @@ def doubts(explanation: AnyExplanation) -> tuple[str, ...]:
         scores = {COMPLETENESS_GAP: explanation.completeness_gap}
     return tuple(
         bound.doubt.format(scores[name])
-        for name, bound in BOUNDS.items()
+        for name, bound in SCORE_BOUNDS.items()
         if name in scores and not bound.is_kept(scores[name])
     )
 

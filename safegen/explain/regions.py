@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from safegen.modality.base import Modality
 
-LEVELS = 3  # of values: dark, between, bright
+VALUE_LEVELS = 3  # of values: dark, between, bright
 SMALLEST_SHARE = 0.02  # of a sample's values, below which an area is no segment of its own
 
 
@@ -71,9 +71,11 @@ def segments(values: NDArray[np.float32]) -> NDArray[np.bool_]:
         (segments, *dimensions), bool; every value belongs to one.
     """
     low, high = float(values.min()), float(values.max())
-    level = np.minimum(((values - low) / max(high - low, 1e-6) * LEVELS).astype(int), LEVELS - 1)
+    level = np.minimum(
+        ((values - low) / max(high - low, 1e-6) * VALUE_LEVELS).astype(int), VALUE_LEVELS - 1
+    )
     found = []
-    for each in range(LEVELS):
+    for each in range(VALUE_LEVELS):
         areas, count = ndimage.label(level == each)
         found += [areas == number for number in range(1, count + 1)]
     large = [area for area in found if area.mean() >= SMALLEST_SHARE]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from safegen.modality.base import Modality
     from safegen.models.generator import LatentDraw, LatentGenerator
 
-SEED = 0
+WEIGHT_SEED = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,7 @@ def randomisation_test(
     ]
     found: list[Randomised] = []
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(SEED)
+        torch.manual_seed(WEIGHT_SEED)
         for number, (_, layer) in enumerate(reversed(layers), start=1):
             layer.reset_parameters()
             names = tuple(name for name, _ in reversed(layers))[:number]

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from safegen.pipeline.generate.model import Model
     from safegen.progress import Progress
 
-SAMPLES = 10  # that scores, shares and sanity are asked of
-DIRECTIONS = 5  # of each way
+SCORED_SAMPLES = 10  # that scores, shares and sanity are asked of
+DIRECTIONS_EACH_WAY = 5  # of each way
 NAMED_LATENTS = 12  # with a strip of their own, those that move samples most
 
 
@@ -60,7 +60,7 @@ class Atlas:
         directions: found without labels.
         clusters: of the class.
         sanity: explanations when layers are random.
-        doubts: why explanations of this model cannot be relied on, and of how many of `SAMPLES`.
+        doubts: why its explanations cannot be relied on, and of how many of `SCORED_SAMPLES`.
         has_judge: whether a classifier said what directions do.
     """
 
@@ -102,7 +102,7 @@ def make_atlas(
     if not 0 <= label < generator.classes:
         raise InputError(f"there is no label {label}; they go from 0 to {generator.classes - 1}")
     modality, shapley = model.modality, explainer_named("shapley")
-    draw = generator.draw(torch.arange(SAMPLES) % generator.classes, seed)
+    draw = generator.draw(torch.arange(SCORED_SAMPLES) % generator.classes, seed)
     progress("explaining", 0, 4)
     explained = explain(generator, draw, modality, explainer=shapley, detail="summary", file="none")
     progress("explaining", 1, 4)
@@ -118,10 +118,8 @@ def make_atlas(
         for number in strongest
     )
     progress("explaining", 2, 4)
-    found = directions(
-        generator, count=min(DIRECTIONS, generator.latent), label=label, classifier=classifier,
-        seed=seed,
-    )  # fmt: skip
+    count = min(DIRECTIONS_EACH_WAY, generator.latent)
+    found = directions(generator, count=count, label=label, classifier=classifier, seed=seed)
     lying = clusters(generator, label, seed=seed)
     progress("explaining", 3, 4)
     sanity = randomisation_test(generator, draw, modality, shapley)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from safegen.explain.directions import STRIP
+from safegen.explain.directions import STRIP_DEVIATIONS
 from safegen.report.page import inline, pages
 
 if TYPE_CHECKING:
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from safegen.modality.base import Modality
     from safegen.pipeline.atlas import Atlas
 
-ZOOM = 3  # screen pixels a pixel
-GAP = 2  # pixels between samples of a strip
+SCREEN_PIXELS_A_PIXEL = 3  # screen pixels a pixel
+GAP_PIXELS = 2  # pixels between samples of a strip
 
 
 def render(atlas: Atlas, modality: Modality) -> str:
     """The page; it loads nothing from anywhere."""
     environment = pages()
     environment.filters["strip"] = functools.partial(_strip, modality=modality)
-    environment.globals["steps"] = [f"{each:+g}" for each in STRIP]
+    environment.globals["steps"] = [f"{each:+g}" for each in STRIP_DEVIATIONS]
     environment.globals["named"] = lambda thing: atlas.names.get(thing, "")
     return environment.get_template("atlas.html.j2").render(atlas=atlas)
 
@@ -41,15 +41,18 @@ def _strip(samples: NDArray[np.float32], modality: Modality) -> str:
 
 def _raster(stored: NDArray[np.uint8]) -> bytes:
     count, channels, height, width = stored.shape
-    row = np.full((height, count * (width + GAP) - GAP, channels), 128, dtype=np.uint8)
+    row = np.full(
+        (height, count * (width + GAP_PIXELS) - GAP_PIXELS, channels), 128, dtype=np.uint8
+    )
     for place, each in enumerate(stored):
-        start = place * (width + GAP)
+        start = place * (width + GAP_PIXELS)
         row[:, start : start + width] = each.transpose(1, 2, 0)
     picture = Image.fromarray(row[..., 0] if channels == 1 else row)
+    across, down = picture.size
     file = io.BytesIO()
-    picture.resize((picture.width * ZOOM, picture.height * ZOOM), Image.Resampling.NEAREST).save(
-        file, format="png"
-    )
+    picture.resize(
+        (across * SCREEN_PIXELS_A_PIXEL, down * SCREEN_PIXELS_A_PIXEL), Image.Resampling.NEAREST
+    ).save(file, format="png")
     return file.getvalue()
 
 

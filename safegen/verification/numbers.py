@@ -18,7 +18,7 @@ from safegen.verification.discovery import UnfitFileError, content_of
 if TYPE_CHECKING:
     from safegen.schemas.explanation import AnyExplanation
 
-TENSOR = "attributions"
+TENSOR_NAME = "attributions"
 NUMBER_BYTES = 4  # of a float32
 MAX_BYTES = 2**28  # of a file of numbers; those of 256 outputs have some hundred thousand
 
@@ -50,7 +50,7 @@ def numbers_error(path: Path, explanation: AnyExplanation) -> str | None:
 def _row(data: bytes, number: int) -> bytes:
     """One row of the tensor, as it was hashed."""
     length = int.from_bytes(data[:8], "little")
-    header = json.loads(data[8 : 8 + length])[TENSOR]
+    header = json.loads(data[8 : 8 + length])[TENSOR_NAME]
     rows, *rest = header["shape"]
     if header["dtype"] != "F32" or not 0 <= number < rows:
         raise ValueError("it has no such row")

@@ -5,7 +5,7 @@ import torch
 
 from safegen.explain.explain import explain
 from safegen.explain.explainer import Attribution, average
-from safegen.explain.faithfulness import BOUNDS, believable, doubts
+from safegen.explain.faithfulness import SCORE_BOUNDS, believable, doubts
 from safegen.explain.methods.shapley import ShapleyExplainer
 from safegen.explain.registry import explainer_named
 from safegen.explain.summary import in_words
@@ -128,7 +128,7 @@ def test_an_untrained_generators_explanation_is_unreliable(family):
 
 def test_policies_can_speak_of_every_score():
     assert set(scores_of(ShapleyExplainer()).faithfulness) == set(SCORES)
-    assert set(BOUNDS) <= set(SCORES)
+    assert set(SCORE_BOUNDS) <= set(SCORES)
 
 
 def test_a_method_of_ones_own_decides_no_score_that_is_ours():

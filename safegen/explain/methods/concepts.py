@@ -33,10 +33,12 @@ if TYPE_CHECKING:
 
     from safegen.models.label_filter import LabelFilter
 
-FEWEST = 10  # examples of a concept, and random ones of a set
-FEWEST_SETS = 3
-MOST_PAIRS = 24  # of random sets against each other
-SIGNIFICANCE = 0.05  # of the t-test; for many concepts, divide it by their number (Bonferroni)
+MIN_EXAMPLES = 10  # examples of a concept, and random ones of a set
+MIN_RANDOM_SETS = 3
+MAX_RANDOM_PAIRS = 24  # of random sets against each other
+SIGNIFICANCE_LEVEL = (
+    0.05  # of the t-test; for many concepts, divide it by their number (Bonferroni)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +67,7 @@ class ConceptSensitivity:
     @property
     def is_significant(self) -> bool:
         """Whether the concept's scores differ from random ones'."""
-        return self.p_value < SIGNIFICANCE
+        return self.p_value < SIGNIFICANCE_LEVEL
 
 
 class JudgeNetwork(nn.Module):
@@ -118,16 +120,18 @@ def concept_sensitivity(
     if layer not in dict(network.named_modules()) or not layer:
         known = ", ".join(each for each, _ in network.named_modules() if each)
         raise InputError(f"the network has no layer {layer!r}; it has {known}")
-    if len(examples) < FEWEST or any(len(each) < FEWEST for each in random_sets):
-        raise InputError(f"a concept, and each random set, is shown by {FEWEST} samples or more")
-    if len(random_sets) < FEWEST_SETS:
-        raise InputError(f"the test needs {FEWEST_SETS} random sets or more")
+    if len(examples) < MIN_EXAMPLES or any(len(each) < MIN_EXAMPLES for each in random_sets):
+        raise InputError(
+            f"a concept, and each random set, is shown by {MIN_EXAMPLES} samples or more"
+        )
+    if len(random_sets) < MIN_RANDOM_SETS:
+        raise InputError(f"the test needs {MIN_RANDOM_SETS} random sets or more")
     shown = _concept(0, name, examples)
     random = [
         _concept(1 + place, f"random-{place}", each) for place, each in enumerate(random_sets)
     ]
     pairs = [[shown, each] for each in random]
-    chance = [list(each) for each in itertools.combinations(random, 2)][:MOST_PAIRS]
+    chance = [list(each) for each in itertools.combinations(random, 2)][:MAX_RANDOM_PAIRS]
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of how Captum calls scikit-learn and loads its own files
         with _seeded():

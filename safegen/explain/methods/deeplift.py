@@ -36,7 +36,13 @@ if TYPE_CHECKING:
     from safegen.models.generator import Generator, LatentDraw
 
 SMALL_DIFFERENCE = 1e-6  # of a function's inputs, below which its slope stands for the quotient
-POINTWISE = (functional.silu, functional.leaky_relu, functional.relu, torch.sigmoid, torch.tanh)
+POINTWISE_FUNCTIONS = (
+    functional.silu,
+    functional.leaky_relu,
+    functional.relu,
+    torch.sigmoid,
+    torch.tanh,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +160,7 @@ def _traced(decoder: nn.Module) -> fx.GraphModule:
             "choose integrated-gradients or feature-ablation"
         ) from error
     for number, node in enumerate(list(traced.graph.nodes)):
-        if node.op == "call_function" and node.target in POINTWISE:
+        if node.op == "call_function" and node.target in POINTWISE_FUNCTIONS:
             name = f"pointwise_{number}"
             traced.add_submodule(name, _Pointwise(node.target, *node.args[1:]))
             with traced.graph.inserting_after(node):

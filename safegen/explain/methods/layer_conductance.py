@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from safegen.modality.base import Modality
     from safegen.models.generator import LatentDraw, LatentGenerator
 
-STEPS = 48
+PATH_STEPS = 48
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +79,7 @@ def conductances(
     for name, layer in layers.items():
         through = LayerConductance(regions, layer).attribute(
             (draw.noise, draw.places), (base.noise, base.places), target=region,
-            additional_forward_args=(draw.grain,), n_steps=STEPS,
+            additional_forward_args=(draw.grain,), n_steps=PATH_STEPS,
         )  # fmt: skip
         units = through.detach().reshape(*through.shape[:2], -1).sum(dim=2)
         found.append(Conductance(layer=name, units=units, change=change))

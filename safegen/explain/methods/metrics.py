@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from safegen.explain.explainer import Explainer
     from safegen.explain.switches import Switches
 
-SUBSETS = 64  # of inputs, set back together
-NEIGHBOURS = 3  # of a sample, explained as well
-RADIUS = 0.02  # in every latent; 1 is a latent's deviation
-SEED = 0  # of both; no secret
+INPUT_SUBSETS = 64  # of inputs, set back together
+LATENT_NEIGHBOURS = 3  # of a sample, explained as well
+LATENT_RADIUS = 0.02  # in every latent; 1 is a latent's deviation
+DRAW_SEED = 0  # of both; no secret
 
 
 def relative_infidelity(switches: Switches, attributions: Tensor) -> float:
@@ -38,10 +38,10 @@ def relative_infidelity(switches: Switches, attributions: Tensor) -> float:
 
     def error(told: Tensor) -> float:
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(SEED)
+            torch.manual_seed(DRAW_SEED)
             found = infidelity(
                 switches, half_set_back, whole, told, target=torch.arange(count),
-                n_perturb_samples=SUBSETS,
+                n_perturb_samples=INPUT_SUBSETS,
             )  # fmt: skip
         return float(found.sum())
 
@@ -64,8 +64,8 @@ def max_sensitivity(switches: Switches, explainer: Explainer) -> float:
         return (torch.cat([each.values for each in found]),)
 
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(SEED)
+        torch.manual_seed(DRAW_SEED)
         found = sensitivity_max(
-            explained, draw.noise, perturb_radius=RADIUS, n_perturb_samples=NEIGHBOURS
+            explained, draw.noise, perturb_radius=LATENT_RADIUS, n_perturb_samples=LATENT_NEIGHBOURS
         )
     return float(found)
