@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import functools
 import math
+from typing import TYPE_CHECKING
 
 import torch
 from torch.nn import functional
 
 from safegen.marks.networks import resample_to
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 QUANTISATION = """
 16 11 10 16 24 40 51 61 12 12 14 19 26 58 60 55 14 13 16 24 40 57 69 56 14 17 22 29 51 87 80 62
@@ -46,6 +50,16 @@ def distorted(
     return _moved(
         torch.cat(parts), generator, turn=1.2 * hard, scale=0.02 * hard, shift=0.02 * hard
     )
+
+
+def hit(
+    brightness: torch.Tensor,
+    kind: Callable[[torch.Tensor, torch.Generator], torch.Tensor],
+    generator: torch.Generator,
+) -> torch.Tensor:
+    """A whole batch distorted in one way, and moved very little; otherwise as `distorted`."""
+    worse = _whole(kind(brightness, generator))
+    return _moved(worse, generator, turn=0.6, scale=0.01, shift=0.01)
 
 
 def _whole(values: torch.Tensor) -> torch.Tensor:
@@ -96,13 +110,18 @@ def _blurred(pictures: torch.Tensor, generator: torch.Generator) -> torch.Tensor
 
 
 def _noisy(pictures: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    deviation = _some(pictures, generator, 3, 8)
+    deviation = _some(pictures, generator, 4, 7)
     return pictures + torch.randn(pictures.shape, generator=generator) * deviation
 
 
 def _contrast(pictures: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     mean = pictures.mean(dim=(1, 2, 3), keepdim=True).round()
     return (pictures - mean) * _some(pictures, generator, 0.7, 1.5) + mean
+
+
+def _harsh(pictures: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    mean = pictures.mean(dim=(1, 2, 3), keepdim=True).round()
+    return (pictures - mean) * _some(pictures, generator, 1.2, 1.45) + mean
 
 
 def _brighter(pictures: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
@@ -126,8 +145,10 @@ def _gamma(pictures: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
 
 KINDS = (
     _kept, _jpeg_good, _jpeg_poor, _jpeg_poor, _halved, _halved, _blurred, _noisy, _contrast,
-    _brighter, _screenshot, _cropped, _cropped, _gamma,
+    _harsh, _brighter, _screenshot, _cropped, _cropped, _gamma,
 )  # fmt: skip
+HARSH = (_harsh, _kept, _brighter, _harsh)
+WORST = (_jpeg_poor, _cropped, _halved, _cropped, _jpeg_poor, _noisy)
 
 
 def _moved(
@@ -147,7 +168,7 @@ def _moved(
         turn: at most so many degrees.
         scale: at most such a share larger or smaller.
         shift: at most such a share of the side.
-        hidden: share of the side at each edge, at most, that is lost, as if it had been cropped.
+        hidden: share of height and width, at most, that is lost, as if it had been cropped.
     """
     count = len(pictures)
 
@@ -163,8 +184,9 @@ def _moved(
     shape = list(pictures.shape)
     places = functional.affine_grid(torch.stack(rows, dim=1), shape, align_corners=False)
     if hidden:
-        lost = torch.rand(2, count, 1, 1, 2, generator=generator) * 2 * hidden
-        places = torch.minimum(torch.maximum(places, lost[0] - 1), 1 - lost[1])
+        lost, before = torch.rand(2, count, 1, 1, 2, generator=generator)
+        lost = lost * 2 * hidden  # places go from -1 to 1
+        places = torch.minimum(torch.maximum(places, lost * before - 1), 1 - lost * (1 - before))
     return functional.grid_sample(
         pictures, places, mode="bilinear", padding_mode="border", align_corners=False
     )

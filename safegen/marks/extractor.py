@@ -41,7 +41,8 @@ class Extractor:
         biases: of its convolutions, each (out,), float32.
         head: (word_bits, features), float32.
         head_bias: (word_bits,), float32.
-        carriers: (word_bits, side / 2, side / 2), float32: what embedding writes for each bit.
+        carriers: (word_bits, n, n), float32: what embedding writes for each bit, stretched to the
+            picture.
     """
 
     design: Design

@@ -23,9 +23,13 @@ class ExtractorNetwork(nn.Module):
         design: what it is.
         widths: channels of its convolutions.
         first_kernel: side of the first convolution's kernel; the others have 3.
+        carrier_side: numbers a side of a carrier, which is stretched to a picture: the fewer, the
+            smoother.
     """
 
-    def __init__(self, design: Design, *, widths: tuple[int, ...], first_kernel: int) -> None:
+    def __init__(
+        self, design: Design, *, widths: tuple[int, ...], first_kernel: int, carrier_side: int
+    ) -> None:
         super().__init__()
         self.design = design
         kernels = (first_kernel, *[3] * (len(widths) - 1))
@@ -40,9 +44,7 @@ class ExtractorNetwork(nn.Module):
         for stride in design.strides:
             left //= stride
         self.head = nn.Linear(widths[-1] * left * left, design.word_bits)
-        self.carriers = nn.Parameter(
-            torch.randn(design.word_bits, design.side // 2, design.side // 2)
-        )
+        self.carriers = nn.Parameter(torch.randn(design.word_bits, carrier_side, carrier_side))
 
     def forward(self, brightness: torch.Tensor) -> torch.Tensor:
         """Read pictures in their undistorted alignment.
@@ -102,6 +104,7 @@ def network_of(extractor: Extractor) -> ExtractorNetwork:
         extractor.design,
         widths=tuple(len(kernel) for kernel in extractor.kernels),
         first_kernel=extractor.kernels[0].shape[2],
+        carrier_side=extractor.carriers.shape[1],
     )
     with torch.no_grad():
         layers = [*network.convolutions, network.head]

@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn import functional
 
-from safegen.marks.distortions import distorted
+from safegen.marks.distortions import HARSH, WORST, hit
 from safegen.marks.networks import brightness_of
 
 if TYPE_CHECKING:
     from safegen.marks.writing import Canvas
 
-STEPS = 16
-STEP_SIZE = 0.35  # of the root mean square that is allowed, at first; it shrinks to nothing
+STEPS = 24
+STEP_SIZE = 0.6  # of the root mean square that is allowed, at first; it shrinks to nothing
 INERTIA = 0.6
-MARGIN = 1.0  # certainty that a bit is to be read with
+MARGIN = 2.0  # certainty that a bit is to be read with
+
+BOTH = (HARSH, WORST)  # of each in turn one a step: what clips marks away, and what smears them
 
 
 def refined(canvas: Canvas, marked: torch.Tensor, signs: torch.Tensor) -> torch.Tensor:
@@ -40,7 +42,7 @@ def refined(canvas: Canvas, marked: torch.Tensor, signs: torch.Tensor) -> torch.
     for step in range(STEPS):
         change.requires_grad_()
         brightness = brightness_of(canvas.within(change))
-        seen = torch.cat([brightness, distorted(brightness, generator)])
+        seen = torch.cat([hit(brightness, kinds[step % len(kinds)], generator) for kinds in BOTH])
         loss = functional.softplus(MARGIN - canvas.network(seen) * twice).sum()
         (slope,) = torch.autograd.grad(loss, change)
         slope = slope / slope.pow(2).mean(dim=(1, 2, 3), keepdim=True).sqrt().clamp_min(1e-12)

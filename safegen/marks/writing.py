@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 FLAT_BOUND = 10.0  # levels of 255: the most that a pixel of a flat area is changed
 BUSY_BOUND = 0.6  # further levels for each level of the local standard deviation
 MOST_BUSY = 50.0  # levels of standard deviation, above which more does not hide more
-BUSY_GAIN = 1 / 25  # further relative strength for each level of standard deviation
+BUSY_GAIN = 1 / 100  # further relative strength for each level of standard deviation
 HEADROOM = 40.0  # levels to black and white, from which on a mark has its full strength
-LEAST_HEADROOM = 0.05  # share of full strength that is left at black and white
+LEAST_HEADROOM = 0.3  # share of full strength that is left at black and white
 REACH = 1.15  # how far a mark is overdrawn, for what bounds and clipping take away
 STEP_SHARE = 0.4  # of what a bit lacks to the others, made good in one pass
 WANTED_SHARE = 0.9  # of the mean certainty, that each bit is to reach
