@@ -39,7 +39,7 @@ class Design:
 SMALL = Design(
     algorithm="org.safegen.mark.small.1",
     file="small.safetensors",
-    digest="ec59077644216b49cf0e7e3f307e3fd8250970bfd93d929e699dfedc0acaa55c",
+    digest="5e2b44d0d7770d2c51bf7b6994af77ce0f05156f023a6d672df05a4c5cd87984",
     side=32,
     strides=(1, 2, 2, 2),
     word_bits=64,
@@ -47,7 +47,7 @@ SMALL = Design(
 LARGE = Design(
     algorithm="org.safegen.mark.large.1",
     file="large.safetensors",
-    digest="024683725cc7636f906795409f18c0e4ec4499d7b21d2d2c2e31e8fed6ffddc2",
+    digest="cd327bb4f1ea5d818070aeae5b1498bc9768dc7e6b76e0a21dcc93d219a7375b",
     side=64,
     strides=(2, 2, 2, 2),
     word_bits=128,

@@ -40,6 +40,7 @@ class View:
 
 def _views() -> tuple[View, ...]:
     corners = [(0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0)]
+    edges = [(0.0, 0.5), (1.0, 0.5), (0.5, 0.0), (0.5, 1.0)]
     return (
         View(),
         *(View(kept=kept) for kept in (0.95, 0.9, 0.85, 1.06, 1.12)),
@@ -48,12 +49,13 @@ def _views() -> tuple[View, ...]:
             for kept in (0.95, 0.9)
             for across, down in corners
         ),
+        *(View(kept=0.9, across=across, down=down) for across, down in edges),
         *(View(turned=turned) for turned in (-4.0, -2.0, 2.0, 4.0)),
         *(View(kept=kept, mirrored=True) for kept in (1.0, 0.95, 0.9)),
     )
 
 
-VIEWS = _views()  # 21, the undistorted one first
+VIEWS = _views()  # 25, the undistorted one first
 
 
 def luma(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
