@@ -26,7 +26,17 @@ COMMANDS = (
     "revoke",
     "revocations",
 )
-GROUPS = ("keys", "policy", "quota", "screens", "certificate", "budget", "ledger", "access", "marks")
+GROUPS = (
+    "keys",
+    "policy",
+    "quota",
+    "screens",
+    "certificate",
+    "budget",
+    "ledger",
+    "access",
+    "marks",
+)
 
 
 def build(names: Iterable[str] = (*COMMANDS, *GROUPS)) -> typer.Typer:

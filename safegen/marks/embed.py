@@ -47,8 +47,9 @@ def embed(
         payloads: (count,), one for each picture; `safegen.marks.designs.design_for` says how many
             bits one has at this size.
         key: the ledger's random name, at least 16 bytes.
-        psnr: in dB, from 28 to 50: how much pictures may be changed. They are changed less where
-            the bound on what is seen in flat areas stands against it.
+        psnr: in dB, from 28 to 50: how much pictures may be changed, to about 0.2 dB, for values
+            are whole. They are changed less where the bound on what is seen in flat
+            areas stands against it.
         mode: `speed` writes in a few forward passes; `quality` also follows the extractor's
             gradient through random distortions, and takes some ten times as long.
 
@@ -65,8 +66,8 @@ def embed(
     marked = [
         _write(
             network,
-            torch.from_numpy(stacked[at : at + TOGETHER]).float(),
-            torch.from_numpy(words[at : at + TOGETHER]).float() * 2 - 1,
+            torch.from_numpy(stacked[at : at + TOGETHER].astype(np.float32)),
+            torch.from_numpy(words[at : at + TOGETHER].astype(np.float32)) * 2 - 1,
             psnr=psnr,
             mode=mode,
         )

@@ -1,6 +1,6 @@
 """What is published of marks in docs/marks.md: false positives, attacks, and what they cost.
 
-    python -m pytest tests/benchmarks/test_marks.py -m benchmark -s
+python -m pytest tests/benchmarks/test_marks.py -m benchmark -s
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ def pictures() -> np.ndarray:
 def test_no_picture_is_changed_more_than_was_asked(pictures: np.ndarray, asked: float) -> None:
     marked = embed(pictures, [1, 2, 3, 4], key=KEY, psnr=asked)
     reached = [psnr(*pair) for pair in zip(pictures, marked, strict=True)]
-    assert min(reached) > asked - 0.1
+    assert min(reached) > asked - 0.2  # values are whole
     assert max(reached) < asked + 6  # the bound on flat areas may keep it higher
     assert ssim(pictures[0].astype(np.float32), marked[0].astype(np.float32)) > 0.85
 
@@ -63,6 +63,12 @@ def test_the_same_arguments_give_the_same_pictures(pictures: np.ndarray) -> None
         embed(pictures, [1, 2, 3, 4], key=KEY, psnr=37, mode="quality") for _ in range(2)
     )
     assert (once == twice).all()
+
+
+def test_pictures_that_nobody_may_change_are_marked_as_well(pictures: np.ndarray) -> None:
+    kept = np.frombuffer(pictures.tobytes(), np.uint8).reshape(pictures.shape)
+    marked = embed(kept, [1, 2, 3, 4], key=KEY)
+    assert (marked == embed(pictures, [1, 2, 3, 4], key=KEY)).all()
 
 
 def test_no_pictures_are_no_pictures() -> None:

@@ -31,7 +31,7 @@ def test_twenty_distortions_are_tried_and_fourteen_are_the_core(done: trial.Tria
 def test_marks_are_found_as_they_are_and_not_without(done: trial.Trial) -> None:
     plain = done.report.survivals[0]
     assert (plain.payload, plain.id, plain.id_alone) == (1, 1, 1)
-    assert plain.bits > 0.95
+    assert plain.bits > 0.9
     assert done.report.unmarked.found == 0
     assert done.report.unmarked.questions == 3 * 2000
     assert 0 < done.report.unmarked.rate_at_most < 1e-3
