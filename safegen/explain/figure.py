@@ -79,6 +79,7 @@ def draw(
         0.02, 0.035,
         f"change of a region's {modality.quantity} against {explanation.baseline}; label "
         f"{label_share(explanation):.0%} of all changes; gap {explanation.completeness_gap:.1%}"
+        + _scores_in_words(explanation)
         + ("; UNRELIABLE" if unreliable else ""),
         fontsize=7.5, color=INK_COLOUR if unreliable else FAINT_COLOUR,
     )  # fmt: skip
@@ -87,6 +88,14 @@ def draw(
     with without_remarks():
         figure.savefig(file, format="png", metadata=told)
     return file.getvalue()
+
+
+def _scores_in_words(explanation: AnyExplanation) -> str:
+    """The scores that a figure has room for, where the explanation has them."""
+    scores = getattr(explanation, "faithfulness", {})
+    names = {"rank_correlation": "rank", "interaction": "interaction", "stability": "stability"}
+    told = [f"{word} {scores[name]:.2f}" for name, word in names.items() if name in scores]
+    return "".join(f"; {each}" for each in told)
 
 
 def _mark_signs(axes: Axes, values: NDArray[np.float32], scale: float) -> None:
