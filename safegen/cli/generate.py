@@ -61,6 +61,7 @@ def generate(
 ) -> None:
     """Make outputs that are allowed by a policy, explained, signed and logged."""
     require_package(package)
+    _require_cheap(count, policy)
     with Bars() as bars:
         bars("starting", 0, 1)
         from safegen.pipeline.generate.model import load
@@ -108,6 +109,15 @@ def generate(
     )
     if release.unstamped:
         say(f"[yellow]Without time-stamps:[/] {plain(release.unstamped)}")
+
+
+def _require_cheap(count: int, policies: list[str]) -> None:
+    """What is wrong at first sight is refused before networks are loaded."""
+    from safegen.pipeline.generate.request import require_count
+    from safegen.policy.load import require_found
+
+    require_count(count)
+    require_found(policies)
 
 
 def _tell(settled: Settled) -> None:

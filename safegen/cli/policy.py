@@ -55,7 +55,12 @@ def show(policies: Named) -> None:
 
     loaded = load_policies(policies)
     say(f"[bold]{plain(loaded.name)}[/]  {plain(loaded.description)}")
-    say(f"[dim]{loaded.digest}[/]")
+    if loaded.law:
+        say(f"about {plain(loaded.law)}")
+    version = f"version {plain(loaded.version)}, " if loaded.version else ""
+    say(f"[dim]{version}{loaded.digest}[/]")
+    for part in loaded.parts:
+        say(f"  [dim]{plain(part.name)}: {part.digest}[/]")
     for rule in loaded.rules:
         _show(rule)
     mining = ", ".join(f"{name} {use}" for name, use in loaded.training_mining.items())
@@ -63,6 +68,10 @@ def show(policies: Named) -> None:
     say(f"  time-stamps: {'required' if loaded.stamps_required else 'preferred'}")
     for name, period in loaded.periods:
         say(f"  {plain(name)} is in force {period}")
+    if loaded.label is not None:
+        said = loaded.label.model_dump(exclude_none=True)
+        told = ", ".join(f"{name} {value}" for name, value in said.items())
+        say(f"  visible label: {plain(told) or 'the usual one'}")
     say(f"\nIt loads: {len(loaded.rules)} rules.")
 
 

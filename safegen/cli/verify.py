@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from safegen.cli.options import Revoked
+from safegen.cli.options import Deployment, Revoked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -71,9 +71,10 @@ def verify(
         ),
     ] = False,
     policy: Annotated[
-        str | None,
-        typer.Option(help="Refuse what this policy's rules for finished files refuse."),
+        list[str] | None,
+        typer.Option(help="Refuse what its rules for finished files refuse; repeatable."),
     ] = None,
+    deployment: Deployment = None,
     form: Annotated[
         Format, typer.Option("--format", help="How the verdicts are written.")
     ] = Format.TEXT,
@@ -119,6 +120,7 @@ def verify(
         revoked=revoked,
         strict=strict,
         policy=policy,
+        deployment=deployment,
     )
     verdicts = _with_bars(functools.partial(verify_tree, found.files, options=options, jobs=jobs))
     if out is not None:

@@ -81,6 +81,16 @@ def load_policy(source: str | Path = "baseline", *, screens: Iterable[Screen] = 
     return _load(_find(source, Path()), (), known_with(screens))
 
 
+def require_found(sources: Iterable[str | Path]) -> None:
+    """Refuse policies that are not there, without reading any.
+
+    Raises:
+        PolicyError: one is neither shipped nor a file.
+    """
+    for each in sources:
+        _find(each, Path())
+
+
 def shipped_policies() -> tuple[str, ...]:
     """Names of the policies that come with safegen."""
     return tuple(sorted(path.stem for path in _shipped_folder().glob("*.yaml")))

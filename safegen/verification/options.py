@@ -38,7 +38,9 @@ class VerificationOptions:
         strict: refuse what is otherwise a warning: something that the file was made from did not
             hold when it was used, and its signer says so.
         policy: refuse what the rules of its `publish` stage refuse; a shipped policy's name, or a
-            YAML file.
+            YAML file, or several that must all allow.
+        deployment: a YAML file that says where and for whom it is published; rules that ask refuse
+            without one.
         discreet: call lists and logs by their file's name alone, without the folders or the host
             that they lie in; for verdicts that are told to strangers.
     """
@@ -51,7 +53,8 @@ class VerificationOptions:
     released: bool = False
     revoked: Lists = None
     strict: bool = False
-    policy: str | Path | None = None
+    policy: Lists = None
+    deployment: str | Path | None = None
     discreet: bool = False
 
     def __post_init__(self) -> None:
@@ -100,7 +103,8 @@ class Choices(TypedDict, total=False):
     released: bool
     revoked: Lists
     strict: bool
-    policy: str | Path | None
+    policy: Lists
+    deployment: str | Path | None
     discreet: bool
 
 

@@ -80,7 +80,7 @@ def inspect(
     """
     options, subject = options.but(choices), _subject(file, name)
     task = replace(options.task(), detailed=True)
-    judge = _judge(options.policy)
+    judge = _judge(options)
     (found,) = inspect_apart([subject], task, jobs=1, patience=TIMEOUT_SECONDS, progress=silent)
     return Inspection(verdict=judge(found.verdict), manifest=found.manifest)
 
@@ -139,7 +139,7 @@ def _subject(file: str | Path | bytes, name: str | None) -> Path | Upload:
 def _verify(
     files: Sequence[Path | Upload], options: VerificationOptions, *, jobs: int, progress: Progress
 ) -> tuple[Verdict, ...]:
-    judge = _judge(options.policy)
+    judge = _judge(options)
     verdicts = verify_apart(
         files,
         options.task(),
@@ -150,10 +150,17 @@ def _verify(
     return tuple(map(judge, verdicts))
 
 
-def _judge(policy: str | Path | None) -> Callable[[Verdict], Verdict]:
-    """What the caller's own policy makes of a verdict; none leaves it as it is."""
-    if policy is None:
+def _judge(options: VerificationOptions) -> Callable[[Verdict], Verdict]:
+    """What the caller's own policies make of a verdict; none leave it as it is."""
+    if options.policy is None:
+        if options.deployment is not None:
+            raise InputError("a deployment is asked by a policy's rules; name a policy, too")
         return lambda verdict: verdict
+    from safegen.policy.deployment import load_deployment
     from safegen.verification.publishing import judged, publishing_policy  # loads CEL and YAML
 
-    return functools.partial(judged, policy=publishing_policy(policy))
+    return functools.partial(
+        judged,
+        policy=publishing_policy(options.policy),
+        deployment=load_deployment(options.deployment),
+    )

@@ -23,6 +23,8 @@ MISTAKES = {
     "keys show nowhere": "no leaf.pem in nowhere",
     "policy show nothing": "no policy nothing",
     "nothing": "No such command",
+    "generate model --out out -n 0": "cannot make 0 outputs at once",
+    "generate model --out out --policy basline": "did you mean baseline",
 }
 PROGRAM = """
 import json, sys
@@ -37,6 +39,7 @@ for said in json.loads(sys.argv[1]):
 
 def test_mistakes_are_told_before_torch_is_loaded(made, tmp_path):
     (tmp_path / "keys").symlink_to(made.keys)
+    (tmp_path / "model").symlink_to(made.model)
     command = [sys.executable, "-c", PROGRAM, json.dumps(list(MISTAKES))]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     answers = [json.loads(line) for line in done.stdout.splitlines()]

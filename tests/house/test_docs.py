@@ -93,6 +93,7 @@ def test_every_own_assertion_is_documented():
         claims.DECISION,
         claims.REQUEST,
         claims.PACKAGE,
+        claims.LABEL,
     ):
         assert f"`{label}`" in text
 

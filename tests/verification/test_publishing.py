@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 import safegen
-from safegen.errors import PolicyError
+from safegen.errors import InputError, PolicyError
 from safegen.policy.deployment import UNKNOWN
 from safegen.report import junit, sarif
 from safegen.verification.publishing import facts_of, publishing_policy
@@ -130,3 +130,36 @@ def test_the_command_asks_every_file(forge, broken, policy, put):
     done = subprocess.run(command, capture_output=True, check=False)
     assert done.returncode == 1, done.stderr
     assert [each["state"] for each in json.loads(done.stdout)] == ["trusted", "invalid"]
+
+
+PLACE = """
+name: place
+description: Only where we may.
+rules:
+  - {id: eu, stage: publish, require: '"EU" in deployment.jurisdictions', because: In the EU alone.}
+"""
+
+
+def test_several_policies_must_all_allow_with_a_deployment(forge, policy, put, tmp_path):
+    path = put(forge.signed())
+    (tmp_path / "place.yaml").write_text(PLACE)
+    (tmp_path / "eu.yaml").write_text("jurisdictions: [EU]\n")
+    (tmp_path / "us.yaml").write_text("jurisdictions: [US]\n")
+    both = {"trust": forge.trust, "policy": [policy, tmp_path / "place.yaml"]}
+    told = {
+        name: safegen.verify(path, **both, deployment=tmp_path / name)
+        for name in ("eu.yaml", "us.yaml")
+    }
+    assert told["eu.yaml"].state == "trusted"
+    assert "newsroom + place" in told["eu.yaml"].findings[-1].text
+    assert told["us.yaml"].state == "invalid"
+    assert "place/eu: In the EU alone." in told["us.yaml"].text
+    assert "is not known; name a deployment file" in safegen.verify(path, **both).text
+    with pytest.raises(InputError, match="name a policy, too"):
+        safegen.verify(path, deployment=tmp_path / "eu.yaml")
+    command = [sys.executable, "-m", "safegen", "verify", path, "--trust", forge.trust]
+    command += ["--policy", policy, "--policy", tmp_path / "place.yaml"]
+    command = [*map(str, command), "--deployment", str(tmp_path / "us.yaml")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "In the EU alone" in done.stdout

@@ -33,8 +33,7 @@ def parse_request(
     Raises:
         RequestError: the generator makes no such thing.
     """
-    if not isinstance(count, int) or not 1 <= count <= MAX_OUTPUTS:
-        raise RequestError(f"cannot make {count} outputs at once; ask for 1 to {MAX_OUTPUTS:,}")
+    require_count(count)
     purpose = purpose.strip()
     if len(purpose) > MAX_PURPOSE_LETTERS or not purpose.isprintable():
         raise RequestError(
@@ -55,6 +54,16 @@ def parse_request(
         )
         for index, number in enumerate(_labels(label, classes, count))
     )
+
+
+def require_count(count: int) -> None:
+    """Refuse a number of outputs that nothing makes at once.
+
+    Raises:
+        RequestError: it is none.
+    """
+    if not isinstance(count, int) or not 1 <= count <= MAX_OUTPUTS:
+        raise RequestError(f"cannot make {count} outputs at once; ask for 1 to {MAX_OUTPUTS:,}")
 
 
 def facts_of(
