@@ -156,3 +156,34 @@ def removed(marked: np.ndarray, steps: int) -> np.ndarray:
         (slope,) = torch.autograd.grad((network(pictures) * signs).sum(), pictures)
         pictures = (pictures.detach() - slope.sign()).clamp(0, 255)
     return whole(pictures.numpy()[:, 0])
+
+
+def test_utility(shared_data, garments) -> None:
+    """Classifiers of the quick protocol, trained on real garments with marks and without."""
+    import torch
+
+    from safegen.evaluation.classifier import Labelled, fit
+    from safegen.evaluation.protocols import PROTOCOLS
+
+    folder = shared_data / "FashionMNIST" / "raw"
+
+    def read(name: str, header: int) -> np.ndarray:
+        return np.frombuffer(gzip.decompress((folder / name).read_bytes()), np.uint8, offset=header)
+
+    protocol = PROTOCOLS["quick"]
+    plain = read("train-images-idx3-ubyte.gz", 16).reshape(-1, 28, 28)[: protocol.pictures]
+    labels = read("train-labels-idx1-ubyte.gz", 8)[: protocol.pictures].astype(np.int64)
+    test_labels = read("t10k-labels-idx1-ubyte.gz", 8)
+    ids = np.random.default_rng(0).integers(0, 2**16, len(plain))
+    with_marks = embed(plain, ids, key=KEY, psnr=37)
+    for seed in range(protocol.seeds):
+        right = []
+        for pictures in (plain, with_marks):
+            data = Labelled(pictures=pictures[:, None], labels=labels)
+            made = fit(
+                data, 10, protocol.networks[0], protocol, augment="none", seed=seed,
+                device=torch.device("cpu"),
+            )  # fmt: skip
+            named = made.probabilities(garments[:, None]).argmax(axis=1)
+            right.append(float((named == test_labels).mean()))
+        print(f"seed {seed}: {right[0]:.2%} without marks, {right[1]:.2%} with")
