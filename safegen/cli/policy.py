@@ -194,7 +194,8 @@ def _tell(decision: Decision) -> None:
         mark = f"[{colour}]{finding.outcome.replace('_', ' ')}[/]"
         say(f"  {mark}  {plain(finding.rule)}: {plain(finding.text)}")
     for screen in decision.screens or ():
-        say(f"  [dim]screen {plain(screen.name)}, {plain(screen.digest)}[/]")
+        file = f", file {plain(screen.file_digest)}" if screen.file_digest else ""
+        say(f"  [dim]screen {plain(screen.name)}, {plain(screen.digest)}{file}[/]")
     if decision.deployment:
         say(f"  [dim]deployment {plain(decision.deployment)}[/]")
 

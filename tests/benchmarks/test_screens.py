@@ -12,7 +12,8 @@ from safegen.schemas.card import PictureShape
 from safegen.schemas.screens import ClassifierSettings
 from safegen.screens.classifier import Classifier
 from safegen.screens.measure import measure
-from safegen.screens.ready.duplicates import Diversity, NearestDistance
+from safegen.screens.ready.diversity import Diversity
+from safegen.screens.ready.duplicates import NearestDistance
 from safegen.screens.screen import Batch
 
 pytestmark = pytest.mark.benchmark

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from safegen.screens.measure import measure
-from safegen.screens.ready.duplicates import Diversity, NearestDistance
+from safegen.screens.ready.diversity import Diversity
+from safegen.screens.ready.duplicates import NearestDistance
 from safegen.screens.screen import Batch
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 ROWS_AT_ONCE = 2_048  # compared with a whole batch
-ALONE = 1.0  # the largest distance there is: nothing to be a duplicate of
+SCORE_ALONE = 1.0  # the largest distance there is: nothing to be a duplicate of
 
 
 @register
@@ -41,7 +41,7 @@ class NearestDistance:
         [0.0, 0.0, 0.2]
         """
         own = _flat(batch, batch.samples)
-        nearest = np.full(len(own), ALONE**2)
+        nearest = np.full(len(own), SCORE_ALONE**2)
         for start, others in _others(batch, own):
             squares = _squares(own, others)
             if start is not None:  # the batch itself: nobody is its own duplicate
@@ -51,35 +51,6 @@ class NearestDistance:
         same = _repeated(batch)
         distances: list[float] = np.where(same, 0.0, np.sqrt(nearest)).round(12).tolist()
         return distances
-
-
-@register
-class Diversity:
-    """How far two samples of the release are from each other, on the average; near 0 it collapsed.
-
-    The root mean square difference of the values in [0, 1] over all pairs, with those that were
-    screened before; the same score for all samples of a batch, and 1 for a sample that is alone.
-    """
-
-    name: ClassVar[str] = "diversity"
-
-    def measure(self, batch: Batch) -> list[float]:
-        """The diversity of the release so far, once for each sample.
-
-        >>> from safegen.screens.screen import Batch
-        >>> flat = np.zeros((2, 1, 4, 4), dtype=np.uint8)
-        >>> Diversity().measure(Batch(samples=flat, requests=()))
-        [0.0, 0.0]
-        """
-        values = _flat(batch, batch.samples)
-        if batch.earlier is not None and len(batch.earlier):
-            values = np.concatenate([_flat(batch, batch.earlier), values])
-        count = len(values)
-        if count == 1:
-            return [ALONE]
-        # The mean square difference of two of n values is 2 n / (n - 1) times their variance.
-        mean_square = 2 * count / (count - 1) * float(values.var(axis=0).mean())
-        return [mean_square**0.5] * len(batch)
 
 
 def _flat(batch: Batch, samples: NDArray[np.generic]) -> Floats:
