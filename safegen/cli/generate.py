@@ -48,6 +48,10 @@ def generate(
         str | None, typer.Option(help="The method of explanation; a quick one for summaries.")
     ] = None,
     actor: Annotated[str, typer.Option(help="Who asks, for policies that want to know.")] = "",
+    watermark: Annotated[
+        Literal["speed", "quality", "none"] | None,
+        typer.Option(help="The mark in the pixels; speed where there is room for one, if unsaid."),
+    ] = None,
     *,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with a large release that was cut off in --out.")
@@ -100,6 +104,7 @@ def generate(
             explainer=explainer,
             actor=actor,
             resume=out if resume else None,
+            watermark=watermark,
             progress=bars,
         )
         paths = release.save(out)
@@ -109,6 +114,8 @@ def generate(
     )
     if release.unstamped:
         say(f"[yellow]Without time-stamps:[/] {plain(release.unstamped)}")
+    if release.unmarked:
+        say(f"[yellow]Without marks:[/] {plain(release.unmarked)}")
 
 
 def _require_cheap(count: int, policies: list[str]) -> None:

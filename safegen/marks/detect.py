@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from safegen.marks.designs import Design
+
 
 MAX_PIXELS = 2**26  # of a picture that is looked at
 FEWEST_SHADES = 2
@@ -77,6 +79,20 @@ def read(picture: NDArray[np.uint8], *, algorithm: str | None = None) -> Reading
     design = design_for(*pixels.shape[1:]) if algorithm is None else design_of(algorithm)
     squares = look(luma(pixels), design.side)
     return Reading(algorithm=design.algorithm, logits=extractor_of(design).logits(squares))
+
+
+def read_unmoved(pictures: NDArray[np.uint8], design: Design) -> NDArray[np.float32]:
+    """What an extractor reads in pictures that nobody has cropped or turned: by whoever made them.
+
+    Args:
+        pictures: (count, 1 or 3, height, width), uint8.
+        design: of the extractor.
+
+    Returns:
+        (count, word_bits), float32, masked; positive where a bit is likelier 1.
+    """
+    squares = [look(luma(each), design.side, first=1)[0] for each in pictures]
+    return extractor_of(design).logits(np.stack(squares))
 
 
 def chance(

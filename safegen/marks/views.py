@@ -75,20 +75,24 @@ def luma(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
 
-def look(brightness: NDArray[np.float32], side: int) -> NDArray[np.float32]:
+def look(
+    brightness: NDArray[np.float32], side: int, *, first: int | None = None
+) -> NDArray[np.float32]:
     """A picture in every alignment, as large as an extractor looks at.
 
     Args:
         brightness: (height, width), float32.
         side: of the square that the extractor looks at.
+        first: only so many alignments; the first one is the undistorted one.
 
     Returns:
         (views, side, side), float32.
     """
     brightness = _reduced(brightness, side)
     height, width = brightness.shape
-    seen = np.empty((len(VIEWS), side, side), dtype=np.float32)
-    for number, view in enumerate(VIEWS):
+    views = VIEWS[:first]
+    seen = np.empty((len(views), side, side), dtype=np.float32)
+    for number, view in enumerate(views):
         if view.turned:
             seen[number] = _turned(seen[0], math.radians(view.turned))
             continue

@@ -31,6 +31,7 @@ from safegen.schemas.explanation import Explanation
 from safegen.schemas.label import VisibleLabel
 from safegen.schemas.names import EXPLANATIONS, receipt_beside
 from safegen.schemas.receipt import GenerationRequest, read_receipt
+from safegen.schemas.watermark import WatermarkRecord
 from safegen.verification.harm import require_harmless
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class Explained:
         stored: the file's values, (*dimensions), as its kind of data stores them.
         modality: its kind of data, in the file's format.
         label: what it shows that says a machine made it; None without one.
+        watermark: the mark that its pixels carry, as signed; None where they carry none.
     """
 
     request: GenerationRequest
@@ -66,6 +68,7 @@ class Explained:
     stored: NDArray[Any]
     modality: Modality
     label: VisibleLabel | None = None
+    watermark: WatermarkRecord | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +120,7 @@ def read_explained(path: Path) -> Explained:
     try:
         receipt = read_receipt(storage.read(beside))
         request = GenerationRequest.model_validate(manifest.assertions.get(claims.REQUEST))
+        marks = [WatermarkRecord.model_validate(each) for each in manifest.said(claims.WATERMARK)]
     except ValidationError as error:
         raise TamperedError(f"{beside} cannot be read as a receipt; use an intact copy") from error
     if any(digest(receipt.explanation) != each.get("digest") for each in summaries):
@@ -129,6 +133,7 @@ def read_explained(path: Path) -> Explained:
         stored=modality.decode(data),
         modality=modality,
         label=_label(path, manifest),
+        watermark=marks[0] if marks else None,
     )
 
 
@@ -185,11 +190,21 @@ def made_again(explained: Explained, folder: Path) -> MadeAgain:
     if explained.label is not None:
         sample = labelling_of(explained.modality).with_label_again(sample, explained.label)
     return MadeAgain(
-        same_sample=_same(explained.modality.decode(explained.modality.encode(sample)), explained),
+        same_sample=_same(_stored_again(sample, explained), explained),
         same_digest=same_digest,
         farthest=_apart(attributions, explained.attributions),
         attributions=attributions,
     )
+
+
+def _stored_again(sample: NDArray[Any], explained: Explained) -> NDArray[Any]:
+    """What a sample's file stores, with the mark that was written into it."""
+    modality, stored = explained.modality, explained.modality.to_stored(sample)
+    if explained.watermark is not None:
+        from safegen.pipeline.generate.marking import marked_again
+
+        stored = marked_again(stored, explained.watermark)
+    return modality.decode(modality.encode(modality.to_float(stored)))
 
 
 def _numbers(explanation: AnyExplanation, folder: Path) -> NDArray[np.float32] | None:

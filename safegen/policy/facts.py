@@ -206,7 +206,10 @@ class MarkFacts:
     """What an output carries beside its manifest, and what can find it again.
 
     Attributes:
-        watermark: whether its pixels carry a mark that no eye sees.
+        watermark: whether its pixels carry a mark that is hardly seen, and was read in the file.
+        psnr: the peak signal-to-noise ratio of the marked picture to the unmarked one, in dB;
+            0 without a mark.
+        read_back: whether the mark was read in the encoded file; without a mark, it was not.
         fingerprint: whether its manifest has a fingerprint by which a stripped copy is found.
         label: whether it shows that a machine made it.
         label_text: what it says; empty without one.
@@ -219,6 +222,8 @@ class MarkFacts:
 
     GROUP: ClassVar = "marks"
     watermark: bool = False
+    psnr: float | None = 0.0
+    read_back: bool | None = False
     fingerprint: bool = False
     label: bool = False
     label_text: str = ""

@@ -27,6 +27,7 @@ from safegen.schemas.measurement import ScreenMeasurement
 from safegen.schemas.policy import PolicyDocument
 from safegen.schemas.receipt import GenerationRequest
 from safegen.schemas.revocation import RevocationList
+from safegen.schemas.watermark import WatermarkRecord
 from safegen.storage import write
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ ASSERTIONS: dict[str, type[Record]] = {
     "org.safegen.request": GenerationRequest,
     "org.safegen.package": PackageDigests,
     "org.safegen.label": VisibleLabel,
+    "org.safegen.watermark": WatermarkRecord,
 }
 EARLIER: dict[str, type[Record]] = {"org.safegen.explanation-1": FirstExplanationSummary}  # by 0.1
 DOCUMENTS: dict[str, type[Record]] = {  # whole files

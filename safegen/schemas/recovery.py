@@ -13,7 +13,7 @@ from pydantic import Field, NonNegativeInt
 from safegen.schemas.canonical import Record
 from safegen.schemas.log import LoggedFile
 
-Technique = Literal["fingerprint"]  # in the order in which they are asked
+Technique = Literal["watermark", "fingerprint"]  # in the order in which they are asked
 
 
 class Searched(Record):
@@ -22,21 +22,25 @@ class Searched(Record):
     Attributes:
         ledger: its location, without a password.
         indexed: rows that have a fingerprint in its index.
+        marked: rows whose files carry a mark in their pixels.
     """
 
     ledger: str
     indexed: NonNegativeInt
+    marked: NonNegativeInt = 0
 
 
 class RecoveryMatch(Record):
-    """One released file that looks like the copy, as what was signed of it says.
+    """One released file whose mark the copy carries, or that looks like it, as was signed of it.
 
     Attributes:
         technique: what led to it.
         ledger: the log that has it.
         row: of its entry.
-        distance: bits of 64 that differ between the copy and the fingerprint in the manifest.
-        error: the probability that a foreign picture is as near to any row of that log.
+        distance: bits of 64 that differ between the copy and the fingerprint in the manifest; null
+            where a mark was read.
+        error: the probability that a foreign picture is as near to any row of that log, or seems to
+            carry any of its marks so clearly.
         file: the original's name, as its receipt has it.
         signer: who signed its manifest, as the certificate says.
         trusted_by: the list that vouches for the signer; None when none does.
@@ -48,7 +52,7 @@ class RecoveryMatch(Record):
     technique: Technique
     ledger: str
     row: NonNegativeInt
-    distance: NonNegativeInt
+    distance: NonNegativeInt | None
     error: Annotated[float, Field(ge=0, le=1)]
     file: str
     signer: str

@@ -42,6 +42,11 @@ class Log(Protocol):
         ...
 
     @property
+    def origin(self) -> str | None:
+        """Its own name."""
+        ...
+
+    @property
     def index(self) -> RecoveryIndex:
         """What it can find again of what it released."""
         ...

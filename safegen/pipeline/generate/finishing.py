@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from safegen.modality.base import labelling_of
 from safegen.policy.labels import least_contrast
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from safegen.modality.base import Modality
+    from safegen.pipeline.generate.marking import Encoded, Marking
     from safegen.policy.policy import Policy
     from safegen.schemas.label import VisibleLabel
 
@@ -25,13 +28,11 @@ class Finished:
     """One sample as it will leave, but for its manifest.
 
     Attributes:
-        encoded: the file.
-        stored: the values in it, (*dimensions).
+        encoded: the file, and the mark in its pixels.
         label: as it was drawn, with the contrast that the file has; None without one.
     """
 
-    encoded: bytes
-    stored: NDArray[Any]
+    encoded: Encoded
     label: VisibleLabel | None
 
 
@@ -47,17 +48,16 @@ def planned_label(policy: Policy, modality: Modality) -> VisibleLabel | None:
 
 
 def finish(
-    sample: NDArray[Any], modality: Modality, label: VisibleLabel | None, policy: Policy
-) -> Finished:
-    """Turn one sample (*dimensions), in [0, 1], into its file."""
+    samples: NDArray[Any], marking: Marking, label: VisibleLabel | None, policy: Policy
+) -> list[Finished]:
+    """Turn samples (count, *dimensions), in [0, 1], into their files."""
     if label is None or policy.label is None:
-        encoded = modality.encode(sample)
-        return Finished(encoded=encoded, stored=modality.decode(encoded), label=None)
-    labelling = labelling_of(modality)
-    labelled, drawn = labelling.with_label(sample, label, least_contrast(policy.label))
-    encoded = modality.encode(labelled)
-    stored = modality.decode(encoded)
-    contrast = round(labelling.label_contrast(stored, drawn), 2)
-    return Finished(
-        encoded=encoded, stored=stored, label=drawn.model_copy(update={"contrast": contrast})
-    )
+        return [Finished(encoded=each, label=None) for each in marking.encode(samples)]
+    labelling, contrast = labelling_of(marking.modality), least_contrast(policy.label)
+    labelled = [labelling.with_label(each, label, contrast) for each in samples]
+    encoded = marking.encode(np.stack([each for each, _ in labelled]))
+    finished = []
+    for each, (_, drawn) in zip(encoded, labelled, strict=True):
+        seen = round(labelling.label_contrast(each.stored, drawn), 2)
+        finished.append(Finished(encoded=each, label=drawn.model_copy(update={"contrast": seen})))
+    return finished

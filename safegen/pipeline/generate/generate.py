@@ -3,7 +3,7 @@
     1. Admit the request and count it: the guard judges it and the model, and refuses at once what
        no output of a class that is asked for could meet.
     2. Sample.
-    3. Screen the samples, explain them, and finish them: draw the label, encode.
+    3. Screen the samples, explain them, and finish them: draw the label, mark, encode.
     4. Admit each output.
     5. Fingerprint the encoded file, sign it; nothing may change afterwards.
     6. Read it back: a file whose signature does not hold never leaves.
@@ -31,6 +31,7 @@ from safegen.pipeline.generate.admission import admitted
 from safegen.pipeline.generate.finishing import finish, planned_label
 from safegen.pipeline.generate.in_force import made_with, require_usable
 from safegen.pipeline.generate.leaving import Departure, log_refusal
+from safegen.pipeline.generate.marking import marking_of
 from safegen.pipeline.generate.naming import names_of, new_id
 from safegen.pipeline.generate.outputs import Release
 from safegen.pipeline.generate.request import facts_of, parse_request
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from safegen.modality.base import Modality
     from safegen.models.generator import LatentDraw, LatentGenerator
     from safegen.package.files import Package
+    from safegen.pipeline.generate.marking import Encoded, Marking
     from safegen.pipeline.generate.resuming import Begun
     from safegen.pipeline.generate.told import Known
     from safegen.policy.deployment import Deployment
@@ -105,9 +107,8 @@ class _Made:
 
     name: str
     request: GenerationRequest
-    encoded: bytes
-    bare: NDArray[Any]  # as a file stores them without label and marks, which screens measure
-    stored: NDArray[Any]  # as the file stores them
+    encoded: Encoded  # with label and mark
+    bare: NDArray[Any]  # as a file stores them without label and mark, which screens measure
     label: VisibleLabel | None
     explanation: ExplainedSample
 
@@ -125,6 +126,7 @@ class Asked:
     explainer: str | None
     actor: str
     begun: Begun | None = None
+    watermark: str | None = None
 
 
 def generate(
@@ -150,6 +152,7 @@ def generate(
     starts = list(range(0, asked.count, PART))
     if begun is not None:
         starts = begun.missing(requests, names, PART)
+    marking = marking_of(asked.watermark, modality, context.ledger)
     known = known_of(
         opened,
         facts_of(requests, asked.label, asked.actor),
@@ -158,6 +161,7 @@ def generate(
         time_stamped=context.stamping.required,
         screens=context.screens,
         label=planned_label(context.policy, modality),
+        marks=marking.mode is not None,
     )
     context.ledger.require(context.signer)
     require_usable(opened, context.policy, context.ledger)
@@ -184,6 +188,7 @@ def generate(
         own=own,
         draw=generator.draw(torch.tensor([each.label for each in requests]), requests[0].seed),
         stamping=context.stamping.anew(),
+        marking=marking,
         progress=progress,
         statistics=_statistics(generator, context.policy),
     )
@@ -194,6 +199,7 @@ def generate(
         names=[name for start in starts for name in names[start : start + PART]],
         rest=[functools.partial(making.part, start) for start in starts[1:]],
         unstamped=lambda: making.stamping.missed,
+        unmarked=lambda: " ".join(dict.fromkeys(marking.missed)) or None,
     )
 
 
@@ -214,6 +220,7 @@ class _Making:
     own: str
     draw: LatentDraw
     stamping: Stamping
+    marking: Marking
     progress: Progress
     statistics: ReleasedStatistics | None
     stored: dict[int, NDArray[Any]] = field(default_factory=dict)  # of each part, by its start
@@ -229,7 +236,12 @@ class _Making:
             samples = []
             for one, seen in zip(made, screened, strict=True):
                 facts = self.known.at_release(
-                    one.request, self.modality, one.explanation.record, seen, one.label
+                    one.request,
+                    self.modality,
+                    one.explanation.record,
+                    seen,
+                    label=one.label,
+                    watermark=one.encoded.watermark,
                 )
                 decision = admit(context.policy, facts, screens)
                 samples.append(_sample(one, decision, context.policy, self.known, self.modality))
@@ -286,23 +298,13 @@ class _Making:
         self.progress("explaining", start + len(draw), total)
         with torch.no_grad():
             pictures = torch.cat(list(self.generator.rendered(draw))).numpy()
+        finished = finish(pictures, self.marking, self.known.label, self.context.policy)
         made = []
-        for name, request, picture, explanation in zip(
-            self.names[rows], self.requests[rows], pictures, explained, strict=True
+        for name, request, picture, done, explanation in zip(
+            self.names[rows], self.requests[rows], pictures, finished, explained, strict=True
         ):
             bare = self.modality.decode(self.modality.encode(picture))
-            finished = finish(picture, self.modality, self.known.label, self.context.policy)
-            made.append(
-                _Made(
-                    name,
-                    request,
-                    finished.encoded,
-                    bare,
-                    finished.stored,
-                    finished.label,
-                    explanation,
-                )
-            )
+            made.append(_Made(name, request, done.encoded, bare, done.label, explanation))
         return made
 
 
@@ -339,12 +341,13 @@ def _sample(
         name=made.name,
         modality=modality,
         request=request,
-        encoded=made.encoded,
+        encoded=made.encoded.data,
         figure=_figure(made, modality, title),
         explanation=made.explanation,
         label=made.label,
         decision=decision,
         training_mining=policy.training_mining,
+        watermark=made.encoded.watermark,
     )
 
 
@@ -355,4 +358,4 @@ def _figure(made: _Made, modality: Modality, title: str) -> bytes | None:
     from safegen.explain.figure import draw
 
     explained = made.explanation
-    return draw(made.stored, modality, explained.record, explained.attributions, title)
+    return draw(made.encoded.stored, modality, explained.record, explained.attributions, title)

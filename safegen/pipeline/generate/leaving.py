@@ -176,12 +176,14 @@ class Departure:
 
 def _original(item: Sealed, output: Output) -> Original:
     """What the log keeps, so that a copy without its manifest leads back to it."""
+    mark = item.sample.watermark
     return Original(
         number=output.receipt.proof.index,
         code=item.fingerprint,
         label=item.manifest.label,
         manifest=item.manifest.store if item.beside is None else item.beside,
         receipt=output.receipt.model_dump_json().encode(),
+        mark=None if mark is None else (mark.algorithm, mark.id),
     )
 
 

@@ -41,6 +41,7 @@ from safegen.provenance.log.revocation import read_lists
 from safegen.schemas.explanation import Detail
 from safegen.schemas.names import MODEL_MANIFEST
 from safegen.schemas.receipt import GenerationRequest
+from safegen.schemas.watermark import Watermark
 from safegen.screens.screen import Screen
 
 if TYPE_CHECKING:
@@ -211,6 +212,7 @@ class Model:
         explainer: str | None = None,
         actor: str = "",
         resume: str | Path | None = None,
+        watermark: Watermark | None = None,
         progress: Progress = silent,
     ) -> Release:
         """Make outputs that are allowed, explained and signed; they are logged when they leave.
@@ -233,6 +235,9 @@ class Model:
             actor: who asks, for policies that want to know; it is signed nowhere.
             resume: a folder into which a large release of the same request was saved in part
                 before it was cut off: only what is missing is made, and belongs to that release.
+            watermark: how a mark is written into the pixels: `speed`; `quality`, which survives
+                more and takes some ten times as long; or `none`. When None, `speed` for pictures
+                that have room for a mark, from 28 pixels on; `release.unmarked` tells of others.
             progress: told how far the work is.
 
         Returns:
@@ -240,7 +245,7 @@ class Model:
 
         Raises:
             RequestError: a count, label, seed or format that this model does not know, a name that
-                no file can have, or no explainer's name.
+                no file can have, no explainer's name, or a mark where there is no room for one.
             InputError: there is nothing in `resume` to go on with, or it was asked otherwise.
             TimeStampError: the policy requires time-stamps, and the authority gave none.
             Refused: the policy says no; the error carries the whole Decision.
@@ -259,6 +264,7 @@ class Model:
                 explainer=explainer,
                 actor=actor,
                 begun=None if resume is None else self._begun(Path(resume), count, purpose, seed),
+                watermark=watermark,
             ),
             self.in_format(format),
             progress,

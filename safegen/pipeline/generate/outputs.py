@@ -56,6 +56,7 @@ class Release(Sequence[Output]):
         names: Sequence[str] | None = None,
         rest: Sequence[Callable[[], Departure]] = (),
         unstamped: Callable[[], str | None] = lambda: None,
+        unmarked: Callable[[], str | None] = lambda: None,
     ) -> None:
         self.id = own
         self.seed = seed
@@ -68,6 +69,7 @@ class Release(Sequence[Output]):
         self._ledger = departure.ledger
         self._embeds = departure.embeds
         self._unstamped = unstamped
+        self._unmarked = unmarked
         self._alone = threading.RLock()
 
     def __repr__(self) -> str:
@@ -98,6 +100,11 @@ class Release(Sequence[Output]):
     def unstamped(self) -> str | None:
         """Why time-stamps that were asked for are missing, in words; None otherwise."""
         return self._unstamped()
+
+    @property
+    def unmarked(self) -> str | None:
+        """Which outputs carry no mark in their pixels, and why, in words; None where all do."""
+        return self._unmarked()
 
     @property
     def outputs(self) -> tuple[Output, ...]:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from safegen.schemas.label import VisibleLabel
     from safegen.schemas.mining import Mining
     from safegen.schemas.receipt import GenerationRequest
+    from safegen.schemas.watermark import WatermarkRecord
 
 FIGURE_MIME = "image/png"
 
@@ -55,6 +56,7 @@ class Sample:
         decision: the policy's, on this output.
         training_mining: what others may do with it, by the policy.
         label: what it shows that says a machine made it; None without one.
+        watermark: the mark in its pixels; None where it carries none.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Sample:
     decision: Decision
     training_mining: Mining
     label: VisibleLabel | None = None
+    watermark: WatermarkRecord | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +135,7 @@ def _seal(
             request=sample.request,
             explanation=summarise(sample.explanation.record),
             decision=sample.decision,
+            watermark=sample.watermark,
         ),
         fingerprint=fingerprint,
         training_mining=sample.training_mining,

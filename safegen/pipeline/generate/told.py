@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from safegen.schemas.explanation import Detail, Explanation
     from safegen.schemas.label import VisibleLabel
     from safegen.schemas.receipt import GenerationRequest
+    from safegen.schemas.watermark import WatermarkRecord
     from safegen.screens.measure import Screened
 
 ICON_PIXELS = 64  # both sides; the guidelines on article 50 speak of icons without a number
@@ -50,6 +51,7 @@ class Known:
         now: when it was asked, in UTC.
         screens: what is known of each before it measures.
         label: what every output will show, as planned; None for none.
+        marks: whether outputs are to carry marks.
     """
 
     request: RequestFacts
@@ -61,6 +63,7 @@ class Known:
     now: datetime
     screens: tuple[ScreenFacts, ...] = ()
     label: VisibleLabel | None = None
+    marks: bool = False
 
     def at_request(self, quotas: QuotaFacts) -> Facts:
         """All that is known before anything is sampled."""
@@ -72,17 +75,10 @@ class Known:
         groups = (self._own(request), self.model, self.certificate, self.data)
         output = OutputFacts(format=modality.format)
         explained = ExplanationFacts(made=True, detail=detail)
-        return self._dated(
-            facts_at(
-                "release",
-                *groups,
-                output,
-                explained,
-                label_facts(self.label, modality, foreseen=True),
-                self._manifest(modality),
-                *self._always(),
-            )
-        )
+        hoped = MarkFacts(watermark=True, psnr=None, read_back=None) if self.marks else MarkFacts()
+        marks = label_facts(self.label, modality, hoped, foreseen=True)
+        told = (*groups, output, explained, marks, self._manifest(modality), *self._always())
+        return self._dated(facts_at("release", *told))
 
     def at_release(
         self,
@@ -91,6 +87,7 @@ class Known:
         explanation: Explanation,
         screened: Screened,
         label: VisibleLabel | None = None,
+        watermark: WatermarkRecord | None = None,
     ) -> Facts:
         """All that is known before an output is signed.
 
@@ -100,6 +97,7 @@ class Known:
             explanation: of it.
             screened: what screens said of it.
             label: as it was drawn; None where none was.
+            watermark: the mark that was read in its file.
         """
         groups = (self._own(request), self.model, self.certificate, self.data)
         output = dataclasses.replace(size_facts(modality), screens=screened.scores)
@@ -109,7 +107,12 @@ class Known:
             explainer=explanation.explainer,
             faithfulness=explanation.faithfulness,
         )
-        marks = (label_facts(label, modality), self._manifest(modality))
+        mark = (
+            MarkFacts()
+            if watermark is None
+            else MarkFacts(watermark=True, psnr=watermark.psnr, read_back=True)
+        )
+        marks = (label_facts(label, modality, mark), self._manifest(modality))
         told = (*groups, output, explained, *marks, *self._always())
         return self._dated(facts_at("release", *told, failures=screened.failures))
 
@@ -133,10 +136,10 @@ class Known:
 
 
 def label_facts(
-    label: VisibleLabel | None, modality: Modality, *, foreseen: bool = False
+    label: VisibleLabel | None, modality: Modality, mark: MarkFacts, *, foreseen: bool = False
 ) -> MarkFacts:
     """What marks an output; the contrast of its label is known when it was drawn."""
-    marks = MarkFacts(fingerprint=modality.fingerprint_algorithm is not None)
+    marks = dataclasses.replace(mark, fingerprint=modality.fingerprint_algorithm is not None)
     if label is None:
         return marks
     return dataclasses.replace(
@@ -170,6 +173,7 @@ def known_of(
     time_stamped: bool,
     screens: tuple[ScreenFacts, ...] = (),
     label: VisibleLabel | None = None,
+    marks: bool = False,
 ) -> Known:
     """What a policy is told of a package and a request.
 
@@ -181,6 +185,7 @@ def known_of(
         time_stamped: whether nothing leaves without a time-stamp.
         screens: what is known of each before it measures.
         label: what every output will show, as planned; None for none.
+        marks: whether outputs are to carry marks.
     """
     config = opened.config
     return Known(
@@ -198,6 +203,7 @@ def known_of(
         now=datetime.now(UTC),
         screens=screens,
         label=label,
+        marks=marks,
     )
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from safegen.schemas.label import VisibleLabel
     from safegen.schemas.mining import Mining
     from safegen.schemas.receipt import GenerationRequest
+    from safegen.schemas.watermark import WatermarkRecord
 
 Json = dict[str, JsonValue]
 
@@ -37,6 +38,7 @@ DECISION = "org.safegen.decision"
 REQUEST = "org.safegen.request"
 PACKAGE = "org.safegen.package"
 LABEL = "org.safegen.label"
+WATERMARK = "org.safegen.watermark"
 DISCLOSURE = "c2pa.ai-disclosure"  # C2PA's own, on what models are
 
 MODEL_SOURCE = "http://c2pa.org/digitalsourcetype/trainedAlgorithmicData"
@@ -166,11 +168,13 @@ class Account:
         request: what was asked.
         explanation: what made it, in short.
         decision: of the policy.
+        watermark: the mark in its pixels; None where it carries none.
     """
 
     request: GenerationRequest
     explanation: ExplanationSummary
     decision: Decision
+    watermark: WatermarkRecord | None = None
 
 
 def output_claim(
@@ -185,6 +189,7 @@ def output_claim(
     label: VisibleLabel | None = None,
 ) -> Claim:
     """What a generated output's manifest says."""
+    bindings = [each for each in (fingerprint, _mark(account.watermark)) if each is not None]
     return Claim(
         title=title,
         mime=mime,
@@ -192,10 +197,12 @@ def output_claim(
             _actions(
                 _created_action(source_type, (maker.ingredient,)),
                 *(() if label is None else (_labelled(label),)),
+                *(() if account.watermark is None else (_bound(source_type),)),
             ),
             _assertion(DISCLOSURE, _disclosure(maker.ingredient.title, maker.digest)),
             _mining(training_mining),
-            *(() if fingerprint is None else (_soft_binding(fingerprint),)),
+            *map(_soft_binding, bindings),
+            *_stated(account.watermark),
             _assertion(PRIVACY, _fields(maker.certificate)),
             _assertion(EXPLANATION, _fields(account.explanation)),
             _assertion(DECISION, _fields(account.decision)),
@@ -272,6 +279,21 @@ def _labelled(label: VisibleLabel) -> Json:
         "digitalSourceType": LABEL_SOURCE,
     }
     return _action("c2pa.addedText") | said
+
+
+def _bound(source_type: str) -> Json:
+    """That a mark was put into the pixels which a soft binding names."""
+    return _action("c2pa.watermarked.bound") | {"digitalSourceType": source_type}
+
+
+def _stated(watermark: WatermarkRecord | None) -> tuple[Json, ...]:
+    return () if watermark is None else (_assertion(WATERMARK, _fields(watermark)),)
+
+
+def _mark(watermark: WatermarkRecord | None) -> SoftBinding | None:
+    if watermark is None:
+        return None
+    return SoftBinding(algorithm=watermark.algorithm, code=watermark.value)
 
 
 def _created_action(source_type: str, made_with: tuple[Ingredient, ...]) -> Json:

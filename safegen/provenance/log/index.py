@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from safegen.database import reading, writing
 from safegen.errors import InputError
-from safegen.provenance.log import fingerprints, originals
+from safegen.provenance.log import fingerprints, originals, watermarks
 from safegen.provenance.log.snapshot import LogView
 from safegen.schemas.log import LoggedFile
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     import sqlalchemy as sql
 
@@ -84,6 +84,12 @@ class RecoveryIndex:
             near = self._codes.nearest(connection, codes, within=within, most=most)
             return Alike(indexed=fingerprints.count(connection), near=near)
 
+    def indexed(self) -> int:
+        """How many codes there are."""
+        with reading(self._engine) as connection:
+            known = fingerprints.is_indexed(connection)
+            return fingerprints.count(connection) if known else 0
+
     def kept(self, number: int) -> Kept | None:
         """What is kept of a row; None when nothing is, or no signed head has the row.
 
@@ -104,6 +110,39 @@ class RecoveryIndex:
             return None
         logged = LoggedFile(entry=found[0], proof=found[1], checkpoint=head)
         return Kept(logged=logged, manifest=held[0], receipt=held[1])
+
+    def give_out(self, algorithm: str, bits: int, count: int) -> list[int]:
+        """Random ids of marks that were never given out, and are now.
+
+        Args:
+            algorithm: of the marks.
+            bits: of a payload.
+            count: how many.
+
+        Raises:
+            StorageError: so many are not left, or nothing could be written.
+        """
+        with writing(self._engine) as connection:
+            return watermarks.give_out(connection, algorithm, bits, count)
+
+    def marked(self) -> dict[str, int]:
+        """How many outputs carry marks, by algorithm."""
+        with reading(self._engine) as connection:
+            return watermarks.counts(connection) if watermarks.has_marks(connection) else {}
+
+    def marks_of(self, algorithm: str, ids: Iterable[int] | None = None) -> dict[int, int]:
+        """The rows of the outputs that carry some ids, or any; only where to look, not proof.
+
+        Args:
+            algorithm: of the marks.
+            ids: which; None for all.
+
+        Raises:
+            StorageError: the log cannot be read.
+        """
+        with reading(self._engine) as connection:
+            asked = watermarks.all_ids(connection, algorithm) if ids is None else ids
+            return watermarks.rows_of(connection, algorithm, asked)
 
     def row_of(self, manifest: str) -> int | None:
         """The row whose manifest has that label; only where to look, not proof.

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sql
 
 from safegen.errors import TamperedError
-from safegen.provenance.log import fingerprints
+from safegen.provenance.log import fingerprints, watermarks
 from safegen.provenance.log.tables import Number, add_rows, as_bytes, tables
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ class Original:
         label: of its manifest.
         manifest: its signed manifest store.
         receipt: its signed receipt, JSON.
+        mark: the algorithm and the id of the mark in its pixels; None where it carries none.
     """
 
     number: int
@@ -61,13 +62,19 @@ class Original:
     label: str
     manifest: bytes = field(repr=False)
     receipt: bytes = field(repr=False)
+    mark: tuple[str, int] | None = None
 
 
 def keep(connection: sql.Connection, new: Sequence[Original]) -> None:
-    """Keep what was released, and index the codes by which it is found again."""
+    """Keep what was released, and index the codes and marks by which it is found again.
+
+    Raises:
+        TamperedError: two outputs claim one mark.
+    """
     fingerprints.add(
         connection, [(each.number, each.code) for each in new if each.code is not None]
     )
+    watermarks.add(connection, [(*each.mark, each.number) for each in new if each.mark])
     rows = [{"number": part[0].number, "kept": _packed(part)} for part in _parts(new)]
     add_rows(connection, originals, rows)
     add_rows(connection, manifests, [{"label": each.label, "number": each.number} for each in new])

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from safegen.errors import TamperedError
 from safegen.modality import image_code
+from safegen.provenance.c2pa.claims import WATERMARK
 from safegen.provenance.c2pa.manifest import UnreadableManifestError, read
 from safegen.provenance.c2pa.manifest.values import SIGNED, UNBOUND
 from safegen.provenance.c2pa.sdk import RAW_MIME
@@ -64,6 +65,11 @@ class Original:
             image_code.decode(str(each.get("value"))) for each in stated if isinstance(each, dict)
         ]
         return tuple(code for code in found if code is not None)
+
+    def carries(self, algorithm: str, mark: int) -> bool:
+        """Whether its signer states that it carries a mark."""
+        said = self.manifest.said(WATERMARK)
+        return any((each.get("algorithm"), each.get("id")) == (algorithm, mark) for each in said)
 
 
 def original_of(kept: Kept, trust: Trust | None) -> Original:

@@ -10,24 +10,34 @@ have been changed in whatever the eye or 64 bits pass over. So the state is neve
 
 from __future__ import annotations
 
+import functools
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from safegen.errors import InputError, TamperedError
 from safegen.modality import image_code
+from safegen.modality.image import pixels_of
 from safegen.modality.registry import by_fingerprint, fingerprints_to_find
 from safegen.schemas.canonical import sha256
 from safegen.schemas.recovery import Recovery, RecoveryMatch, Searched
 from safegen.verification.discovery import shown
 from safegen.verification.recovery import chance
 from safegen.verification.recovery.originals import FINGERPRINT, original_of
+from safegen.verification.recovery.watermarks import marks_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from safegen.provenance.keys.trust import Trust
-    from safegen.provenance.log.index import Alike
+    from safegen.provenance.log.index import Alike, Kept
+    from safegen.schemas.recovery import Technique
     from safegen.verification.evidence import NamedLog
+    from safegen.verification.recovery.originals import Original
+    from safegen.verification.recovery.watermarks import Marked
 
 MOST = 5  # matches that are told
 
@@ -60,52 +70,121 @@ def recover(
         TamperedError: likewise, its index does not hold together.
         StorageError: a log cannot be read.
     """
-    codes = codes_of(data)
+    picture = _Picture(data)
     searched: list[Searched] = []
     matches: list[RecoveryMatch] = []
     notes: list[str] = []
     for named in ledgers:
+        asked = _Asked(named=named, trust=trust, notes=notes)
         try:
-            alike = named.log.index.alike(codes, within=chance.FURTHEST, most=MOST)
+            indexed, found = asked.search(picture)
         except (InputError, TamperedError) as error:
             if len(ledgers) == 1:
                 raise type(error)(f"{named.name} cannot be searched: {error}") from error
             notes.append(f"{named.name} cannot be searched: {error}.")
             continue
-        searched.append(Searched(ledger=named.name, indexed=alike.indexed))
-        matches += _matches(named, alike, codes, trust, notes)
-    matches.sort(key=lambda match: (match.error, match.distance))
+        searched.append(indexed)
+        matches += found
+    matches.sort(key=lambda match: (match.technique != "watermark", match.error, match.distance))
     return _told(path, searched, matches[:MOST], notes)
 
 
-def _matches(
-    named: NamedLog, alike: Alike, codes: Sequence[bytes], trust: Trust | None, notes: list[str]
-) -> Iterator[RecoveryMatch]:
-    """The rows that stand, with the distance to what their signer states."""
-    for near in alike.near:
+class _Picture:
+    """A copy as each technique sees it; what is costly is done once, and when it is needed."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    @functools.cached_property
+    def pixels(self) -> NDArray[np.uint8]:
+        """(1 or 3, height, width)."""
+        return pixels_of(self._data)
+
+    @functools.cached_property
+    def codes(self) -> tuple[bytes, ...]:
+        return codes_of(self._data)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """One log that is searched, and whom to trust about what it has."""
+
+    named: NamedLog
+    trust: Trust | None
+    notes: list[str]
+
+    def search(self, picture: _Picture) -> tuple[Searched, list[RecoveryMatch]]:
+        """Marks first; where none is proved, the fingerprint."""
+        index = self.named.log.index
+        marked = marks_in(picture.pixels, index, self.named.log.origin)
+        found = list(self._carried(marked[:MOST]))
+        if found:
+            indexed = index.indexed()
+        else:
+            alike = index.alike(picture.codes, within=chance.FURTHEST, most=MOST)
+            indexed, found = alike.indexed, list(self._alike(alike, picture.codes))
+        marks = sum(index.marked().values())
+        return Searched(ledger=self.named.name, indexed=indexed, marked=marks), found
+
+    def _carried(self, marked: Sequence[Marked]) -> Iterator[RecoveryMatch]:
+        """The rows that stand, and whose signer states the very mark that was read."""
+        for each in marked:
+            read = self._original(each.number)
+            if read is None:
+                continue
+            kept, original = read
+            if not original.carries(each.algorithm, each.id):
+                self._doubt(each.number, "its manifest states another mark than the index")
+                continue
+            yield self._match("watermark", each.number, kept, original, error=each.error)
+
+    def _alike(self, alike: Alike, codes: Sequence[bytes]) -> Iterator[RecoveryMatch]:
+        """The rows that stand, with the distance to what their signer states."""
+        for near in alike.near:
+            read = self._original(near.number)
+            if read is None:
+                continue
+            kept, original = read
+            stated = original.codes(FINGERPRINT)
+            share = min((image_code.difference(a, b) for a in stated for b in codes), default=1.0)
+            distance = round(share * image_code.CODE_BITS)
+            if distance > chance.FURTHEST:
+                self._doubt(near.number, "its manifest describes another picture than the index")
+                continue
+            error = chance.error(distance, alike.indexed)
+            yield self._match(
+                "fingerprint", near.number, kept, original, error=error, distance=distance
+            )
+
+    def _original(self, number: int) -> tuple[Kept, Original] | None:
         try:
-            kept = named.log.index.kept(near.number)
+            kept = self.named.log.index.kept(number)
             if kept is None:
                 raise TamperedError("nothing was kept of it")  # noqa: TRY301 - one way out
-            original = original_of(kept, trust)
+            return kept, original_of(kept, self.trust)
         except TamperedError as error:
-            notes.append(f"Row {near.number} of {named.name} is not believed: {error}.")
-            continue
-        stated = original.codes(FINGERPRINT)
-        share = min((image_code.difference(a, b) for a in stated for b in codes), default=1.0)
-        distance = round(share * image_code.CODE_BITS)
-        if distance > chance.FURTHEST:
-            notes.append(
-                f"Row {near.number} of {named.name} is not believed: its manifest describes "
-                "another picture than the index."
-            )
-            continue
-        yield RecoveryMatch(
-            technique="fingerprint",
-            ledger=named.name,
-            row=near.number,
+            self._doubt(number, str(error))
+            return None
+
+    def _doubt(self, number: int, why: str) -> None:
+        self.notes.append(f"Row {number} of {self.named.name} is not believed: {why}.")
+
+    def _match(
+        self,
+        technique: Technique,
+        number: int,
+        kept: Kept,
+        original: Original,
+        *,
+        error: float,
+        distance: int | None = None,
+    ) -> RecoveryMatch:
+        return RecoveryMatch(
+            technique=technique,
+            ledger=self.named.name,
+            row=number,
             distance=distance,
-            error=chance.error(distance, alike.indexed),
+            error=error,
             file=original.receipt.file,
             signer=original.manifest.signer,
             trusted_by=original.manifest.trusted_by,
@@ -122,6 +201,7 @@ def _told(
     notes: Sequence[str],
 ) -> Recovery:
     likely = [each for each in matches if each.error <= chance.LIKELY]
+    likely = [each for each in likely if each.technique == likely[0].technique]
     best = likely[0] if likely else None
     return Recovery(
         path=shown(path),
@@ -141,10 +221,15 @@ def _found(best: RecoveryMatch, others: Sequence[RecoveryMatch]) -> str:
         if best.trusted_by is None
         else f"whom the list {best.trusted_by} vouches for"
     )
+    how = (
+        "it carries a mark that the ledger gave to that file alone; a picture without it seems to"
+        if best.technique == "watermark"
+        else f"{best.distance} of 64 bits differ; a foreign picture is as near"
+    )
     return (
-        f"By its fingerprint this is a copy of {best.file}{_or(others)} released at "
-        f"{best.logged.entry.time} (row {best.row} of {best.ledger}; {best.distance} of 64 bits "
-        f"differ; a foreign picture is as near with a probability of {best.error:.1g} or less). "
+        f"By its {best.technique} this is a copy of {best.file}{_or(others)} released at "
+        f"{best.logged.entry.time} (row {best.row} of {best.ledger}; {how} "
+        f"with a probability of {best.error:.1g} or less). "
         f"Its manifest was signed by {best.signer}, {vouched}. Of the copy's own bytes it says "
         "nothing."
     )
