@@ -21,6 +21,7 @@ class WatermarkRecord(Record):
     """Enough to write the same mark into the same picture again, and to look it up.
 
     Attributes:
+        format: the format's name and version.
         algorithm: the extractor's name, as in the soft binding beside this.
         id: the payload, which the ledger gave to this output alone.
         ledger: the name of the log that knows the id, and whose words the mark is written in.

@@ -29,10 +29,10 @@ def test_a_copy_leads_to_its_release(made, copy):
     done = run("recover", copy, "--ledger", made.ledger, "--trust", made.root, "--json")
     assert done.returncode == 0, done.stderr
     (found,) = [Recovery.model_validate(each) for each in json.loads(done.stdout)]
-    assert (found.state, found.technique) == ("recovered", "fingerprint")
+    assert (found.state, found.technique) == ("recovered", "watermark")
     assert found.matches[0].file == "0002.png"
     said = run("recover", copy, "--ledger", made.ledger).stdout
-    assert "By its fingerprint this is a copy of 0002.png" in " ".join(said.split())
+    assert "By its watermark this is a copy of 0002.png" in " ".join(said.split())
 
 
 def test_a_foreign_picture_is_told_from_a_copy_by_the_exit_code(made, copy, tmp_path):

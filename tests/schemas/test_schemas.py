@@ -36,7 +36,7 @@ def golden(label):
 def test_there_is_a_schema_for_every_assertion_of_our_own():
     labels = {
         claims.PRIVACY, claims.EXPLANATION, claims.DECISION, claims.REQUEST, claims.PACKAGE,
-        claims.LABEL,
+        claims.LABEL, claims.WATERMARK,
     }  # fmt: skip
     assert set(published.ASSERTIONS) == labels
     others = published.EARLIER | published.DOCUMENTS | published.WRITTEN

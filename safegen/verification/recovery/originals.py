@@ -37,7 +37,12 @@ if TYPE_CHECKING:
 SOFT_BINDING = "c2pa.soft-binding"
 FINGERPRINT = "io.iscc.v0"  # the algorithm by which copies are looked for
 _NOTHING = b"\0"  # a manifest is read beside it; that it is of other bytes is no surprise
-_EXPECTED = {"assertion.dataHash.mismatch", "assertion.boxesHash.mismatch", UNBOUND}
+_EXPECTED = {
+    "assertion.dataHash.mismatch",
+    "assertion.boxesHash.mismatch",
+    "assertion.bmffHash.mismatch",
+    UNBOUND,
+}
 _UNVOUCHED = {"signingCredential.untrusted"}
 
 
