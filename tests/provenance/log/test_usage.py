@@ -17,7 +17,7 @@ from safegen.schemas.quota import QuotaDocument
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
 DAILY = QuotaDocument(id="daily", outputs=50, every="day")
 TAKE = """
-import sys, threading
+import sys, threading, time
 from datetime import UTC, datetime
 from safegen.provenance.log.usage import Requester, Usage
 from safegen.schemas.quota import QuotaDocument
@@ -34,6 +34,7 @@ def take():
         try:
             who = Requester(actor="ada", purpose="x", model="m")
             with usage.counting([quota], who, 3, datetime.now(UTC)) as used:
+                time.sleep(0.001)  # as long as others would need to see the same count
                 if used["daily"] + 3 > quota.outputs:
                     raise Full
         except Full:
