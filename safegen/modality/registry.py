@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 GROUP = "safegen.modalities"
 # Beside kinds; a verifier needs few.
-_NO_KINDS = {"base", "by_kind", "registry", "regions", "image_code"}
+_NO_KINDS = {"base", "by_kind", "registry", "regions", "image_code", "visible_label"}
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _WORDS = ("one", "many", "quantity")
 # What a class must answer, with as many arguments as it is given beside itself.

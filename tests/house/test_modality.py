@@ -23,6 +23,7 @@ EXCEPTIONS = {
     "evaluation/protocols.py": "makes classifiers of pictures",
     "explain/methods/concepts.py": "the judge of pictures, as two layers",
     "pipeline/generate/marking.py": "marks are in pixels",
+    "pipeline/marks.py": "likewise",
     "pipeline/screens.py": "measures screens on folders of pictures",
     "pipeline/generate/told.py": "tells policies how large a picture is",
     "privacy/mechanism/sealed.py": "values of 8 bits, where no kind of data is named",

@@ -47,8 +47,8 @@ def ask(model, **told):
 
 
 def test_what_leaves_shows_it_and_its_manifest_says_so(made, loaded, write, tmp_path):
-    plain = ask(loaded("baseline")).outputs[0].data
-    release = ask(loaded(write()), explain="full")
+    plain = ask(loaded("baseline"), watermark="none").outputs[0].data
+    release = ask(loaded(write()), explain="full", watermark="none")
     paths = release.save(tmp_path / "out")
     labelled = pixels_of(paths[0].read_bytes()).astype(int)
     rows, columns = np.nonzero((labelled != pixels_of(plain)).any(0))
@@ -91,8 +91,8 @@ def test_screens_see_what_was_generated_and_not_the_label(loaded, write, monkeyp
         return measure(screens, batch)
 
     monkeypatch.setattr(generate, "measure_bound", watched)
-    (with_label, _) = ask(loaded(write())).outputs
-    (without, _) = ask(loaded("baseline")).outputs
+    (with_label, _) = ask(loaded(write()), watermark="none").outputs
+    (without, _) = ask(loaded("baseline"), watermark="none").outputs
     assert (seen[0] == seen[1]).all()
     assert (pixels_of(without.data) == seen[0][0]).all()
     assert (pixels_of(with_label.data) != seen[0][0]).any()
