@@ -20,7 +20,7 @@ VERIFY_BODY: dict[str, Any] = {
         "required": True,
         "description": "The file's bytes; or a form with one file.",
         "content": {
-            "application/octet-stream": {"schema": FILE_SCHEMA},
+            "application/octet-stream": {"schema": {**FILE_SCHEMA, "minLength": 1}},
             FORM_MIME: {"schema": FORM_SCHEMA},
         },
     }
