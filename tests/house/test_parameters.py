@@ -14,6 +14,8 @@ EXCEPTIONS = {
     ("cli/audit.py", "audit"): COMMANDS,
     ("cli/evaluate.py", "evaluate"): COMMANDS,
     ("cli/generate.py", "generate"): COMMANDS,
+    ("cli/marks.py", "measure"): COMMANDS,
+    ("cli/screens.py", "measure"): COMMANDS,
     ("cli/train.py", "train"): COMMANDS,
     ("cli/verify.py", "verify"): COMMANDS,
     ("evaluation/classifier.py", "fit"): INSIDE,
