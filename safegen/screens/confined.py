@@ -83,8 +83,8 @@ def _hook(event: str, arguments: tuple[object, ...]) -> None:
 
 
 def _is_harmless(event: str, subject: object, name: str) -> bool:
+    if isinstance(subject, int) or name in sys.path:  # imports look into archives of code there
+        return True
     if event == "open":
-        return (
-            isinstance(subject, int) or name.endswith(_CODE_SUFFIXES) or name.startswith(_NO_DATA)
-        )
-    return name in sys.path or name.startswith(tuple(each for each in sys.path if each))
+        return name.endswith(_CODE_SUFFIXES) or name.startswith(_NO_DATA)
+    return name.startswith(tuple(each for each in sys.path if each))
