@@ -33,7 +33,14 @@ def saved(model, tmp_path_factory):
     for name in FORMATS:
         folders[name] = tmp_path_factory.mktemp(name) / "out"
         release = model.generate(
-            2, label=3, seed=5, purpose="formats", format=name, name="{number:04}", explain="full"
+            2,
+            label=3,
+            seed=5,
+            watermark="none",
+            purpose="formats",
+            format=name,
+            name="{number:04}",
+            explain="full",
         )
         release.save(folders[name])
     return folders
