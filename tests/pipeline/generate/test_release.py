@@ -244,7 +244,8 @@ def test_a_ledger_that_fails_lets_nothing_out(model, made, monkeypatch, tmp_path
 # The way around.
 
 CALLED = {
-    "from_pretrained", "generate", "in_format", "open", "save_pretrained", "unsafe_sample",
+    "from_pretrained", "generate", "in_format", "log_unsafe", "open", "save_pretrained",
+    "unsafe_sample",
 }  # fmt: skip
 PUBLIC = CALLED | {"certificate", "config", "digest", "folder", "modality", "time_stamp"}
 
@@ -254,8 +255,8 @@ def test_a_model_has_exactly_these_doors(model):
 
     Whoever adds one says here that it is none: `generate` signs, explains and logs, and
     `unsafe_sample` warns and logs; `open` and `from_pretrained` are `safegen.load`;
-    `save_pretrained` copies the package; `in_format` says how files would be written; the others
-    return no samples.
+    `save_pretrained` copies the package; `in_format` says how files would be written; `log_unsafe`
+    only logs what it is given; the others return no samples.
     """
     for where in (Model, model):
         assert {name for name in dir(where) if not name.startswith("_")} == PUBLIC
