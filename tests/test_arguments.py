@@ -57,6 +57,8 @@ def called(door, name, value):
 
 def fitting(hint):
     """Something of a type; nothing is done with it."""
+    if typing.get_origin(hint) is Literal:
+        return typing.get_args(hint)[0]
     for choice in typing.get_args(hint) or (hint,):
         if choice in {str, int, float, bool}:
             return choice()

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from safegen.arguments import checked
 from safegen.errors import PolicyError
 from safegen.policy.load import Sources, load_policies
 from safegen.provenance.log.usage import Usage, Used, alike, period_begin
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from safegen.schemas.quota import Every, QuotaDocument
 
 LONGEST_PERIOD = {"hour": timedelta(hours=1), "day": timedelta(days=1), "month": timedelta(days=31)}
@@ -33,6 +33,7 @@ class QuotaUse:
     used: tuple[Used, ...]
 
 
+@checked
 def quota_use(
     ledger: str | Path, policy: Sources = "baseline", *, actor: str | None = None
 ) -> tuple[QuotaUse, ...]:

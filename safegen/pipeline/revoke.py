@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeGuard
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from safegen import storage
+from safegen.arguments import checked
 from safegen.config.workspace import Workspace
 from safegen.errors import InputError, KeyMaterialError
 from safegen.location import is_missing
@@ -27,10 +28,11 @@ from safegen.provenance.keys.opener import open_list_signer, open_signer
 from safegen.provenance.log import revocation as taking_back
 from safegen.provenance.log.ledger import Ledger
 from safegen.schemas.canonical import digest, sha256
+from safegen.schemas.choices import Reason
 from safegen.schemas.config import PackageDigests
 from safegen.schemas.log import LogEntry
 from safegen.schemas.names import CERTIFICATE, CONFIG, WEIGHTS
-from safegen.schemas.revocation import Revocation
+from safegen.schemas.revocation import Revocation, What
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,12 +40,12 @@ if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
     from safegen.provenance.keys.signer import Signer
-    from safegen.schemas.choices import Reason
-    from safegen.schemas.revocation import RevocationList, What
+    from safegen.schemas.revocation import RevocationList
 
 DIGEST = "sha256:"
 
 
+@checked
 def take_back(
     what: What,
     named: str | Path,
@@ -131,6 +133,7 @@ def revoke(
     return take_back(what, named, workspace=place, reason=reason, since=since, note=note)
 
 
+@checked
 def revocations(ledger: str | Path) -> tuple[Revocation, ...]:
     """Everything that a log takes back, in the order in which it did.
 

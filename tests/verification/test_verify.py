@@ -64,7 +64,6 @@ def test_a_released_output_is_trusted_at_every_step(made):
     assert outcomes(verdict) == dict.fromkeys(order.NAMES, "passed") | {
         "identity": "not_checked",
         "time": "not_checked",
-        "revocation": "not_checked",
     }
     assert [finding.codes[0] for finding in verdict.findings] == [
         "safegen.manifest.embedded",
@@ -73,7 +72,7 @@ def test_a_released_output_is_trusted_at_every_step(made):
         "safegen.signer.trusted",
         "safegen.identity.none",
         "safegen.time.none",
-        "safegen.revocation.none",
+        "safegen.revocation.clear",
         "safegen.fingerprint.alike",
         "safegen.ledger.released",
         "safegen.privacy.recomputed",
