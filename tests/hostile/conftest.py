@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -54,9 +54,12 @@ class Judges:
         self._root = made.root.read_text()
 
     def statements(self, data: bytes, mime: str):
-        """Everything that a manifest says and that validating it found; None if unreadable."""
+        """Everything that a manifest says and that validating it found; None if unreadable.
+
+        Not the store's own bytes, whose padding says nothing.
+        """
         try:
-            return manifests.read(data, mime, trust=self.trust)
+            return replace(manifests.read(data, mime, trust=self.trust), store=b"")
         except manifests.UnreadableManifestError:
             return None
 

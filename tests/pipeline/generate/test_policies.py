@@ -93,7 +93,7 @@ def test_a_screen_of_the_same_name_with_another_source_is_seen_in_the_decision(
 ):
     """What measured is named with its digest, in what is signed."""
     first = loaded().generate(1, purpose="x", actor="ada").outputs[0].receipt.decisions[1]
-    monkeypatch.setattr("safegen.pipeline.generate.generate.digest_of", lambda _: "sha256:00")
+    monkeypatch.setattr("safegen.screens.bound.digest_of", lambda _: "sha256:00")
     other = loaded().generate(1, purpose="x", actor="ada").outputs[0].receipt.decisions[1]
     assert first.screens[0].digest.startswith("sha256:")
     assert first.screens != other.screens
