@@ -156,10 +156,13 @@ def test_certificates_are_shown_and_checked(made, tmp_path):
 
 
 def test_a_data_sets_runs_are_shown_one_by_one(made, tmp_path):
-    shown = safegen("budget", "show", "digits", cwd=tmp_path)
+    ledger = ("--budget", tmp_path / "b.db")
+    short = ("--steps", 2, "--prior", "none", "--out", "m")
+    assert train("digits", *short, *ledger, cwd=tmp_path, keys=made.keys).returncode == 0
+    shown = safegen("budget", "show", "digits", *ledger, cwd=tmp_path)
     assert shown.returncode == 0, shown.stderr
     assert "finished" in shown.stdout
-    one_sentence(safegen("budget", "show", "nobody", cwd=tmp_path), 2, "nobody")
+    one_sentence(safegen("budget", "show", "nobody", *ledger, cwd=tmp_path), 2, "nobody")
 
 
 def test_a_budget_that_cannot_be_used_costs_nothing(made, tmp_path):
